@@ -1,0 +1,1 @@
+"""Earmark's command line: sets projects up, brings clips into Label Studio, runs the demo."""

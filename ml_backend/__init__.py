@@ -1,0 +1,1 @@
+"""Earmark's backend: hears clips, learns from labels, and puts the most instructive clip next."""

@@ -1,0 +1,53 @@
+"""The nouns: what a clip is to Label Studio and to the backend.
+
+A *recording* is a file as it came; a *clip* is the piece of it that is labelled; a *task* is
+Label Studio's wrapper of one clip; a clip's *key* names its sound, whatever project it is in.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_CONTENT_HASH = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One clip as a project of Label Studio holds it.
+
+    ``recording_id`` is None where the project does not say which recording a clip is from.
+    """
+
+    task_id: int
+    clip_key: str
+    audio: str
+    recording_id: str | None = None
+
+
+def content_hash(audio: bytes) -> str:
+    """Name a sound by what it contains: 32 hexadecimal digits of SHA-256.
+
+    Examples
+    --------
+    >>> content_hash(b"")
+    'e3b0c44298fc1c149afbf4c8996fb924'
+    """
+    return hashlib.sha256(audio).hexdigest()[:32]
+
+
+def clip_key(data: Mapping[str, Any], audio: str) -> str:
+    """Name the sound of a task: by content where the importer wrote it, else by address.
+
+    Examples
+    --------
+    >>> clip_key({"content_hash": "e3b0c44298fc1c149afbf4c8996fb924"}, "/data/a.wav")
+    'e3b0c44298fc1c149afbf4c8996fb924'
+    >>> clip_key({}, "/data/a.wav").startswith("address-")
+    True
+    """
+    written = data.get("content_hash")
+    if isinstance(written, str) and _CONTENT_HASH.fullmatch(written):
+        return written
+    return f"address-{content_hash(audio.encode())}"

@@ -1,0 +1,1 @@
+"""Embedders: waveforms in, one embedding per clip out."""

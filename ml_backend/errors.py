@@ -1,0 +1,70 @@
+"""Everything that can go wrong, by what a person has to mend.
+
+    EarmarkError
+    ├── SettingsError          a setting is missing or makes no sense
+    ├── AudioError             a recording cannot be read, or is no clip
+    ├── SourceError            a folder or table to import cannot be used
+    ├── LabelConfigError       a label config asks for something Earmark cannot learn
+    ├── WeightsError           an embedder's weights are missing or damaged
+    ├── StoreError             what Earmark remembers cannot be opened
+    ├── RequestError           a client sent something unusable
+    ├── StudioError            the embedded Label Studio did not start
+    └── LabelStudioError       Label Studio refused or failed
+        ├── LabelStudioUnreachableError   it does not answer, or not in time
+        ├── LabelStudioAuthError          the token is wrong or may not do this
+        └── LabelStudioNotFoundError      the project, task or file is not there
+
+A message names the thing, what was wanted, what came, and what to do.
+"""
+
+
+class EarmarkError(Exception):
+    """Any failure that Earmark can explain."""
+
+
+class SettingsError(EarmarkError):
+    """A setting is missing or makes no sense."""
+
+
+class AudioError(EarmarkError):
+    """A recording cannot be read, or is no clip."""
+
+
+class SourceError(EarmarkError):
+    """A folder or table to import cannot be used."""
+
+
+class LabelConfigError(EarmarkError):
+    """A label config asks for something Earmark cannot learn."""
+
+
+class WeightsError(EarmarkError):
+    """An embedder's weights are missing or damaged."""
+
+
+class StoreError(EarmarkError):
+    """What Earmark remembers cannot be opened."""
+
+
+class RequestError(EarmarkError):
+    """A client sent something unusable."""
+
+
+class StudioError(EarmarkError):
+    """The embedded Label Studio did not start."""
+
+
+class LabelStudioError(EarmarkError):
+    """Label Studio refused or failed."""
+
+
+class LabelStudioUnreachableError(LabelStudioError):
+    """Label Studio does not answer, or not in time."""
+
+
+class LabelStudioAuthError(LabelStudioError):
+    """The token is wrong or may not do this."""
+
+
+class LabelStudioNotFoundError(LabelStudioError):
+    """The project, task or file is not there."""
