@@ -26,6 +26,19 @@ class Task:
     recording_id: str | None = None
 
 
+@dataclass(frozen=True)
+class TaskLabels:
+    """What people said of one task, several annotators taken together.
+
+    ``labels`` is None where their answers cannot be used: a tie, a skip, nothing chosen.
+    """
+
+    task_id: int
+    labels: frozenset[str] | None
+    is_skipped: bool
+    n_annotators: int
+
+
 def content_hash(audio: bytes) -> str:
     """Name a sound by what it contains: 32 hexadecimal digits of SHA-256.
 

@@ -1,0 +1,105 @@
+"""What Earmark remembers: all SQL is in this package.
+
+A ``Store`` has five parts: ``agenda`` (which projects want a round), ``clips`` (tasks and their
+embeddings), ``labels`` (what people said, as last read), ``versions`` (classifiers, orders and
+rounds) and ``facts`` (what one process tells another). SQLite on one machine and PostgreSQL in
+compose are the same code.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from ml_backend.errors import StoreError
+from ml_backend.store.agenda import Agenda
+from ml_backend.store.clips import Clips
+from ml_backend.store.facts import Facts
+from ml_backend.store.labels import Labels
+from ml_backend.store.versions import Versions
+
+__all__ = ["Store", "open_store"]
+
+
+@dataclass(frozen=True)
+class Store:
+    """The five parts of what is remembered, over one database."""
+
+    engine: Engine
+    agenda: Agenda
+    clips: Clips
+    labels: Labels
+    versions: Versions
+    facts: Facts
+
+    def forget(self, project_id: int) -> None:
+        """Drop a project that Label Studio no longer has; embeddings stay for other projects."""
+        for part in (self.clips, self.labels, self.versions, self.agenda):
+            part.forget(project_id)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """Open the store at a SQLAlchemy address, making or bringing up its tables as needed.
+
+    Raises
+    ------
+    StoreError
+        If the address makes no sense or the database cannot be opened.
+
+    Examples
+    --------
+    >>> store = open_store("sqlite://")
+    >>> store.agenda.project_ids()
+    []
+    """
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise StoreError(
+            "EARMARK_DATABASE_URL is not an address SQLAlchemy understands; "
+            "write it like postgresql+psycopg://user:password@host/name."
+        ) from None
+    shown = address.render_as_string(hide_password=True)
+    try:
+        if address.get_backend_name() == "sqlite" and address.database:
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(address, pool_pre_ping=True)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _set_up_sqlite)
+        _bring_up(engine)
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise StoreError(
+            f"{shown}: the store cannot be opened ({reason}). "
+            "Check EARMARK_DATABASE_URL and EARMARK_DATA."
+        ) from None
+    return Store(
+        engine, Agenda(engine), Clips(engine), Labels(engine), Versions(engine), Facts(engine)
+    )
+
+
+def _set_up_sqlite(connection: object, _record: object) -> None:
+    """Let readers and one writer work side by side, and a commit outlive a killed process."""
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=15000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _bring_up(engine: Engine) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "ml_backend:migrations")
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Several processes may start at once; one brings the tables up, the others wait.
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(20412)")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,162 @@
+"""The agenda: which projects have changed, and who is looking after them.
+
+An event only says that a project may have changed. Hints are counted, never lost: a round
+notes how far it has read when it takes a project, and a project is due again as long as more
+has been heard than was done. Taking is a lease, so a killed worker's project comes back.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, and_, case, or_, select, update
+
+from ml_backend.store.dialect import upsert
+from ml_backend.store.schema import project
+
+_FIRST_RETRY_S = 1.0
+_LAST_RETRY_S = 60.0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A project taken for one round; ``tasks_changed`` says whether its tasks must be read."""
+
+    project_id: int
+    tasks_changed: bool
+    n_heard: int
+    n_heard_tasks: int
+    n_failures: int = 0
+
+
+class Agenda:
+    """Hints, leases and failures of every project."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def hint(self, project_id: int, *, now: float, tasks: bool = False) -> None:
+        """Say that a project may have changed; ``tasks``: also which tasks it has."""
+        change = {
+            "n_heard": project.c.n_heard + 1,
+            "n_heard_tasks": project.c.n_heard_tasks + int(tasks),
+            "heard_at": now,
+            "waiting_since": case(
+                (project.c.n_heard == project.c.n_done, now), else_=project.c.waiting_since
+            ),
+        }
+        row = {"n_heard": 1, "n_heard_tasks": 1, "heard_at": now, "waiting_since": now}
+        statement = update(project).where(project.c.project_id == project_id).values(change)
+        with self._engine.begin() as connection:
+            if connection.execute(statement).rowcount == 0:
+                upsert(connection, project, [{"project_id": project_id, **row}], update=False)
+
+    def project_ids(self) -> list[int]:
+        """List every project heard of, in the order of their numbers."""
+        with self._engine.connect() as connection:
+            return list(
+                connection.scalars(select(project.c.project_id).order_by(project.c.project_id))
+            )
+
+    def due(self, *, now: float, debounce_s: float, ceiling_s: float) -> list[int]:
+        """List projects that have changed and are quiet, or have waited long enough."""
+        quiet = project.c.heard_at <= now - debounce_s
+        patient = project.c.waiting_since <= now - ceiling_s
+        statement = (
+            select(project.c.project_id)
+            .where(
+                project.c.n_heard > project.c.n_done,
+                project.c.leased_until < now,
+                project.c.retry_at <= now,
+                or_(quiet, patient),
+            )
+            .order_by(project.c.waiting_since, project.c.project_id)
+        )
+        with self._engine.connect() as connection:
+            return list(connection.scalars(statement))
+
+    def is_waiting(self, project_id: int) -> bool:
+        """Tell whether something was heard of a project that no round has dealt with."""
+        statement = select(project.c.n_heard > project.c.n_done).where(
+            project.c.project_id == project_id
+        )
+        with self._engine.connect() as connection:
+            return bool(connection.scalar(statement))
+
+    def heard_at(self, project_id: int) -> float:
+        """Tell when a project was last heard of; 0 if never."""
+        statement = select(project.c.heard_at).where(project.c.project_id == project_id)
+        with self._engine.connect() as connection:
+            return float(connection.scalar(statement) or 0.0)
+
+    def take(self, project_id: int, *, now: float, lease_s: float) -> Turn | None:
+        """Take a project for one round, or None where somebody else has it."""
+        taken = and_(project.c.project_id == project_id, project.c.leased_until < now)
+        with self._engine.begin() as connection:
+            statement = update(project).where(taken).values(leased_until=now + lease_s)
+            if connection.execute(statement).rowcount == 0:
+                return None
+            row = connection.execute(
+                select(project).where(project.c.project_id == project_id)
+            ).one()
+        return Turn(
+            project_id,
+            tasks_changed=row.n_heard_tasks > row.n_done_tasks,
+            n_heard=row.n_heard,
+            n_heard_tasks=row.n_heard_tasks,
+            n_failures=row.n_failures,
+        )
+
+    def release_all(self) -> None:
+        """Give every project back undone: what a killed worker held is due again."""
+        with self._engine.begin() as connection:
+            connection.execute(update(project).values(leased_until=0.0, retry_at=0.0))
+
+    def extend(self, turn: Turn, *, now: float, lease_s: float) -> None:
+        """Keep a project that takes longer than thought."""
+        self._set(turn.project_id, leased_until=now + lease_s)
+
+    def finish(self, turn: Turn, *, now: float) -> None:
+        """Give a project back: everything heard until it was taken is dealt with."""
+        self._set(
+            turn.project_id,
+            n_done=turn.n_heard,
+            n_done_tasks=turn.n_heard_tasks,
+            waiting_since=now,
+            leased_until=0.0,
+            retry_at=0.0,
+            n_failures=0,
+            error="",
+        )
+
+    def fail(self, turn: Turn, error: str, *, now: float) -> None:
+        """Give a project back undone; it is due again after a pause that doubles each time."""
+        pause_s = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2 ** min(turn.n_failures, 10))
+        self._set(
+            turn.project_id,
+            error=error,
+            leased_until=0.0,
+            retry_at=now + pause_s,
+            n_failures=turn.n_failures + 1,
+        )
+
+    def describe(self, project_id: int, *, title: str, class_names: list[str]) -> None:
+        """Remember what a project is called and which labels it knows."""
+        self._set(project_id, title=title, class_names=class_names)
+
+    def description(self, project_id: int) -> dict[str, object]:
+        """Give ``title``, ``class_names`` and the last ``error`` of a project."""
+        statement = select(project.c.title, project.c.class_names, project.c.error).where(
+            project.c.project_id == project_id
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(statement).one_or_none()
+        return dict(row._mapping) if row else {"title": "", "class_names": [], "error": ""}
+
+    def forget(self, project_id: int) -> None:
+        """Drop a project."""
+        with self._engine.begin() as connection:
+            connection.execute(project.delete().where(project.c.project_id == project_id))
+
+    def _set(self, project_id: int, **values: object) -> None:
+        statement = update(project).where(project.c.project_id == project_id).values(**values)
+        with self._engine.begin() as connection:
+            connection.execute(statement)

@@ -1,0 +1,145 @@
+"""Tasks and what was heard in them: embeddings are kept once per sound and embedder."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Engine, and_, delete, or_, select
+from sqlalchemy import func as sql
+
+from ml_backend.clip import Task
+from ml_backend.store.dialect import upsert
+from ml_backend.store.schema import embedding, task, unheard
+
+_CHUNK = 10_000
+
+
+class Clips:
+    """The tasks of every project, and the embedding of every sound."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def replace_tasks(self, project_id: int, tasks: Iterable[Task]) -> bool:
+        """Make a project's tasks exactly these; tell whether anything changed."""
+        wanted = {one.task_id: one for one in tasks}
+        held = {one.task_id: one for one in self.tasks(project_id)}
+        gone = [task_id for task_id in held if task_id not in wanted]
+        changed = [one for task_id, one in wanted.items() if held.get(task_id) != one]
+        with self._engine.begin() as connection:
+            for start in range(0, len(gone), _CHUNK):
+                chosen = task.c.task_id.in_(gone[start : start + _CHUNK])
+                connection.execute(delete(task).where(task.c.project_id == project_id, chosen))
+            upsert(connection, task, [{"project_id": project_id, **vars(one)} for one in changed])
+        return bool(gone or changed)
+
+    def tasks(self, project_id: int) -> list[Task]:
+        """List a project's tasks in the order of their numbers."""
+        statement = (
+            select(task.c.task_id, task.c.clip_key, task.c.audio, task.c.recording_id)
+            .where(task.c.project_id == project_id)
+            .order_by(task.c.task_id)
+        )
+        with self._engine.connect() as connection:
+            return [Task(*row) for row in connection.execute(statement)]
+
+    def add_embeddings(
+        self, embedder_id: str, clip_keys: Sequence[str], vectors: NDArray[np.float32]
+    ) -> None:
+        """Keep embeddings ``(n_clips, embedding_dim)``, one row per key; known keys stay as is."""
+        rows = [
+            {"embedder_id": embedder_id, "clip_key": key, "vector": vector.tobytes()}
+            for key, vector in zip(clip_keys, vectors.astype("<f4"), strict=True)
+        ]
+        with self._engine.begin() as connection:
+            upsert(connection, embedding, rows, update=False)
+            connection.execute(
+                delete(unheard).where(
+                    unheard.c.embedder_id == embedder_id, unheard.c.clip_key.in_(list(clip_keys))
+                )
+            )
+
+    def embeddings(
+        self, embedder_id: str, clip_keys: Sequence[str]
+    ) -> tuple[list[str], NDArray[np.float32]]:
+        """Give the keys that are embedded and their rows ``(n_found, embedding_dim)``."""
+        found: list[str] = []
+        vectors: list[bytes] = []
+        with self._engine.connect() as connection:
+            for start in range(0, len(clip_keys), _CHUNK):
+                statement = select(embedding.c.clip_key, embedding.c.vector).where(
+                    embedding.c.embedder_id == embedder_id,
+                    embedding.c.clip_key.in_(list(clip_keys[start : start + _CHUNK])),
+                )
+                for key, vector in connection.execute(statement):
+                    found.append(key)
+                    vectors.append(vector)
+        if not found:
+            return [], np.empty((0, 0), dtype=np.float32)
+        matrix = np.frombuffer(b"".join(vectors), dtype="<f4").reshape(len(found), -1)
+        return found, matrix.astype(np.float32, copy=False)
+
+    def missing(
+        self, project_id: int, embedder_id: str, *, limit: int, tried_before: float
+    ) -> list[Task]:
+        """List clips not embedded yet, once per sound; failed ones only if tried long ago."""
+        statement = (
+            select(
+                sql.min(task.c.task_id),
+                task.c.clip_key,
+                sql.min(task.c.audio),
+                sql.min(task.c.recording_id),
+            )
+            .outerjoin(embedding, _same_sound(embedding, embedder_id))
+            .outerjoin(unheard, _same_sound(unheard, embedder_id))
+            .where(
+                task.c.project_id == project_id,
+                embedding.c.clip_key.is_(None),
+                or_(unheard.c.clip_key.is_(None), unheard.c.tried_at < tried_before),
+            )
+            .group_by(task.c.clip_key)
+            .order_by(sql.min(task.c.task_id))
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            return [Task(*row) for row in connection.execute(statement)]
+
+    def add_unheard(self, embedder_id: str, clip_key: str, reason: str, *, now: float) -> None:
+        """Remember why a clip could not be embedded."""
+        row = {"embedder_id": embedder_id, "clip_key": clip_key, "reason": reason, "tried_at": now}
+        with self._engine.begin() as connection:
+            upsert(connection, unheard, [row])
+
+    def unheard(self, project_id: int, embedder_id: str, *, limit: int) -> list[tuple[int, str]]:
+        """List tasks that could not be embedded, with the reason."""
+        statement = (
+            select(task.c.task_id, unheard.c.reason)
+            .join(unheard, _same_sound(unheard, embedder_id))
+            .where(task.c.project_id == project_id)
+            .order_by(task.c.task_id)
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            return [(task_id, reason) for task_id, reason in connection.execute(statement)]
+
+    def count(self, project_id: int, embedder_id: str) -> dict[str, int]:
+        """Count ``clips``, those ``embedded`` and those ``unheard``."""
+        mine = task.c.project_id == project_id
+        n_clips = select(sql.count()).select_from(task).where(mine)
+        counts = {"clips": n_clips}
+        for name, table in (("embedded", embedding), ("unheard", unheard)):
+            counts[name] = n_clips.join(table, _same_sound(table, embedder_id))
+        with self._engine.connect() as connection:
+            return {name: connection.scalar(query) or 0 for name, query in counts.items()}
+
+    def forget(self, project_id: int) -> None:
+        """Drop a project's tasks."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(task).where(task.c.project_id == project_id))
+
+
+def _same_sound(table: object, embedder_id: str) -> ColumnElement[bool]:
+    return and_(
+        table.c.clip_key == task.c.clip_key,  # type: ignore[attr-defined]
+        table.c.embedder_id == embedder_id,  # type: ignore[attr-defined]
+    )

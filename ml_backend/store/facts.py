@@ -1,0 +1,25 @@
+"""Small facts that one process tells another, such as which embedder is at work."""
+
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from ml_backend.store.dialect import upsert
+from ml_backend.store.schema import fact
+
+
+class Facts:
+    """Named values of JSON."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def write(self, name: str, value: Any) -> None:
+        """Keep a value under a name."""
+        with self._engine.begin() as connection:
+            upsert(connection, fact, [{"name": name, "value": value}])
+
+    def read(self, name: str) -> Any:
+        """Give the value under a name, or None."""
+        with self._engine.connect() as connection:
+            return connection.scalar(select(fact.c.value).where(fact.c.name == name))

@@ -1,0 +1,109 @@
+"""The store's tables, as they are now; ``ml_backend/migrations`` tells how they came to be.
+
+Times are seconds since 1970 (UTC). Arrays are rows of little-endian float32, or ``npz`` files.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+project = Table(
+    "project",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("title", Text, nullable=False, default=""),
+    Column("class_names", JSON, nullable=False, default=list),
+    Column("error", Text, nullable=False, default=""),
+    # The agenda: what was heard of the project, and how far a round has come to terms with it.
+    Column("n_heard", BigInteger, nullable=False, default=0),
+    Column("n_heard_tasks", BigInteger, nullable=False, default=0),
+    Column("n_done", BigInteger, nullable=False, default=0),
+    Column("n_done_tasks", BigInteger, nullable=False, default=0),
+    Column("heard_at", Float, nullable=False, default=0.0),
+    Column("waiting_since", Float, nullable=False, default=0.0),
+    Column("leased_until", Float, nullable=False, default=0.0),
+    Column("retry_at", Float, nullable=False, default=0.0),
+    Column("n_failures", Integer, nullable=False, default=0),
+)
+
+task = Table(
+    "task",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("task_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("clip_key", String(64), nullable=False),
+    Column("audio", Text, nullable=False),
+    Column("recording_id", Text),
+    Index("ix_task_clip_key", "clip_key"),
+)
+
+embedding = Table(
+    "embedding",
+    metadata,
+    Column("embedder_id", String(64), primary_key=True),
+    Column("clip_key", String(64), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+unheard = Table(
+    "unheard",
+    metadata,
+    Column("embedder_id", String(64), primary_key=True),
+    Column("clip_key", String(64), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("tried_at", Float, nullable=False),
+)
+
+label = Table(
+    "label",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("task_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("labels", JSON),
+    Column("is_skipped", Boolean, nullable=False),
+    Column("n_annotators", Integer, nullable=False),
+)
+
+version = Table(
+    "version",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("model_version", String(64), primary_key=True),
+    Column("embedder_id", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("classifier", LargeBinary),
+    Column("ranking", LargeBinary),
+    Column("n_published", Integer, nullable=False, default=0),
+)
+
+round_ = Table(
+    "round",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("model_version", String(64), nullable=False),
+    Column("finished_at", Float, nullable=False),
+    Column("n_labeled", Integer, nullable=False),
+    Column("n_pool", Integer, nullable=False),
+    Column("timings_s", JSON, nullable=False),
+)
+
+fact = Table(
+    "fact",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+)

@@ -1,0 +1,172 @@
+"""Model versions with their order, and the rounds that made them."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import func as sql
+
+from ml_backend.store.dialect import upsert
+from ml_backend.store.schema import round_, version
+
+_ROUNDS_KEPT = 1000
+
+
+@dataclass(frozen=True)
+class Version:
+    """A model version: what predicts, and the order it gave.
+
+    ``classifier`` holds named arrays, or None before one could be trained; ``ranking`` holds
+    ``task_ids`` best first, and is kept for the current version only.
+    """
+
+    model_version: str
+    embedder_id: str
+    created_at: float
+    classifier: dict[str, NDArray[np.generic]] | None
+    ranking: dict[str, NDArray[np.generic]] | None
+    n_published: int = 0
+
+
+@dataclass(frozen=True)
+class Round:
+    """One turn of the loop: when, from how many labels, and what each step took in seconds."""
+
+    number: int
+    model_version: str
+    finished_at: float
+    n_labeled: int
+    n_pool: int
+    timings_s: dict[str, float]
+
+
+class Versions:
+    """The model versions and rounds of every project."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, project_id: int, new: Version) -> None:
+        """Keep a version as the current one; older ones give up their order."""
+        row = {
+            "project_id": project_id,
+            "model_version": new.model_version,
+            "embedder_id": new.embedder_id,
+            "created_at": new.created_at,
+            "classifier": _pack(new.classifier),
+            "ranking": _pack(new.ranking),
+            "n_published": new.n_published,
+        }
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(version)
+                .where(version.c.project_id == project_id, version.c.ranking.is_not(None))
+                .values(ranking=None)
+            )
+            upsert(connection, version, [row])
+
+    def current(self, project_id: int) -> Version | None:
+        """Give the newest version, or None before the first."""
+        statement = (
+            select(version)
+            .where(version.c.project_id == project_id, version.c.ranking.is_not(None))
+            .order_by(version.c.created_at.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            return None
+        return Version(
+            row.model_version,
+            row.embedder_id,
+            row.created_at,
+            _unpack(row.classifier),
+            _unpack(row.ranking),
+            row.n_published,
+        )
+
+    def current_name(self, project_id: int) -> str | None:
+        """Give the newest version's name without reading its arrays."""
+        statement = (
+            select(version.c.model_version)
+            .where(version.c.project_id == project_id, version.c.ranking.is_not(None))
+            .order_by(version.c.created_at.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            return connection.scalar(statement)
+
+    def names(self, project_id: int) -> list[str]:
+        """List the names of all versions, newest first."""
+        statement = (
+            select(version.c.model_version)
+            .where(version.c.project_id == project_id)
+            .order_by(version.c.created_at.desc())
+        )
+        with self._engine.connect() as connection:
+            return list(connection.scalars(statement))
+
+    def set_published(self, project_id: int, model_version: str, n_published: int) -> None:
+        """Note how much of a version's order Label Studio has."""
+        statement = (
+            update(version)
+            .where(version.c.project_id == project_id, version.c.model_version == model_version)
+            .values(n_published=n_published)
+        )
+        with self._engine.begin() as connection:
+            connection.execute(statement)
+
+    def add_round(self, project_id: int, done: Round) -> int:
+        """Keep a round under the next number, which is returned; very old ones are dropped."""
+        mine = round_.c.project_id == project_id
+        with self._engine.begin() as connection:
+            last = connection.scalar(select(sql.max(round_.c.number)).where(mine)) or 0
+            row = {**vars(done), "project_id": project_id, "number": last + 1}
+            connection.execute(round_.insert(), row)
+            connection.execute(delete(round_).where(mine, round_.c.number <= last - _ROUNDS_KEPT))
+        return last + 1
+
+    def rounds(self, project_id: int, *, limit: int = 20) -> list[Round]:
+        """List the last rounds, newest first."""
+        statement = (
+            select(round_)
+            .where(round_.c.project_id == project_id)
+            .order_by(round_.c.number.desc())
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            return [
+                Round(
+                    row.number,
+                    row.model_version,
+                    row.finished_at,
+                    row.n_labeled,
+                    row.n_pool,
+                    row.timings_s,
+                )
+                for row in connection.execute(statement)
+            ]
+
+    def forget(self, project_id: int) -> None:
+        """Drop a project's versions and rounds."""
+        with self._engine.begin() as connection:
+            for table in (version, round_):
+                connection.execute(delete(table).where(table.c.project_id == project_id))
+
+
+def _pack(arrays: dict[str, NDArray[np.generic]] | None) -> bytes | None:
+    if arrays is None:
+        return None
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _unpack(packed: bytes | None) -> dict[str, NDArray[np.generic]] | None:
+    if packed is None:
+        return None
+    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
