@@ -1,0 +1,5 @@
+"""Label Studio's API: nothing outside this package knows it."""
+
+from ml_backend.label_studio.client import LabelStudio
+
+__all__ = ["LabelStudio"]

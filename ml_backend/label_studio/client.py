@@ -1,0 +1,240 @@
+"""What Earmark asks of Label Studio, call by call."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ml_backend.errors import LabelStudioError, LabelStudioNotFoundError
+from ml_backend.label_studio.connection import Connection
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_DOWNLOAD_BYTES = 1 << 30
+TASKS_PER_PAGE = 10_000
+
+Json = dict[str, Any]
+
+
+class LabelStudio:
+    """One Label Studio, seen by the owner of one token; safe to share between threads.
+
+    Every method raises ``LabelStudioUnreachableError`` when no answer comes in time,
+    ``LabelStudioAuthError`` when the token is refused, ``LabelStudioNotFoundError`` when the
+    project, task or file is not there, and ``LabelStudioError`` for everything else.
+
+    Parameters
+    ----------
+    url
+        Where Label Studio answers, such as ``http://127.0.0.1:8080``.
+    api_key
+        A legacy token or a personal access token.
+    timeout_s
+        How long an everyday call may take; bulk calls have five minutes.
+    transport
+        Stands in for the network in tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        timeout_s: float = 30.0,
+        transport: "httpx.BaseTransport | None" = None,
+    ) -> None:
+        self._connection = Connection(url, api_key, timeout_s=timeout_s, transport=transport)
+        self.url = self._connection.url
+
+    # --- Label Studio itself ---------------------------------------------------------------
+
+    def version(self) -> str:
+        """Give Label Studio's version, such as ``1.23.2``."""
+        return str(self._connection.get("/api/version").get("release", "unknown"))
+
+    def whoami(self) -> Json:
+        """Describe the owner of the token: ``id``, ``email`` and more."""
+        return dict(self._connection.get("/api/current-user/whoami"))
+
+    # --- projects --------------------------------------------------------------------------
+
+    def projects(self) -> list[Json]:
+        """List every project that the token's owner can see."""
+        return self._connection.pages("/api/projects", "count", "results", page_size=1000)
+
+    def project(self, project_id: int) -> Json:
+        """Describe one project."""
+        return dict(self._connection.get(f"/api/projects/{project_id}"))
+
+    def create_project(self, **fields: Any) -> Json:
+        """Create a project; a title needs 3 characters."""
+        return dict(self._connection.send("POST", "/api/projects", body=fields))
+
+    def update_project(self, project_id: int, **fields: Any) -> Json:
+        """Change fields of a project."""
+        return dict(self._connection.send("PATCH", f"/api/projects/{project_id}", body=fields))
+
+    def set_model_version(self, project_id: int, model_version: str) -> None:
+        """Make a version current: Label Studio's queue obeys its scores.
+
+        Label Studio refuses a version of which the project holds no prediction yet.
+        """
+        self.update_project(project_id, model_version=model_version)
+
+    # --- tasks and annotations -------------------------------------------------------------
+
+    def tasks(self, project_id: int) -> list[Json]:
+        """List every task as ``{"id": ..., "data": ...}``, in the order of their ids."""
+        rows = self._connection.pages(
+            "/api/tasks",
+            "total",
+            "tasks",
+            page_size=TASKS_PER_PAGE,
+            project=project_id,
+            fields="task_only",
+            include="id,data",
+        )
+        return [{"id": row["id"], "data": row["data"]} for row in rows]
+
+    def annotated_tasks(self, project_id: int) -> list[Json]:
+        """List the tasks that hold annotations, the cancelled ones included, with all of them."""
+        return list(
+            self._connection.get(
+                f"/api/projects/{project_id}/export", bulk=True, query={"exportType": "JSON"}
+            )
+        )
+
+    def import_tasks(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> int:
+        """Create tasks from ``{"data": {...}}``, all or none; give the number created."""
+        if not tasks:
+            return 0
+        path = f"/api/projects/{project_id}/import"
+        return int(self._connection.send("POST", path, body=list(tasks), bulk=True)["task_count"])
+
+    def next_task(self, project_id: int) -> Json | None:
+        """Take the task that the token's owner is to label next; None when all are done."""
+        try:
+            return dict(self._connection.get(f"/api/projects/{project_id}/next"))
+        except LabelStudioNotFoundError:
+            self.project(project_id)  # raises when it is the project that is missing
+            return None
+
+    def annotate(
+        self, task_id: int, result: Sequence[Mapping[str, Any]], *, was_cancelled: bool = False
+    ) -> Json:
+        """Submit an annotation as the token's owner; cancelled means skipped."""
+        body = {"result": list(result), "was_cancelled": was_cancelled}
+        return dict(self._connection.send("POST", f"/api/tasks/{task_id}/annotations/", body=body))
+
+    # --- predictions -----------------------------------------------------------------------
+
+    def import_predictions(self, project_id: int, predictions: Sequence[Mapping[str, Any]]) -> int:
+        """Create predictions in one call, all or none; give the number created.
+
+        One unknown task among them makes Label Studio refuse them all.
+        """
+        if not predictions:
+            return 0
+        path = f"/api/projects/{project_id}/import/predictions"
+        return int(
+            self._connection.send("POST", path, body=list(predictions), bulk=True)["created"]
+        )
+
+    def delete_predictions(self, project_id: int, model_version: str) -> None:
+        """Delete a version's predictions; about 10 ms each, so never in a round."""
+        path = f"/api/projects/{project_id}/model-versions/"
+        self._connection.send("DELETE", path, body={"model_version": model_version}, bulk=True)
+
+    # --- set-up: backends, webhooks, storages, tabs -----------------------------------------
+
+    def backends(self, project_id: int) -> list[Json]:
+        """List the project's ML backends."""
+        return list(self._connection.get("/api/ml", query={"project": project_id}))
+
+    def add_backend(self, project_id: int, **fields: Any) -> Json:
+        """Connect an ML backend; Label Studio asks for its health before it answers."""
+        return dict(
+            self._connection.send("POST", "/api/ml", body={"project": project_id, **fields})
+        )
+
+    def update_backend(self, backend_id: int, **fields: Any) -> Json:
+        """Change fields of an ML backend; Label Studio asks for its health again."""
+        return dict(self._connection.send("PATCH", f"/api/ml/{backend_id}", body=fields))
+
+    def webhooks(self, project_id: int) -> list[Json]:
+        """List the project's webhooks."""
+        return list(self._connection.get("/api/webhooks", query={"project": project_id}))
+
+    def add_webhook(self, project_id: int, **fields: Any) -> Json:
+        """Create a webhook of the project."""
+        return dict(
+            self._connection.send("POST", "/api/webhooks/", body={"project": project_id, **fields})
+        )
+
+    def update_webhook(self, webhook_id: int, **fields: Any) -> Json:
+        """Change fields of a webhook."""
+        return dict(self._connection.send("PATCH", f"/api/webhooks/{webhook_id}/", body=fields))
+
+    def storages(self, project_id: int) -> list[Json]:
+        """List the project's local-files storages."""
+        return list(self._connection.get("/api/storages/localfiles", query={"project": project_id}))
+
+    def add_storage(self, project_id: int, **fields: Any) -> Json:
+        """Let the project's annotators see the files of a folder."""
+        body = {"project": project_id, **fields}
+        return dict(self._connection.send("POST", "/api/storages/localfiles", body=body))
+
+    def views(self, project_id: int) -> list[Json]:
+        """List the project's tabs in the Data Manager."""
+        return list(self._connection.get("/api/dm/views", query={"project": project_id}))
+
+    def add_view(self, project_id: int, data: Mapping[str, Any]) -> Json:
+        """Create a tab in the Data Manager."""
+        body = {"project": project_id, "data": dict(data)}
+        return dict(self._connection.send("POST", "/api/dm/views/", body=body))
+
+    def update_view(self, view_id: int, project_id: int, data: Mapping[str, Any]) -> Json:
+        """Change a tab in the Data Manager."""
+        body = {"project": project_id, "data": dict(data)}
+        return dict(self._connection.send("PATCH", f"/api/dm/views/{view_id}/", body=body))
+
+    # --- files -----------------------------------------------------------------------------
+
+    def upload_file(self, project_id: int, name: str, content: bytes) -> str:
+        """Store a file with the project, without making a task of it; give its address."""
+        answer = self._connection.send(
+            "POST",
+            f"/api/projects/{project_id}/import",
+            query={"commit_to_project": "false"},
+            files={"file": (name, content)},
+            bulk=True,
+        )
+        file_id = answer["file_upload_ids"][0]
+        stored = self._connection.get(f"/api/import/file-upload/{file_id}")["file"]
+        return f"/data/{quote(stored)}"
+
+    def download(self, address: str, *, max_bytes: int = MAX_DOWNLOAD_BYTES) -> bytes:
+        """Read a file that this Label Studio serves.
+
+        Parameters
+        ----------
+        address
+            A path such as ``/data/upload/1/a.wav``, or the same with this Label Studio in front.
+        max_bytes
+            Larger files are refused.
+
+        Raises
+        ------
+        LabelStudioError
+            Also if the address, or one that it redirects to, is not a file of this Label Studio:
+            the token goes nowhere else.
+        """
+        return self._connection.download(address, max_bytes)
+
+    def serves(self, address: str) -> bool:
+        """Tell whether an address is that of a file on this Label Studio."""
+        try:
+            self._connection.file_url(address)
+        except LabelStudioError:
+            return False
+        return True
