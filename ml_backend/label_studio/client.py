@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from ml_backend.errors import LabelStudioError, LabelStudioNotFoundError
 from ml_backend.label_studio.connection import Connection
@@ -238,3 +238,21 @@ class LabelStudio:
         except LabelStudioError:
             return False
         return True
+
+    def local_file(self, address: str) -> str | None:
+        """Give the path, below the document root, of a local file; None for any other address.
+
+        Examples
+        --------
+        >>> studio = LabelStudio("http://127.0.0.1:8080", "token")
+        >>> studio.local_file("/data/local-files/?d=clips/a%20b.wav")
+        'clips/a b.wav'
+        >>> studio.local_file("/data/upload/1/a.wav") is None
+        True
+        """
+        if not self.serves(address):
+            return None
+        folder, _, name = urlsplit(address).path.rstrip("/").rpartition("/")
+        paths = parse_qs(urlsplit(address).query).get("d")
+        is_local = name == "local-files" and folder.endswith("/data") and paths
+        return paths[-1].lstrip("/") if is_local and paths else None

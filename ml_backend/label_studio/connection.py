@@ -164,7 +164,7 @@ class Connection:
                         where = str(response.url.join(response.headers["location"]))
                         continue
                     if response.is_success:
-                        return bounded(response, address, max_bytes)
+                        return _bounded(response, address, max_bytes)
                     response.read()
             except (httpx.TransportError, httpx.InvalidURL) as error:
                 raise self._silence(error) from None
@@ -222,8 +222,7 @@ class Connection:
         return LabelStudioError(f"Label Studio at {self.url} answers {status} to {what}{said}")
 
 
-def bounded(response: "httpx.Response", address: str, max_bytes: int) -> bytes:
-    """Read a streamed answer, but no more than allowed."""
+def _bounded(response: "httpx.Response", address: str, max_bytes: int) -> bytes:
     content = bytearray()
     for chunk in response.iter_bytes():
         content += chunk
@@ -264,7 +263,7 @@ def _detail(body: Any) -> str:
             ]
         else:
             said = body.get("detail") or ""
-    return re.sub(r"<[^>]*>|\s+", " ", _plain(said)).strip()[:300]
+    return re.sub(r"(<[^>]*>|\s)+", " ", _plain(said)).strip()[:300]
 
 
 def _plain(what: Any) -> str:

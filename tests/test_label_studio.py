@@ -1,0 +1,318 @@
+"""Calls to Label Studio, over the true SDK's tokens and a network that is only pretended."""
+
+import base64
+import json
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from ml_backend.errors import (
+    LabelStudioAuthError,
+    LabelStudioError,
+    LabelStudioNotFoundError,
+    LabelStudioUnreachableError,
+)
+from ml_backend.label_studio import LabelStudio, client, connection
+
+STUDIO = "http://studio.test:8080"
+TOKEN = "a-legacy-token-of-forty-characters-here"
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch):
+    monkeypatch.setattr(connection, "RETRY_PAUSES_S", (0.0, 0.0))
+
+
+def label_studio(handler, *, url=STUDIO, api_key=TOKEN):
+    return LabelStudio(url, api_key, transport=httpx.MockTransport(handler))
+
+
+def answers(*answers):
+    """Give each answer once, the last one for ever, and count the requests."""
+    requests = []
+
+    def handler(request):
+        requests.append(request)
+        answer = answers[min(len(requests), len(answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    handler.requests = requests
+    return handler
+
+
+def json_web_token(seconds_left, kind):
+    def part(content):
+        return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
+
+    claims = {"exp": int(time.time()) + seconds_left, "token_type": kind}
+    return f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims)}.c2lnbmF0dXJl"
+
+
+# --- tokens ---
+
+
+def test_a_legacy_token_goes_along_as_it_is():
+    handler = answers(httpx.Response(200, json={"email": "a@b.co"}))
+    assert label_studio(handler).whoami() == {"email": "a@b.co"}
+    assert handler.requests[0].headers["authorization"] == f"Token {TOKEN}"
+
+
+def test_a_personal_access_token_is_exchanged_once_and_again_when_it_expires():
+    refresh = json_web_token(3600, "refresh")
+    access = [json_web_token(-1, "access"), json_web_token(300, "access")]
+    calls = []
+
+    def handler(request):
+        calls.append((request.url.path, request.headers.get("authorization")))
+        if request.url.path == "/studio/api/token/refresh/":
+            assert json.loads(request.content) == {"refresh": refresh}
+            return httpx.Response(200, json={"access": access[min(len(calls) // 2, 1)]})
+        return httpx.Response(200, json={})
+
+    studio = label_studio(handler, url=f"{STUDIO}/studio/", api_key=refresh)
+    for _ in range(3):
+        studio.whoami()
+    whoami = "/studio/api/current-user/whoami"
+    assert calls == [
+        ("/studio/api/token/refresh/", None),
+        (whoami, f"Bearer {access[0]}"),
+        ("/studio/api/token/refresh/", None),
+        (whoami, f"Bearer {access[1]}"),
+        (whoami, f"Bearer {access[1]}"),
+    ]
+
+
+def test_a_personal_access_token_that_is_refused_says_so():
+    refresh = json_web_token(3600, "refresh")
+    handler = answers(httpx.Response(401, json={"detail": "Token is blacklisted"}))
+    with pytest.raises(LabelStudioAuthError, match="Token is blacklisted") as caught:
+        label_studio(handler, api_key=refresh).whoami()
+    assert refresh not in str(caught.value)
+
+
+def test_an_expired_or_missing_token_is_refused_before_any_call():
+    handler = answers(httpx.Response(200, json={}))
+    with pytest.raises(LabelStudioAuthError, match="expired"):
+        label_studio(handler, api_key=json_web_token(-10, "refresh"))
+    with pytest.raises(LabelStudioAuthError, match="LABEL_STUDIO_API_KEY"):
+        label_studio(handler, api_key="")
+    assert handler.requests == []
+
+
+# --- failures, by what has to be mended ---
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (
+            httpx.Response(401, json={"detail": "Invalid token."}),
+            LabelStudioAuthError,
+            "Invalid token",
+        ),
+        (httpx.Response(403, json={"detail": "No."}), LabelStudioAuthError, "LABEL_STUDIO_API_KEY"),
+        (
+            httpx.Response(404, json={"detail": "No Project matches"}),
+            LabelStudioNotFoundError,
+            "No Project",
+        ),
+        (httpx.Response(404, text="<html>"), LabelStudioNotFoundError, "/api/projects/7"),
+        (httpx.Response(500, text="<html>Traceback"), LabelStudioError, "answers 500"),
+        (
+            httpx.Response(500, json={"detail": "database is locked"}),
+            LabelStudioError,
+            "database is locked",
+        ),
+        (httpx.Response(502, text="Bad gateway"), LabelStudioUnreachableError, "not ready"),
+        (httpx.Response(504, text=""), LabelStudioUnreachableError, "too long"),
+        (
+            httpx.Response(200, text="<html>another program"),
+            LabelStudioError,
+            "is LABEL_STUDIO_URL",
+        ),
+        (
+            httpx.Response(301, headers={"location": "https://studio.test/"}),
+            LabelStudioError,
+            "https://studio.test/",
+        ),
+        (httpx.ConnectError("refused"), LabelStudioUnreachableError, "Is it running"),
+        (httpx.ReadTimeout("slow"), LabelStudioUnreachableError, "in time"),
+    ],
+)
+def test_a_failure_names_label_studio_and_what_to_mend(answer, error, words):
+    with pytest.raises(error, match=words) as caught:
+        label_studio(answers(answer)).project(7)
+    assert type(caught.value) is error or "in time" in words or "too long" in words
+    assert STUDIO in str(caught.value)
+    assert TOKEN not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_what_is_wrong_with_each_field_is_told_in_plain_words():
+    body = {
+        "detail": "Validation error",
+        "validation_errors": {
+            "title": ["Ensure this field has at least 3 characters."],
+            "non_field_errors": ['Can\'t connect. <a href="x">Learn more</a>'],
+        },
+    }
+    with pytest.raises(LabelStudioError) as caught:
+        label_studio(answers(httpx.Response(400, json=body))).create_project(title="x")
+    assert str(caught.value).endswith(
+        "title: Ensure this field has at least 3 characters.; Can't connect. Learn more"
+    )
+
+
+def test_a_long_complaint_is_cut():
+    body = {"detail": "x" * 10_000}
+    with pytest.raises(LabelStudioError) as caught:
+        label_studio(answers(httpx.Response(400, json=body))).projects()
+    assert len(str(caught.value)) < 500
+
+
+def test_a_number_that_json_cannot_hold_is_refused_here():
+    handler = answers(httpx.Response(200, json={}))
+    with pytest.raises(LabelStudioError, match="JSON"):
+        label_studio(handler).import_tasks(1, [{"data": {"salience": float("nan")}}])
+    assert handler.requests == []
+
+
+# --- trying again ---
+
+
+@pytest.mark.parametrize(
+    "trouble", [httpx.ConnectError("refused"), httpx.ReadError("reset"), httpx.Response(503)]
+)
+def test_reading_is_tried_again(trouble):
+    handler = answers(trouble, trouble, httpx.Response(200, json={"id": 7}))
+    assert label_studio(handler).project(7) == {"id": 7}
+
+
+def test_reading_ends_after_three_tries():
+    handler = answers(httpx.ConnectError("refused"))
+    with pytest.raises(LabelStudioUnreachableError):
+        label_studio(handler).project(7)
+    assert len(handler.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "trouble", [httpx.ReadTimeout("slow"), httpx.Response(500), httpx.Response(504)]
+)
+def test_what_would_only_add_to_the_load_is_not_tried_again(trouble):
+    handler = answers(trouble)
+    with pytest.raises(LabelStudioError):
+        label_studio(handler).project(7)
+    assert len(handler.requests) == 1
+
+
+def test_nothing_is_sent_twice():
+    handler = answers(httpx.ReadError("reset"), httpx.Response(201, json={"task_count": 1}))
+    with pytest.raises(LabelStudioUnreachableError):
+        label_studio(handler).import_tasks(7, [{"data": {"audio": "/a.wav"}}])
+    assert len(handler.requests) == 1
+
+
+# --- lists that come in pages ---
+
+
+@pytest.mark.parametrize("n_tasks", [0, 1, 6, 7, 8, 21])
+@pytest.mark.parametrize("largest_page", [3, 100])
+def test_every_task_is_listed_once_whatever_the_server_gives_at_a_time(
+    monkeypatch, n_tasks, largest_page
+):
+    monkeypatch.setattr(client, "TASKS_PER_PAGE", 7)
+
+    def handler(request):
+        query = request.url.params
+        assert (query["project"], query["fields"], query["include"]) == (
+            "5",
+            "task_only",
+            "id,data",
+        )
+        size = min(int(query["page_size"]), largest_page)
+        start = (int(query["page"]) - 1) * size
+        rows = [
+            {"id": number, "data": {"audio": f"/{number}.wav"}} for number in range(1, n_tasks + 1)
+        ]
+        if start and start >= n_tasks:
+            return httpx.Response(404, json={"detail": "Invalid page."})
+        return httpx.Response(200, json={"total": n_tasks, "tasks": rows[start : start + size]})
+
+    tasks = label_studio(handler).tasks(5)
+    assert [task["id"] for task in tasks] == list(range(1, n_tasks + 1))
+    assert all(task["data"] == {"audio": f"/{task['id']}.wav"} for task in tasks)
+
+
+def test_tasks_deleted_while_the_list_is_read_do_not_spoil_it(monkeypatch):
+    monkeypatch.setattr(client, "TASKS_PER_PAGE", 2)
+    handler = answers(
+        httpx.Response(
+            200, json={"total": 4, "tasks": [{"id": 1, "data": {}}, {"id": 2, "data": {}}]}
+        ),
+        httpx.Response(404, json={"detail": "Invalid page."}),
+    )
+    assert [task["id"] for task in label_studio(handler).tasks(5)] == [1, 2]
+
+
+def test_an_unknown_project_has_no_tasks_to_list():
+    handler = answers(httpx.Response(404, json={"detail": "No Project matches the given query."}))
+    with pytest.raises(LabelStudioNotFoundError):
+        label_studio(handler).tasks(5)
+
+
+# --- the rest ---
+
+
+def test_nothing_to_import_asks_nobody():
+    handler = answers(httpx.Response(500))
+    assert label_studio(handler).import_tasks(5, []) == 0
+    assert label_studio(handler).import_predictions(5, []) == 0
+    assert handler.requests == []
+
+
+def test_no_next_task_is_none_but_an_unknown_project_is_an_error():
+    def handler(request):
+        known = request.url.path == "/api/projects/5"
+        return httpx.Response(200, json={"id": 5}) if known else httpx.Response(404)
+
+    assert label_studio(handler).next_task(5) is None
+    with pytest.raises(LabelStudioNotFoundError, match="/api/projects/6"):
+        label_studio(handler).next_task(6)
+
+
+def test_an_uploaded_file_gets_an_address_that_a_browser_can_ask_for():
+    handler = answers(
+        httpx.Response(201, json={"file_upload_ids": [9]}),
+        httpx.Response(200, json={"id": 9, "file": "upload/5/1f-Käuz #1.wav"}),
+    )
+    address = label_studio(handler).upload_file(5, "Käuz #1.wav", b"RIFF")
+    assert address == "/data/upload/5/1f-K%C3%A4uz%20%231.wav"
+    assert handler.requests[0].url.params["commit_to_project"] == "false"
+
+
+def test_a_label_studio_below_a_path_serves_files_below_it():
+    handler = answers(httpx.Response(200, content=b"RIFF"))
+    studio = label_studio(handler, url=f"{STUDIO}/studio")
+    for address in (
+        "/data/upload/1/a.wav",
+        "/studio/data/upload/1/a.wav",
+        f"{STUDIO}/studio/data/upload/1/a.wav",
+    ):
+        assert studio.download(address) == b"RIFF"
+        assert handler.requests[-1].url == f"{STUDIO}/studio/data/upload/1/a.wav"
+
+
+def test_importing_the_module_loads_neither_the_sdk_nor_pandas():
+    code = (
+        "import sys, ml_backend.label_studio; "
+        "print([name for name in ('label_studio_sdk', 'pandas', 'httpx') if name in sys.modules])"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.strip() == "[]"
