@@ -5,7 +5,9 @@
 may stand in for exported variables; exported ones win.
 """
 
+import contextlib
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -134,6 +136,22 @@ class Settings:
     def backend_url(self) -> str:
         """Give the address at which Label Studio reaches the backend."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def read_secret(settings: Settings) -> str:
+    """Give the secret that Label Studio shows the backend; made once where none is set.
+
+    The one that is made lies in the data folder, readable by its owner alone.
+    """
+    if settings.secret:
+        return settings.secret
+    path = settings.data_dir / "secret"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with contextlib.suppress(FileExistsError), os.fdopen(os.open(path, flags, 0o600), "w") as f:
+            f.write(secrets.token_urlsafe(24))
+    return path.read_text(encoding="utf-8").strip()
 
 
 def _parse(name: str, kind: str, text: str) -> Any:

@@ -81,12 +81,6 @@ class Agenda:
         with self._engine.connect() as connection:
             return bool(connection.scalar(statement))
 
-    def heard_at(self, project_id: int) -> float:
-        """Tell when a project was last heard of; 0 if never."""
-        statement = select(project.c.heard_at).where(project.c.project_id == project_id)
-        with self._engine.connect() as connection:
-            return float(connection.scalar(statement) or 0.0)
-
     def take(self, project_id: int, *, now: float, lease_s: float) -> Turn | None:
         """Take a project for one round, or None where somebody else has it."""
         taken = and_(project.c.project_id == project_id, project.c.leased_until < now)

@@ -86,6 +86,7 @@ version = Table(
     Column("created_at", Float, nullable=False),
     Column("classifier", LargeBinary),
     Column("ranking", LargeBinary),
+    Column("n_ranked", Integer, nullable=False, default=0),
     Column("n_published", Integer, nullable=False, default=0),
 )
 

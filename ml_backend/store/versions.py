@@ -27,7 +27,16 @@ class Version:
     created_at: float
     classifier: dict[str, NDArray[np.generic]] | None
     ranking: dict[str, NDArray[np.generic]] | None
-    n_published: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How much of a version's order Label Studio has: ``n_published`` of ``n_ranked`` clips."""
+
+    model_version: str
+    created_at: float
+    n_published: int
+    n_ranked: int
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,8 @@ class Versions:
             "created_at": new.created_at,
             "classifier": _pack(new.classifier),
             "ranking": _pack(new.ranking),
-            "n_published": new.n_published,
+            "n_ranked": 0 if new.ranking is None else len(new.ranking["task_ids"]),
+            "n_published": 0,
         }
         with self._engine.begin() as connection:
             connection.execute(
@@ -85,19 +95,25 @@ class Versions:
             row.created_at,
             _unpack(row.classifier),
             _unpack(row.ranking),
-            row.n_published,
         )
 
-    def current_name(self, project_id: int) -> str | None:
-        """Give the newest version's name without reading its arrays."""
+    def progress(self, project_id: int) -> Progress | None:
+        """Tell how far the newest version is published, without reading its arrays."""
+        columns = (
+            version.c.model_version,
+            version.c.created_at,
+            version.c.n_published,
+            version.c.n_ranked,
+        )
         statement = (
-            select(version.c.model_version)
+            select(*columns)
             .where(version.c.project_id == project_id, version.c.ranking.is_not(None))
             .order_by(version.c.created_at.desc())
             .limit(1)
         )
         with self._engine.connect() as connection:
-            return connection.scalar(statement)
+            row = connection.execute(statement).one_or_none()
+        return Progress(*row) if row else None
 
     def names(self, project_id: int) -> list[str]:
         """List the names of all versions, newest first."""

@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("classifier", sa.LargeBinary()),
         sa.Column("ranking", sa.LargeBinary()),
+        _number("n_ranked", sa.Integer),
         _number("n_published", sa.Integer),
     )
     op.create_table(

@@ -1,0 +1,87 @@
+"""A project's embedded clips as arrays: rows = clips, in the order of the tasks' numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_backend.clip import Task
+from ml_backend.coverage import normalize_rows
+
+
+@dataclass(frozen=True)
+class EmbeddedClips:
+    """Tasks whose sound has an embedding.
+
+    ``embeddings`` is ``(n_clips, embedding_dim)``; ``recordings`` holds a number per recording,
+    -1 where the recording is not known.
+    """
+
+    task_ids: NDArray[np.int64]
+    clip_keys: tuple[str, ...]
+    recordings: NDArray[np.int64]
+    embeddings: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.task_ids)
+
+    @cached_property
+    def unit(self) -> NDArray[np.float32]:
+        """Rows scaled to length 1, ``(n_clips, embedding_dim)``."""
+        return normalize_rows(self.embeddings)
+
+    @cached_property
+    def mean(self) -> NDArray[np.float32]:
+        """Mean of every dimension over all clips, ``(embedding_dim,)``."""
+        return self.embeddings.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    @cached_property
+    def std(self) -> NDArray[np.float32]:
+        """Standard deviation of every dimension over all clips, ``(embedding_dim,)``."""
+        return self.embeddings.std(axis=0, dtype=np.float64).astype(np.float32)
+
+    def rows(self, task_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+        """Find the rows of tasks that are embedded, in the order asked; others are left out."""
+        wanted = np.asarray(task_ids, dtype=np.int64)
+        if not len(self) or not len(wanted):
+            return np.empty(0, dtype=np.int64)
+        found = np.minimum(np.searchsorted(self.task_ids, wanted), len(self) - 1)
+        return found[self.task_ids[found] == wanted].astype(np.int64)
+
+
+def embedded_clips(
+    tasks: Sequence[Task], clip_keys: Sequence[str], vectors: NDArray[np.float32]
+) -> EmbeddedClips:
+    """Line tasks up with the embeddings of their sounds; tasks without one are left out.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        In the order of their numbers.
+    clip_keys : sequence of str
+        The sounds that are embedded.
+    vectors : ndarray, shape=(len(clip_keys), embedding_dim)
+        Their embeddings.
+
+    Examples
+    --------
+    >>> tasks = [Task(1, "a", "/a.wav"), Task(2, "b", "/b.wav")]
+    >>> embedded_clips(tasks, ["b"], np.ones((1, 3), dtype=np.float32)).task_ids.tolist()
+    [2]
+    """
+    row_of = {key: row for row, key in enumerate(clip_keys)}
+    heard = [task for task in tasks if task.clip_key in row_of]
+    numbers: dict[str, int] = {}
+    recordings = [
+        -1 if task.recording_id is None else numbers.setdefault(task.recording_id, len(numbers))
+        for task in heard
+    ]
+    rows = np.array([row_of[task.clip_key] for task in heard], dtype=np.int64)
+    return EmbeddedClips(
+        np.array([task.task_id for task in heard], dtype=np.int64),
+        tuple(task.clip_key for task in heard),
+        np.array(recordings, dtype=np.int64),
+        vectors[rows] if len(rows) else np.empty((0, 0), dtype=np.float32),
+    )

@@ -1,0 +1,78 @@
+"""From tasks to embeddings: fetch, decode, embed, remember; one bad clip never stops the others."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_backend.audio import read_recording, waveform
+from ml_backend.clip import Task
+from ml_backend.embedders import Embedder
+from ml_backend.errors import AudioError
+from ml_backend.fetch import Fetcher
+from ml_backend.store import Store
+
+BATCH = 64
+MAX_HEARD_S = 120.0
+"""How much of a clip is heard at most, in s: longer recordings should be cut by the importer."""
+
+
+class Listener:
+    """Embeds the clips of tasks, batch by batch, and keeps each batch as soon as it is made."""
+
+    def __init__(
+        self,
+        store: Store,
+        fetcher: Fetcher,
+        embedder: Embedder,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._fetcher = fetcher
+        self._embedder = embedder
+        self._clock = clock
+
+    def hear(self, tasks: Sequence[Task]) -> None:
+        """Embed and store the clips of tasks; what cannot be heard is noted with the reason.
+
+        Raises
+        ------
+        LabelStudioUnreachableError
+            If Label Studio, not a clip, is what cannot be had; batches done so far are kept.
+        """
+        batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as readers:
+            ahead = [readers.submit(self._read, task) for task in batches[0]] if batches else []
+            for number, batch in enumerate(batches):
+                reading = ahead
+                following = batches[number + 1] if number + 1 < len(batches) else []
+                ahead = [readers.submit(self._read, task) for task in following]
+                self._embed(batch, [one.result() for one in reading])
+
+    def _read(self, task: Task) -> NDArray[np.float32] | str:
+        """Give a clip's waveform, or the reason why there is none."""
+        try:
+            if not task.audio:
+                raise AudioError(f"task {task.task_id} has no audio; give it one or delete it.")
+            source = self._fetcher.fetch(task.audio)
+            recording = read_recording(source, name=task.audio, duration_s=MAX_HEARD_S)
+            return waveform(recording, self._embedder.sample_rate_hz)
+        except AudioError as error:
+            return str(error)
+
+    def _embed(self, batch: Sequence[Task], readings: Sequence[NDArray[np.float32] | str]) -> None:
+        embedder_id = self._embedder.embedder_id
+        heard = []
+        for task, reading in zip(batch, readings, strict=True):
+            if isinstance(reading, str):
+                self._store.clips.add_unheard(
+                    embedder_id, task.clip_key, reading, now=self._clock()
+                )
+            else:
+                heard.append((task.clip_key, reading))
+        if heard:
+            embeddings = self._embedder.embed([samples for _, samples in heard])
+            self._store.clips.add_embeddings(embedder_id, [key for key, _ in heard], embeddings)

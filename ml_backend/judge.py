@@ -1,0 +1,54 @@
+"""What a classifier makes of clips, and how far they lie from what it was taught."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_backend.classifier import Classifier
+from ml_backend.coverage import coverage_distance, normalize_rows
+from ml_backend.uncertainty import binary_entropy, margin, normalized_entropy
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """One row per clip; the first three are None before a classifier exists."""
+
+    probabilities: NDArray[np.float64] | None
+    entropy: NDArray[np.float64] | None
+    margin: NDArray[np.float64] | None
+    coverage_distance: NDArray[np.floating]
+
+
+def judge(
+    classifier: Classifier | None,
+    embeddings: NDArray[np.float32],
+    labeled_unit: NDArray[np.float32],
+) -> Judgment:
+    """Judge clips by a classifier and by the labeled set.
+
+    Parameters
+    ----------
+    classifier : Classifier or None
+        None while too few labels are there to train one.
+    embeddings : ndarray, shape=(n_clips, embedding_dim)
+        As the embedder gave them.
+    labeled_unit : ndarray, shape=(n_labeled, embedding_dim)
+        The labeled clips, rows of length 1.
+    """
+    distance = coverage_distance(normalize_rows(embeddings), labeled_unit)
+    if classifier is None:
+        return Judgment(None, None, None, distance)
+    probabilities = classifier.probabilities(embeddings)
+    entropy = binary_entropy if classifier.multi_label else normalized_entropy
+    return Judgment(
+        probabilities,
+        entropy(probabilities),
+        _multi_margin(probabilities) if classifier.multi_label else margin(probabilities),
+        distance,
+    )
+
+
+def _multi_margin(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where each class is a question of its own: the smallest |p - (1 - p)|."""
+    return np.asarray(np.abs(2.0 * probabilities - 1.0).min(axis=1))

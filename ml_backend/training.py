@@ -1,0 +1,157 @@
+"""From labels to the next order: the one code path of the live loop and of every simulation."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_backend.classifier import Classifier, fit_classifier
+from ml_backend.clip import TaskLabels
+from ml_backend.coverage import coverage_distance
+from ml_backend.embedded import EmbeddedClips
+from ml_backend.label_config import LabelConfig
+from ml_backend.query_strategy import Pool, QueryStrategy
+
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What one round learned: a classifier, if it could be trained, and the order of the pool.
+
+    ``order`` holds task numbers, best first; ``coverage`` is aligned with it. The same state
+    gives the same ``model_version``.
+    """
+
+    model_version: str
+    classifier: Classifier | None
+    order: NDArray[np.int64]
+    coverage: NDArray[np.float32]
+    n_labeled: int
+
+
+def name_version(
+    clips: EmbeddedClips,
+    labels: Iterable[TaskLabels],
+    config: LabelConfig,
+    strategy: QueryStrategy,
+    embedder_id: str,
+) -> str:
+    """Name the version that this state leads to, without the work: same state, same name."""
+    answers = sorted(labels, key=lambda one: one.task_id)
+    n_usable = sum(one.labels is not None for one in answers)
+    digest = _digest(clips, answers, config, strategy.name, embedder_id)
+    return f"earmark-{n_usable}-{digest[:12]}"
+
+
+def learn(
+    clips: EmbeddedClips,
+    labels: Iterable[TaskLabels],
+    config: LabelConfig,
+    strategy: QueryStrategy,
+    *,
+    embedder_id: str,
+    n_head: int,
+    n_annotators_wanted: int = 1,
+) -> Learned:
+    """Train on the labeled set and rank the pool.
+
+    Skipped clips and ties are in neither. Where a project wants several annotators a clip, those
+    it has begun come first, so that a majority can form.
+
+    Parameters
+    ----------
+    clips : EmbeddedClips
+        Every embedded clip of the project.
+    labels : iterable of TaskLabels
+        What people said so far.
+    config : LabelConfig
+        The classes, in their fixed order.
+    strategy : QueryStrategy
+        Ranks the pool.
+    n_head : int
+        How many clips are ranked greedily.
+    n_annotators_wanted : int
+        How many annotators the project wants for each clip.
+    """
+    answers = sorted(labels, key=lambda one: one.task_id)
+    usable = [one for one in answers if one.labels is not None]
+    labeled = clips.rows([one.task_id for one in usable])
+    known = set(clips.task_ids[labeled].tolist())
+    usable = [one for one in usable if one.task_id in known]
+    matrix = np.array(
+        [[name in (one.labels or ()) for name in config.class_names] for one in usable],
+        dtype=np.int8,
+    ).reshape(len(usable), len(config.class_names))
+
+    classifier = fit_classifier(
+        clips.embeddings[labeled],
+        matrix,
+        config.class_names,
+        multi_label=config.multi_label,
+        groups=_groups(clips.recordings[labeled]),
+        pool_mean=clips.mean,
+        pool_std=clips.std,
+        seed=_SEED,
+    )
+    begun = [
+        one.task_id
+        for one in answers
+        if not one.is_skipped and one.n_annotators < n_annotators_wanted
+    ]
+    is_pool = np.ones(len(clips), dtype=bool)
+    is_pool[clips.rows([one.task_id for one in answers])] = False
+    pool_rows = np.flatnonzero(is_pool)
+    model_version = name_version(clips, answers, config, strategy, embedder_id)
+    ranking = strategy.rank(
+        Pool(
+            embeddings=clips.unit[pool_rows],
+            labeled=clips.unit[labeled],
+            probabilities=(
+                None
+                if classifier is None
+                else classifier.probabilities(clips.embeddings[pool_rows])
+            ),
+            recordings=clips.recordings[pool_rows],
+            multi_label=config.multi_label,
+        ),
+        n_head,
+        np.random.default_rng(int(model_version[-12:], 16)),
+    )
+    rows = np.concatenate([clips.rows(begun), pool_rows[ranking.order]])
+    return Learned(
+        model_version,
+        classifier,
+        clips.task_ids[rows],
+        coverage_distance(clips.unit[rows], clips.unit[labeled]).astype(np.float32),
+        len(usable),
+    )
+
+
+def _groups(recordings: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give every recording a group; a clip of unknown recording is a group of its own."""
+    alone = recordings < 0
+    groups = recordings.copy()
+    groups[alone] = recordings.max(initial=0) + 1 + np.arange(alone.sum())
+    return groups
+
+
+def _digest(
+    clips: EmbeddedClips,
+    answers: list[TaskLabels],
+    config: LabelConfig,
+    strategy: str,
+    embedder_id: str,
+) -> str:
+    said = [
+        [one.task_id, None if one.labels is None else sorted(one.labels), one.n_annotators]
+        for one in answers
+    ]
+    state = [embedder_id, strategy, config.class_names, config.multi_label, said]
+    digest = hashlib.sha256(json.dumps(state).encode())
+    digest.update(clips.task_ids.tobytes())
+    digest.update("".join(clips.clip_keys).encode())
+    return digest.hexdigest()

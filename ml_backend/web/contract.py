@@ -1,0 +1,95 @@
+"""What Label Studio asks of a backend: health, setup, predict, versions, and the webhook.
+
+An event is only a hint: the webhook notes it and answers; the worker finds out what is true.
+"""
+
+import time
+from typing import Any
+
+from flask import Flask, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from ml_backend.errors import RequestError
+from ml_backend.label_config import parse_label_config
+from ml_backend.store import Store
+from ml_backend.web.body import json_body
+from ml_backend.web.oracle import Oracle
+
+_TASK_ACTIONS = {"TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED", "START_TRAINING"}
+_ACTIONS = _TASK_ACTIONS | {
+    "ANNOTATION_CREATED",
+    "ANNOTATIONS_CREATED",
+    "ANNOTATION_UPDATED",
+    "ANNOTATIONS_DELETED",
+    "LABEL_LINK_CREATED",
+    "LABEL_LINK_UPDATED",
+    "LABEL_LINK_DELETED",
+    "PROJECT_CREATED",
+    "PROJECT_DELETED",
+}
+
+
+def register(app: Flask, store: Store, oracle: Oracle) -> None:
+    """Add the routes that Label Studio calls."""
+
+    @app.get("/")
+    @app.get("/health")
+    def health() -> ResponseReturnValue:
+        return jsonify(status="UP", model_class="Earmark")
+
+    @app.post("/setup")
+    def setup() -> ResponseReturnValue:
+        body = json_body()
+        project_id = project_number(body.get("project"))
+        if body.get("schema"):
+            parse_label_config(str(body["schema"]))
+        store.agenda.hint(project_id, now=time.time())
+        progress = store.versions.progress(project_id)
+        return jsonify(model_version=progress.model_version if progress else None)
+
+    @app.post("/predict")
+    def predict() -> ResponseReturnValue:
+        body = json_body()
+        tasks = body.get("tasks")
+        if not isinstance(tasks, list):
+            raise RequestError("/predict takes a list under 'tasks'; there is none.")
+        project_id = project_number(body.get("project"))
+        results = oracle.predict(project_id, tasks, body.get("label_config"))
+        return jsonify(results=results)
+
+    @app.get("/versions")
+    def versions() -> ResponseReturnValue:
+        project_id = request.args.get("project")
+        names = store.versions.names(project_number(project_id)) if project_id else []
+        return jsonify(versions=names)
+
+    @app.post("/webhook")
+    def webhook() -> ResponseReturnValue:
+        body = json_body()
+        action = body.get("action")
+        if action not in _ACTIONS:
+            known = ", ".join(sorted(_ACTIONS))
+            raise RequestError(f"The action {action!r} is none of {known}; nothing was done.")
+        project_id = project_number(body.get("project"))
+        store.agenda.hint(project_id, now=time.time(), tasks=action in _TASK_ACTIONS)
+        return jsonify(heard=action, project=project_id)
+
+
+def project_number(said: Any) -> int:
+    """Read a project's number, which Label Studio writes in four ways.
+
+    Raises
+    ------
+    RequestError
+        If it is none of them.
+
+    Examples
+    --------
+    >>> project_number("7.1700000000"), project_number({"id": 7}), project_number(7)
+    (7, 7, 7)
+    """
+    number = said.get("id") if isinstance(said, dict) else said
+    text = str(number).partition(".")[0]
+    if not text.isdecimal() or len(text) > 9:
+        raise RequestError(f"A project is named by its number; this request says {said!r:.60}.")
+    return int(text)

@@ -1,0 +1,139 @@
+"""How things stand: ``/status`` for people and scripts, ``/metrics`` for Prometheus."""
+
+import time
+from collections import Counter as Tally
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Flask, Response, g, jsonify, request
+from flask.typing import ResponseReturnValue
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ml_backend.settings import Settings
+from ml_backend.store import Store
+
+_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+_N_REASONS = 20
+_N_ROUNDS = 20
+
+
+def register(app: Flask, store: Store, settings: Settings) -> None:
+    """Add ``/status`` and ``/metrics``, and time every request."""
+    registry = CollectorRegistry()
+    registry.register(_Projects(store))
+    latency = Histogram(
+        "earmark_request_seconds",
+        "Time to answer a request",
+        ["method", "route", "code"],
+        registry=registry,
+        buckets=_BUCKETS_S,
+    )
+
+    @app.before_request
+    def start() -> None:
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def observe(response: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else "none"
+        seconds = time.perf_counter() - g.get("began", time.perf_counter())
+        latency.labels(request.method, route, response.status_code).observe(seconds)
+        return response
+
+    @app.get("/status")
+    def status() -> ResponseReturnValue:
+        embedder = store.facts.read("embedder") or {"embedder_id": None, "warning": None}
+        projects = [describe(store, number) for number in store.agenda.project_ids()]
+        return jsonify(
+            embedder=embedder["embedder_id"],
+            warning=embedder["warning"],
+            strategy=settings.strategy,
+            projects=projects,
+        )
+
+    @app.get("/metrics")
+    def metrics() -> ResponseReturnValue:
+        return Response(generate_latest(registry), mimetype="text/plain; version=0.0.4")
+
+
+def describe(store: Store, project_id: int) -> dict[str, Any]:
+    """Tell how a project stands: clips, labels, model version, last rounds, errors."""
+    embedder_id = (store.facts.read("embedder") or {}).get("embedder_id") or ""
+    counts = store.clips.count(project_id, embedder_id)
+    labels = store.labels.read(project_id)
+    per_class = Tally(name for one in labels for name in one.labels or ())
+    progress = store.versions.progress(project_id)
+    description = store.agenda.description(project_id)
+    return {
+        "project": project_id,
+        "title": description["title"],
+        "n_clips": counts["clips"],
+        "n_embedded": counts["embedded"],
+        "n_unheard": counts["unheard"],
+        "unheard": [
+            {"task": task_id, "reason": reason}
+            for task_id, reason in store.clips.unheard(project_id, embedder_id, limit=_N_REASONS)
+        ],
+        "n_labeled": sum(one.labels is not None for one in labels),
+        "n_skipped": sum(one.is_skipped for one in labels),
+        "labels": {name: per_class[name] for name in description["class_names"]},
+        "model_version": progress.model_version if progress else None,
+        "n_published": progress.n_published if progress else 0,
+        "n_ranked": progress.n_ranked if progress else 0,
+        "is_waiting": store.agenda.is_waiting(project_id),
+        "state": _state(counts, per_class, bool(progress)),
+        "error": description["error"] or None,
+        "rounds": [vars(one) for one in store.versions.rounds(project_id, limit=_N_ROUNDS)],
+    }
+
+
+def _state(counts: dict[str, int], per_class: Tally[str], is_ranked: bool) -> str:
+    """Say in words what stage a project is at."""
+    n_heard = counts["embedded"] + counts["unheard"]
+    if not counts["clips"]:
+        return "no clips yet: 'earmark import' brings them"
+    if n_heard < counts["clips"]:
+        return f"hearing clips: {n_heard} of {counts['clips']}"
+    if not is_ranked:
+        return "putting the clips in order"
+    if not per_class:
+        return "no labels yet: diverse and typical clips come first"
+    if len(per_class) == 1:
+        only = next(iter(per_class))
+        return f"one class so far ({only}): clips far from the labeled ones come first"
+    return "learning: uncertain clips in sparsely labeled places come first"
+
+
+class _Projects(Collector):
+    """Reads the store whenever Prometheus asks."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        names = {
+            "n_clips": "Clips of a project",
+            "n_embedded": "Clips with an embedding",
+            "n_unheard": "Clips that cannot be heard",
+            "n_labeled": "Clips with a usable label",
+            "n_skipped": "Clips that annotators skipped",
+            "n_published": "Clips of the current order that Label Studio has",
+        }
+        rows = [describe(self._store, number) for number in self._store.agenda.project_ids()]
+        for name, meaning in names.items():
+            gauge = GaugeMetricFamily(f"earmark_{name[2:]}", meaning, labels=["project"])
+            for row in rows:
+                gauge.add_metric([str(row["project"])], row[name])
+            yield gauge
+        last = GaugeMetricFamily(
+            "earmark_round_seconds", "What the last round took", labels=["project", "step"]
+        )
+        for row in rows:
+            for step, seconds in (row["rounds"][0]["timings_s"] if row["rounds"] else {}).items():
+                last.add_metric([str(row["project"]), step], seconds)
+        yield last

@@ -1,0 +1,204 @@
+"""The background: hears new clips, does a round where something changed, publishes the rest.
+
+Run as ``python -m ml_backend.worker``; ``earmark serve`` starts it and starts it again should it
+die. Three things go on beside each other, so that none waits for another: rounds (several
+projects at once), hearing (one batch after the other, projects in turn), and the rest of each
+order (only where it has been quiet for a while).
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from ml_backend.embedders import Embedder, load_embedder
+from ml_backend.errors import EarmarkError
+from ml_backend.fetch import Fetcher
+from ml_backend.hear import BATCH, Listener
+from ml_backend.label_studio import LabelStudio
+from ml_backend.reconcile import Reconciler
+from ml_backend.settings import Settings
+from ml_backend.store import Store, open_store
+from ml_backend.store.agenda import Turn
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.05
+CEILING_S = 2.0
+"""A project that never falls quiet gets its round after this long, in s."""
+LEASE_S = 30.0
+RETRY_CLIP_S = 600.0
+FIRST_ORDER = 200
+"""So many clips are heard before the first order is published; then at every doubling."""
+_N_ROUNDS_AT_ONCE = 3
+_N_BATCHES = 4
+
+
+class Worker:
+    """Looks after every project in the store until it is told to stop."""
+
+    def __init__(
+        self, settings: Settings, store: Store, label_studio: LabelStudio, embedder: Embedder
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._label_studio = label_studio
+        self._embedder_id = embedder.embedder_id
+        self._reconciler = Reconciler(store, label_studio, settings, embedder.embedder_id)
+        fetcher = Fetcher(label_studio, settings.files_root, settings.audio_hosts)
+        self._listener = Listener(store, fetcher, embedder)
+        self._unfinished: set[int] = set()
+        self._rounds: dict[int, tuple[Turn, Future[None]]] = {}
+        store.facts.write(
+            "embedder",
+            {"embedder_id": embedder.embedder_id, "warning": embedder.warning},
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set; rounds that have begun are finished."""
+        self._store.agenda.release_all()
+        self._hint_all(tasks=True)
+        others = [
+            threading.Thread(target=work, args=(stop,), name=work.__name__)
+            for work in (self._hear, self._publish_rest)
+        ]
+        for thread in others:
+            thread.start()
+        polled_at = extended_at = time.time()
+        parent = os.getppid()
+        with ThreadPoolExecutor(_N_ROUNDS_AT_ONCE, thread_name_prefix="round") as pool:
+            while not stop.wait(TICK_S):
+                if os.getppid() != parent:
+                    log.warning("what started this worker is gone; ending")
+                    stop.set()
+                now = time.time()
+                if now - polled_at >= self._settings.poll_s:
+                    polled_at = now
+                    self._hint_all(tasks=False)
+                if now - extended_at >= LEASE_S / 3:
+                    extended_at = now
+                    for turn, _ in self._rounds.values():
+                        self._store.agenda.extend(turn, now=now, lease_s=LEASE_S)
+                self._start_rounds(pool, now)
+        for thread in others:
+            thread.join()
+
+    def _hint_all(self, *, tasks: bool) -> None:
+        for project_id in self._store.agenda.project_ids():
+            self._store.agenda.hint(project_id, now=time.time(), tasks=tasks)
+
+    def _start_rounds(self, pool: ThreadPoolExecutor, now: float) -> None:
+        done = [project_id for project_id, (_, job) in self._rounds.items() if job.done()]
+        for project_id in done:
+            del self._rounds[project_id]
+        due = self._store.agenda.due(
+            now=now, debounce_s=self._settings.debounce_s, ceiling_s=CEILING_S
+        )
+        for project_id in due:
+            if project_id in self._rounds or len(self._rounds) >= _N_ROUNDS_AT_ONCE:
+                continue
+            turn = self._store.agenda.take(project_id, now=now, lease_s=LEASE_S)
+            if turn is not None:
+                self._rounds[project_id] = (turn, pool.submit(self._round, turn))
+
+    def _round(self, turn: Turn) -> None:
+        try:
+            self._reconciler.reconcile(turn)
+        except EarmarkError as error:
+            log.warning("project %d: %s", turn.project_id, error)
+            self._store.agenda.fail(turn, str(error), now=time.time())
+        except Exception as error:
+            log.exception("project %d: a round failed", turn.project_id)
+            kind = type(error).__name__
+            self._store.agenda.fail(turn, f"a round failed ({kind})", now=time.time())
+        else:
+            self._store.agenda.finish(turn, now=time.time())
+            self._unfinished.add(turn.project_id)
+
+    def _hear(self, stop: threading.Event) -> None:
+        """Embed what is missing, a few batches of a project at a time."""
+        next_order: dict[int, int] = {}
+        while not stop.wait(TICK_S):
+            for project_id in list(self._unfinished):
+                if stop.is_set():
+                    break
+                try:
+                    self._hear_some(project_id, next_order)
+                except EarmarkError as error:
+                    log.warning("project %d: cannot hear: %s", project_id, error)
+                    stop.wait(1.0)
+                except Exception:
+                    log.exception("project %d: hearing failed", project_id)
+                    self._unfinished.discard(project_id)
+
+    def _hear_some(self, project_id: int, next_order: dict[int, int]) -> None:
+        self._unfinished.discard(project_id)
+        missing = self._store.clips.missing(
+            project_id,
+            self._embedder_id,
+            limit=_N_BATCHES * BATCH,
+            tried_before=time.time() - RETRY_CLIP_S,
+        )
+        if not missing:
+            next_order.pop(project_id, None)
+            return
+        self._unfinished.add(project_id)
+        self._listener.hear(missing)
+        n_embedded = self._store.clips.count(project_id, self._embedder_id)["embedded"]
+        is_last = len(missing) < _N_BATCHES * BATCH
+        if is_last or n_embedded >= next_order.get(project_id, FIRST_ORDER):
+            next_order[project_id] = 2 * n_embedded
+            self._store.agenda.hint(project_id, now=time.time())
+
+    def _publish_rest(self, stop: threading.Event) -> None:
+        """Publish the order behind the head, a piece at a time, where it is quiet."""
+        while not stop.wait(1.0):
+            for project_id in self._store.agenda.project_ids():
+                try:
+                    while not stop.is_set() and self._publish_piece(project_id):
+                        pass
+                except EarmarkError as error:
+                    log.warning("project %d: cannot publish the rest: %s", project_id, error)
+                except Exception:
+                    log.exception("project %d: publishing the rest failed", project_id)
+
+    def _publish_piece(self, project_id: int) -> bool:
+        versions = self._store.versions
+        progress = versions.progress(project_id)
+        if progress is None or progress.n_published >= progress.n_ranked:
+            return False
+        is_quiet = time.time() - progress.created_at >= self._settings.quiet_s
+        if not is_quiet or self._store.agenda.is_waiting(project_id):
+            return False
+        clips = self._reconciler.clips(project_id)
+        edition = self._reconciler.edition(project_id, clips)
+        if edition is None or edition.model_version != progress.model_version:
+            return False
+        start = progress.n_published
+        stop = min(start + self._settings.head_size, progress.n_ranked)
+        self._label_studio.import_predictions(project_id, edition.between(clips, start, stop))
+        versions.set_published(project_id, edition.model_version, stop)
+        return True
+
+
+def main() -> None:
+    """Work until the process is told to end."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    settings = Settings.from_env()
+    store = open_store(settings.store_url)
+    label_studio = LabelStudio(settings.label_studio_url, settings.api_key)
+    embedder = load_embedder(settings.embedder, settings.weights, settings.data_dir / "weights")
+    if embedder.warning:
+        log.warning(embedder.warning)
+    Worker(settings, store, label_studio, embedder).run(stop)
+    store.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,310 @@
+"""What is remembered, over SQLite and PostgreSQL: one body of tests for both."""
+
+import subprocess
+import sys
+import threading
+import uuid
+
+import numpy as np
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from ml_backend.clip import Task, TaskLabels
+from ml_backend.errors import StoreError
+from ml_backend.store import open_store
+from ml_backend.store.schema import metadata
+from ml_backend.store.versions import Round, Version
+from tests.postgres import create_database, postgres_server
+
+
+@pytest.fixture(scope="module")
+def server():
+    with postgres_server() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'earmark.db'}"
+    return create_database(request.getfixturevalue("server"), f"t{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture
+def store(url):
+    opened = open_store(url)
+    yield opened
+    opened.close()
+
+
+def task(task_id, key="a", recording_id=None):
+    return Task(task_id, key, f"/{key}.wav", recording_id)
+
+
+def version(name, *, order=(3, 1), created_at=1.0, classifier=None):
+    ranking = {"task_ids": np.array(order), "labeled_task_ids": np.array([2])}
+    return Version(name, "mn04", created_at, classifier, ranking)
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_uses(url):
+    open_store(url).close()
+    engine = create_engine(url)
+    made = inspect(engine)
+    for table in metadata.sorted_tables:
+        assert {column["name"] for column in made.get_columns(table.name)} == set(
+            table.columns.keys()
+        )
+        assert made.get_pk_constraint(table.name)["constrained_columns"] == [
+            column.name for column in table.primary_key
+        ]
+    engine.dispose()
+
+
+def test_opening_twice_keeps_what_is_there(url):
+    first = open_store(url)
+    first.agenda.hint(7, now=1.0)
+    first.close()
+    second = open_store(url)
+    assert second.agenda.project_ids() == [7]
+    second.close()
+
+
+def test_an_address_that_makes_no_sense_is_refused_without_its_password():
+    with pytest.raises(StoreError) as caught:
+        open_store("postgresql+psycopg://earmark:geheim@127.0.0.1:1/none")
+    assert "geheim" not in str(caught.value)
+    assert "EARMARK_DATABASE_URL" in str(caught.value)
+    with pytest.raises(StoreError, match="EARMARK_DATABASE_URL"):
+        open_store("no address")
+
+
+# The agenda
+
+
+def test_a_project_is_due_when_it_has_been_quiet(store):
+    store.agenda.hint(1, now=10.0)
+    assert store.agenda.due(now=10.1, debounce_s=0.3, ceiling_s=2.0) == []
+    assert store.agenda.due(now=10.3, debounce_s=0.3, ceiling_s=2.0) == [1]
+
+
+def test_a_project_that_is_never_quiet_is_due_at_the_ceiling(store):
+    for step in range(20):
+        now = 10.0 + step / 10
+        store.agenda.hint(1, now=now)
+        assert store.agenda.due(now=now + 0.05, debounce_s=0.3, ceiling_s=2.0) == []
+    assert store.agenda.due(now=12.0, debounce_s=0.3, ceiling_s=2.0) == [1]
+
+
+def test_a_taken_project_is_nobody_elses_until_its_lease_ends(store):
+    store.agenda.hint(1, now=10.0)
+    assert store.agenda.take(1, now=11.0, lease_s=30.0) is not None
+    assert store.agenda.take(1, now=12.0, lease_s=30.0) is None
+    assert store.agenda.due(now=12.0, debounce_s=0.3, ceiling_s=2.0) == []
+    assert store.agenda.take(1, now=41.5, lease_s=30.0) is not None
+
+
+def test_of_many_who_reach_for_a_project_one_gets_it(store):
+    store.agenda.hint(1, now=10.0)
+    got = []
+    threads = [
+        threading.Thread(target=lambda: got.append(store.agenda.take(1, now=11.0, lease_s=30.0)))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(turn is not None for turn in got) == 1
+
+
+def test_what_is_heard_during_a_round_makes_the_project_due_again(store):
+    store.agenda.hint(1, now=10.0)
+    turn = store.agenda.take(1, now=11.0, lease_s=30.0)
+    store.agenda.hint(1, now=11.5, tasks=True)
+    store.agenda.finish(turn, now=12.0)
+    assert store.agenda.is_waiting(1)
+    assert store.agenda.due(now=13.0, debounce_s=0.3, ceiling_s=2.0) == [1]
+    again = store.agenda.take(1, now=13.0, lease_s=30.0)
+    assert again.tasks_changed
+    store.agenda.finish(again, now=14.0)
+    assert not store.agenda.is_waiting(1)
+    assert store.agenda.due(now=20.0, debounce_s=0.3, ceiling_s=2.0) == []
+
+
+def test_a_first_hint_asks_for_the_tasks_and_a_later_one_only_if_it_says_so(store):
+    store.agenda.hint(1, now=10.0)
+    turn = store.agenda.take(1, now=11.0, lease_s=30.0)
+    assert turn.tasks_changed
+    store.agenda.finish(turn, now=12.0)
+    store.agenda.hint(1, now=13.0)
+    assert not store.agenda.take(1, now=14.0, lease_s=30.0).tasks_changed
+
+
+def test_a_failed_round_is_tried_again_after_pauses_that_double_up_to_a_minute(store):
+    store.agenda.hint(1, now=0.0)
+    now, pauses = 10.0, []
+    for _ in range(9):
+        turn = store.agenda.take(1, now=now, lease_s=30.0)
+        store.agenda.fail(turn, "Label Studio is down", now=now)
+        step = next(
+            step
+            for step in range(1, 200)
+            if store.agenda.due(now=now + step, debounce_s=0, ceiling_s=0)
+        )
+        pauses.append(step)
+        now += step
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert store.agenda.description(1)["error"] == "Label Studio is down"
+    store.agenda.finish(store.agenda.take(1, now=now, lease_s=30.0), now=now)
+    assert store.agenda.description(1)["error"] == ""
+
+
+def test_a_killed_workers_projects_are_due_at_once_for_the_next(store):
+    store.agenda.hint(1, now=10.0)
+    store.agenda.take(1, now=11.0, lease_s=1000.0)
+    store.agenda.release_all()
+    assert store.agenda.due(now=12.0, debounce_s=0.3, ceiling_s=2.0) == [1]
+
+
+# Tasks and embeddings
+
+
+def test_tasks_become_exactly_what_label_studio_has(store):
+    assert store.clips.replace_tasks(1, [task(1, "a"), task(2, "b", "r")])
+    assert store.clips.replace_tasks(1, [task(2, "b", "r"), task(3, "c")])
+    assert store.clips.tasks(1) == [task(2, "b", "r"), task(3, "c")]
+    assert not store.clips.replace_tasks(1, [task(3, "c"), task(2, "b", "r")])
+    assert store.clips.replace_tasks(1, [task(2, "changed", "r"), task(3, "c")])
+    assert store.clips.tasks(1)[0].clip_key == "changed"
+
+
+def test_projects_do_not_see_each_others_tasks_but_share_embeddings(store):
+    store.clips.replace_tasks(1, [task(1, "a")])
+    store.clips.replace_tasks(2, [task(1, "a"), task(2, "b")])
+    store.clips.add_embeddings("mn04", ["a"], np.ones((1, 4), np.float32))
+    assert store.clips.missing(1, "mn04", limit=9, tried_before=0.0) == []
+    assert [one.clip_key for one in store.clips.missing(2, "mn04", limit=9, tried_before=0.0)] == [
+        "b"
+    ]
+    assert store.clips.count(2, "mn04") == {"clips": 2, "embedded": 1, "unheard": 0}
+
+
+def test_embeddings_come_back_bit_by_bit_and_never_from_another_embedder(store):
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(5, 7)).astype(np.float32)
+    store.clips.add_embeddings("mn04", list("abcde"), vectors)
+    store.clips.add_embeddings("other", ["a"], np.zeros((1, 3), np.float32))
+    keys, found = store.clips.embeddings("mn04", ["e", "a", "nowhere"])
+    assert sorted(keys) == ["a", "e"]
+    for key, row in zip(keys, found, strict=True):
+        np.testing.assert_array_equal(row, vectors["abcde".index(key)])
+
+
+def test_an_embedding_is_never_overwritten(store):
+    store.clips.add_embeddings("mn04", ["a"], np.full((1, 2), 1, np.float32))
+    store.clips.add_embeddings("mn04", ["a"], np.full((1, 2), 2, np.float32))
+    assert store.clips.embeddings("mn04", ["a"])[1].tolist() == [[1.0, 1.0]]
+
+
+def test_a_sound_in_two_tasks_is_missing_once(store):
+    store.clips.replace_tasks(1, [task(1, "a"), task(2, "a"), task(3, "b")])
+    missing = store.clips.missing(1, "mn04", limit=9, tried_before=0.0)
+    assert [(one.task_id, one.clip_key) for one in missing] == [(1, "a"), (3, "b")]
+
+
+def test_a_clip_that_cannot_be_heard_is_left_alone_for_a_while_and_forgiven_when_it_can(store):
+    store.clips.replace_tasks(1, [task(1, "a"), task(2, "b")])
+    store.clips.add_unheard("mn04", "a", "a.wav is gone", now=100.0)
+    assert [one.task_id for one in store.clips.missing(1, "mn04", limit=9, tried_before=50.0)] == [
+        2
+    ]
+    again = store.clips.missing(1, "mn04", limit=9, tried_before=101.0)
+    assert [one.task_id for one in again] == [1, 2]
+    assert store.clips.unheard(1, "mn04", limit=9) == [(1, "a.wav is gone")]
+    store.clips.add_embeddings("mn04", ["a"], np.ones((1, 2), np.float32))
+    assert store.clips.unheard(1, "mn04", limit=9) == []
+
+
+def test_a_killed_process_loses_nothing_that_was_added(tmp_path):
+    url = f"sqlite:///{tmp_path / 'earmark.db'}"
+    script = (
+        "import os, numpy as np\n"
+        "from ml_backend.store import open_store\n"
+        f"store = open_store({url!r})\n"
+        "store.clips.add_embeddings('mn04', ['a'], np.ones((1, 2), np.float32))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], check=False)
+    assert ended.returncode == -9
+    store = open_store(url)
+    assert store.clips.embeddings("mn04", ["a"])[0] == ["a"]
+    store.close()
+
+
+# Labels, versions, rounds, facts
+
+
+def test_labels_become_exactly_what_was_last_read(store):
+    first = [
+        TaskLabels(1, frozenset({"siren"}), False, 1),
+        TaskLabels(2, None, True, 1),
+        TaskLabels(3, frozenset(), False, 2),
+    ]
+    store.labels.replace(1, first)
+    assert store.labels.read(1) == first
+    second = [TaskLabels(1, frozenset({"dog", "siren"}), False, 2), first[2]]
+    store.labels.replace(1, second)
+    assert store.labels.read(1) == second
+    assert store.labels.read(2) == []
+
+
+def test_the_newest_version_is_current_and_keeps_its_arrays(store):
+    weights = {"weights": np.arange(6, dtype=np.float64).reshape(2, 3)}
+    store.versions.add(1, version("v1"))
+    store.versions.add(1, version("v2", created_at=2.0, order=(5, 4, 6), classifier=weights))
+    current = store.versions.current(1)
+    assert current.model_version == "v2"
+    np.testing.assert_array_equal(current.classifier["weights"], weights["weights"])
+    assert current.ranking["task_ids"].tolist() == [5, 4, 6]
+    assert store.versions.names(1) == ["v2", "v1"]
+    assert store.versions.progress(1).n_ranked == 3
+    store.versions.set_published(1, "v2", 2)
+    assert store.versions.progress(1).n_published == 2
+
+
+def test_an_earlier_version_can_become_current_again(store):
+    store.versions.add(1, version("v1"))
+    store.versions.add(1, version("v2", created_at=2.0))
+    store.versions.set_published(1, "v2", 2)
+    store.versions.add(1, version("v1", created_at=3.0))
+    assert store.versions.current(1).model_version == "v1"
+    assert store.versions.progress(1).n_published == 0
+
+
+def test_rounds_are_numbered_and_listed_newest_first(store):
+    for n_labeled in range(3):
+        done = Round(0, f"v{n_labeled}", float(n_labeled), n_labeled, 10, {"total": 0.5})
+        assert store.versions.add_round(1, done) == n_labeled + 1
+    assert [one.number for one in store.versions.rounds(1, limit=2)] == [3, 2]
+    assert store.versions.rounds(1)[0].timings_s == {"total": 0.5}
+
+
+def test_a_project_that_is_gone_leaves_no_trace_but_its_embeddings(store):
+    store.agenda.hint(1, now=1.0)
+    store.clips.replace_tasks(1, [task(1)])
+    store.clips.add_embeddings("mn04", ["a"], np.ones((1, 2), np.float32))
+    store.labels.replace(1, [TaskLabels(1, frozenset({"siren"}), False, 1)])
+    store.versions.add(1, version("v1"))
+    store.forget(1)
+    assert store.agenda.project_ids() == []
+    assert store.clips.tasks(1) == []
+    assert store.labels.read(1) == []
+    assert store.versions.current(1) is None
+    assert store.clips.embeddings("mn04", ["a"])[0] == ["a"]
+
+
+def test_a_fact_is_what_was_last_written(store):
+    assert store.facts.read("embedder") is None
+    store.facts.write("embedder", {"warning": None})
+    store.facts.write("embedder", {"warning": "no weights"})
+    assert store.facts.read("embedder") == {"warning": "no weights"}
