@@ -1,1 +1,61 @@
-"""Embedders: waveforms in, one embedding per clip out."""
+"""Embedders: waveforms in, one embedding per clip out.
+
+``load_embedder`` chooses one by name; all of them keep the ``Embedder`` protocol. Importing this
+package loads neither torch nor librosa.
+"""
+
+from pathlib import Path
+
+from ml_backend.embedders.protocol import MIN_CLIP_S, Embedder, check_waveform
+from ml_backend.embedders.weights import FILE_NAMES
+from ml_backend.errors import SettingsError, WeightsError
+
+EMBEDDER_NAMES = (*FILE_NAMES, "melstats")
+
+__all__ = ["EMBEDDER_NAMES", "MIN_CLIP_S", "Embedder", "check_waveform", "load_embedder"]
+
+
+def load_embedder(name: str, weights: Path | None, cache_dir: Path) -> Embedder:
+    """Load the embedder called ``name``, or the one that needs no weights, with a warning.
+
+    Parameters
+    ----------
+    name : str
+        One of ``EMBEDDER_NAMES``.
+    weights : Path, optional
+        File of weights, or the folder that holds the official one; None downloads it once.
+    cache_dir : Path
+        Folder for downloaded weights and exported networks; made where it is missing.
+
+    Returns
+    -------
+    Embedder
+        What was asked for; where its weights cannot be had, ``melstats`` whose ``warning`` says
+        why and what to do.
+
+    Raises
+    ------
+    SettingsError
+        If there is no embedder of that name.
+
+    Examples
+    --------
+    >>> load_embedder("melstats", None, Path(".earmark")).embedder_id
+    'melstats-1'
+    """
+    from ml_backend.embedders.melstats import MelStats
+    from ml_backend.embedders.runtime import load_mn
+
+    if name not in EMBEDDER_NAMES:
+        raise SettingsError(
+            f"EARMARK_EMBEDDER is {name!r}; choose one of {', '.join(EMBEDDER_NAMES)}."
+        )
+    if name == "melstats":
+        return MelStats()
+    try:
+        return load_mn(name, weights, cache_dir)
+    except WeightsError as error:
+        return MelStats(
+            warning=f"{name} cannot be used, so clips are embedded by melstats, which tells "
+            f"sounds apart less well. {error}"
+        )
