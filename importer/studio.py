@@ -1,0 +1,275 @@
+"""A Label Studio of one's own, in its own environment, on this machine alone.
+
+Label Studio's packages and ours exclude each other, so it runs as a separate program. It listens
+on loopback only, keeps everything in one folder, and goes on with the same data and the same
+login when started again. ``label_studio.log`` in that folder is locked for as long as it runs.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError, StudioError
+from ml_backend.label_studio import LabelStudio
+
+COMMAND = Path(".venv-studio/bin/label-studio")
+HOST = "127.0.0.1"
+USERNAME = "annotator@earmark.local"
+LOG_LINES_SHOWN = 15
+STOP_TIMEOUT_S = 10.0
+
+FLAGS = {
+    "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+    "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
+    "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
+    # The backend is on this machine too, and Label Studio refuses such addresses by default.
+    "ML_BLOCK_LOCAL_IP": "false",
+    "SSRF_PROTECTION_ENABLED": "false",
+    # Without it every import of predictions recounts every task of the project.
+    "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true",
+    "COLLECT_ANALYTICS": "false",
+    "SENTRY_DSN": "",
+    "FRONTEND_SENTRY_DSN": "",
+    "LATEST_VERSION_CHECK": "false",
+    "LOG_LEVEL": "WARNING",
+}
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The login of the one user that an embedded Label Studio is born with."""
+
+    username: str
+    password: str
+    token: str
+
+
+class Studio:
+    """An embedded Label Studio; a context manager that starts and stops it.
+
+    Parameters
+    ----------
+    data_dir
+        Where its database, uploads, log and login are kept.
+    command
+        The ``label-studio`` of the environment it is installed in.
+    files_root
+        The folder below which it serves local files; ``data_dir / "files"`` by default.
+    port
+        Preferred port; another is taken when this one is in use.
+    database_env
+        ``DJANGO_DB`` and ``POSTGRE_*`` to use PostgreSQL instead of SQLite.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        command: Path = COMMAND,
+        files_root: Path | None = None,
+        port: int = 8080,
+        database_env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.data_dir = data_dir.resolve()
+        self.files_root = (files_root or self.data_dir / "files").resolve()
+        self.port = port
+        self.log_path = self.data_dir / "label_studio.log"
+        self._command = command.absolute()
+        self._database_env = dict(database_env or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers, once started."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether it was started here and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def credentials(self) -> Credentials:
+        """Read the login; it is made once and readable by this user alone."""
+        path = self.data_dir / "credentials.json"
+        if not path.exists():
+            made = Credentials(USERNAME, secrets.token_urlsafe(12), secrets.token_hex(20))
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+                json.dump(asdict(made), file, indent=2)
+        return Credentials(**json.loads(path.read_text(encoding="utf-8")))
+
+    def client(self) -> LabelStudio:
+        """Give a client with the token of the first user."""
+        return LabelStudio(self.url, self.credentials.token)
+
+    def start(
+        self, timeout_s: float = 180.0, on_progress: Callable[[str], None] = lambda message: None
+    ) -> None:
+        """Start it and wait until it answers and its token works.
+
+        Parameters
+        ----------
+        timeout_s
+            How long that may take; the first start prepares the database for about a minute.
+        on_progress
+            Hears what is being done, in short sentences.
+
+        Raises
+        ------
+        StudioError
+            If it is not installed, is running already, ends, or does not answer in time; with the
+            last lines of its log.
+        """
+        if not self._command.is_file():
+            raise StudioError(
+                f"{self._command}: Label Studio is not installed there. Run `make studio` first."
+            )
+        for folder in (self.data_dir, self.files_root):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port(self.port)
+        is_first = not (self.data_dir / "label_studio.sqlite3").exists()
+        on_progress(
+            "Label Studio prepares its database; this first start takes about a minute."
+            if is_first
+            else "Label Studio starts; this takes a few seconds."
+        )
+        with self._locked_log() as log:
+            self._process = subprocess.Popen(
+                self._arguments(),
+                env=self._environment(),
+                cwd=self.data_dir,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        (self.data_dir / "label_studio.pid").write_text(str(self._process.pid))
+        try:
+            self._wait(time.monotonic() + timeout_s, timeout_s)
+        except BaseException:
+            self.stop()
+            raise
+        on_progress(f"Label Studio answers at {self.url}.")
+
+    def stop(self) -> None:
+        """End it and everything it started; do nothing if it has ended."""
+        if self._process is None:
+            return
+        for sign, patience_s in [(signal.SIGTERM, STOP_TIMEOUT_S), (signal.SIGKILL, 5.0)]:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, sign)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience_s)
+                break
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # what its first process left behind
+        (self.data_dir / "label_studio.pid").unlink(missing_ok=True)
+        self._process = None
+
+    def __enter__(self) -> "Studio":
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def _locked_log(self) -> IO[bytes]:
+        """Open the log; Label Studio inherits the lock and holds it as long as it lives."""
+        log = self.log_path.open("ab")
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.close()
+            pid_path = self.data_dir / "label_studio.pid"
+            pid = pid_path.read_text() if pid_path.exists() else "unknown"
+            raise StudioError(
+                f"{self.data_dir}: a Label Studio (process {pid}) already runs with this data. "
+                f"Use it, or end it with `kill {pid}`."
+            ) from None
+        log.truncate(0)
+        self.log_path.chmod(0o600)
+        return log
+
+    def _arguments(self) -> list[str]:
+        where = ["--internal-host", HOST, "--port", str(self.port)]
+        return [str(self._command), "start", "--no-browser", *where]
+
+    def _environment(self) -> dict[str, str]:
+        """Give Label Studio what it needs and nothing of the caller's own environment.
+
+        The login goes this way, too: arguments can be read by everybody on the machine.
+        """
+        login = self.credentials
+        return {
+            "HOME": str(self.data_dir),
+            "PATH": f"{self._command.parent}{os.pathsep}{os.defpath}",
+            "LANG": "C.UTF-8",
+            "LABEL_STUDIO_BASE_DATA_DIR": str(self.data_dir),
+            "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(self.files_root),
+            "LABEL_STUDIO_USERNAME": login.username,
+            "LABEL_STUDIO_PASSWORD": login.password,
+            "LABEL_STUDIO_USER_TOKEN": login.token,
+            **FLAGS,
+            **self._database_env,
+        }
+
+    def _wait(self, deadline: float, timeout_s: float) -> None:
+        assert self._process is not None
+        client = self.client()
+        while not _listens(self.port):
+            status = self._process.poll()
+            if status is not None:
+                raise StudioError(f"Label Studio ended with status {status}.{self._last_words()}")
+            if time.monotonic() > deadline:
+                raise StudioError(
+                    f"Label Studio did not answer at {self.url} within {timeout_s:.0f} s."
+                    f"{self._last_words()}"
+                )
+            time.sleep(0.1)
+        try:
+            client.whoami()
+        except LabelStudioUnreachableError as error:
+            raise StudioError(f"{error}{self._last_words()}") from None
+        except LabelStudioError as error:
+            raise StudioError(
+                f"Label Studio's database does not know the login of {self.data_dir}. "
+                f"Give it a database of its own. ({error})"
+            ) from None
+
+    def _last_words(self) -> str:
+        lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        said = "\n".join(lines[-LOG_LINES_SHOWN:])
+        for secret in (self.credentials.token, self.credentials.password):
+            said = said.replace(secret, "***")
+        return f" Its last words ({self.log_path}):\n{said}" if said else ""
+
+
+def free_port(preferred: int) -> int:
+    """Give the preferred port, or any other that nothing listens on."""
+    if not _listens(preferred):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, preferred))
+            return preferred
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    try:
+        # Label Studio itself looks at this name, which may be ::1 as well as 127.0.0.1.
+        with socket.create_connection(("localhost", port), timeout=1.0):
+            return True
+    except OSError:
+        return False
