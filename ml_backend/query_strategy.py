@@ -280,13 +280,12 @@ def pick_greedily(
 
 
 def _largest(bounds: NDArray[np.float64], leader: int) -> NDArray[np.int64]:
-    if len(bounds) > _PICK_BLOCK:
-        largest = np.argpartition(bounds, -_PICK_BLOCK)[-_PICK_BLOCK:]
+    rows = np.flatnonzero(bounds > -np.inf)
+    if len(rows) > _PICK_BLOCK:
+        rows = rows[np.argpartition(bounds[rows], -_PICK_BLOCK)[-_PICK_BLOCK:]]
         # Where more than a block are equal, the partition may miss the one of the lowest row.
-        largest[0] = leader
-    else:
-        largest = np.arange(len(bounds))
-    return np.asarray(largest[bounds[largest] > -np.inf])
+        rows[0] = leader
+    return rows
 
 
 def _descending(scores: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -1,0 +1,100 @@
+"""From Label Studio's annotations to labels: what people said of each clip, taken together.
+
+Of every annotator the latest annotation counts. A skip ("cannot tell") is no answer; a clip that
+was only skipped is neither trained on nor asked about again. The rest vote: most votes win, and
+what is tied is left out. Drafts are not annotations.
+
+Where a clip may have several labels, each class is voted on by itself, a tie in one class leaves
+the clip out, and an empty answer means "none of them". Where it has one, an empty answer says
+nothing. Labels that the label config no longer has are ignored.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ml_backend.clip import TaskLabels
+from ml_backend.label_config import LabelConfig
+
+_Annotation = Mapping[str, Any]
+
+
+def read_annotations(
+    exported: Iterable[Mapping[str, Any]], config: LabelConfig
+) -> list[TaskLabels]:
+    """Read what was said of each task.
+
+    Parameters
+    ----------
+    exported : iterable of mapping
+        Tasks as Label Studio's JSON export gives them, with their ``annotations``.
+    config : LabelConfig
+        The question that was asked.
+
+    Returns
+    -------
+    list of TaskLabels
+        One per task that has an annotation, in the order given.
+
+    Examples
+    --------
+    >>> config = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
+    >>> said = {"from_name": "sound", "value": {"choices": ["siren"]}}
+    >>> read_annotations([{"id": 7, "annotations": [{"id": 1, "result": [said]}]}], config)
+    [TaskLabels(task_id=7, labels=frozenset({'siren'}), is_skipped=False, n_annotators=1)]
+    """
+    return [
+        _read_task(int(task["id"]), _latest(task["annotations"]), config)
+        for task in exported
+        if task.get("annotations")
+    ]
+
+
+def _read_task(task_id: int, annotations: Sequence[_Annotation], config: LabelConfig) -> TaskLabels:
+    given = [one for one in annotations if not one.get("was_cancelled")]
+    votes = [vote for one in given if (vote := _vote(one, config)) is not None]
+    return TaskLabels(
+        task_id=task_id,
+        labels=_majority(votes, config),
+        is_skipped=not given,
+        n_annotators=len(given),
+    )
+
+
+def _latest(annotations: Iterable[_Annotation]) -> list[_Annotation]:
+    by_age = sorted(annotations, key=lambda one: (str(one.get("updated_at", "")), one["id"]))
+    return list({_annotator(one): one for one in by_age}.values())
+
+
+def _annotator(annotation: _Annotation) -> object:
+    who = annotation.get("completed_by")
+    if isinstance(who, Mapping):
+        who = who.get("id")
+    # Nobody knows whether two annotations without a name are from one person.
+    return ("annotation", annotation["id"]) if who is None else who
+
+
+def _vote(annotation: _Annotation, config: LabelConfig) -> frozenset[str] | None:
+    said = {
+        name
+        for result in annotation.get("result") or ()
+        if result.get("from_name") == config.from_name
+        for name in result.get("value", {}).get(config.control, ())
+        if isinstance(name, str)
+    }
+    known = frozenset(said & set(config.class_names))
+    if config.multi_label:
+        return known if known or not said else None
+    return known if len(known) == 1 else None
+
+
+def _majority(votes: Sequence[frozenset[str]], config: LabelConfig) -> frozenset[str] | None:
+    if not votes:
+        return None
+    counts = Counter(name for vote in votes for name in vote)
+    if config.multi_label:
+        if any(2 * count == len(votes) for count in counts.values()):
+            return None
+        return frozenset(name for name, count in counts.items() if 2 * count > len(votes))
+    (winner, most), *others = counts.most_common(2)
+    return None if others and others[0][1] == most else frozenset({winner})
