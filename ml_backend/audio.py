@@ -141,7 +141,7 @@ def waveform(recording: Recording, sample_rate_hz: int) -> NDArray[np.float32]:
     >>> waveform(Recording(stereo, 48000), 32000).shape
     (32000,)
     """
-    mono = recording.samples.mean(axis=1, dtype=np.float32)  # (n_samples,)
+    mono: NDArray[np.float32] = recording.samples.mean(axis=1, dtype=np.float32)  # (n_samples,)
     if recording.sample_rate_hz == sample_rate_hz:
         return mono
     resampled = soxr.resample(mono, recording.sample_rate_hz, sample_rate_hz)
@@ -203,8 +203,9 @@ def _check_length(file: RecordingFile, wanted_s: float | None) -> None:
         return
     if wanted_s > MAX_RECORDING_S:
         raise AudioError(
-            f"{file.name}: {_spoken(wanted_s)} are too long for one clip, {_spoken(MAX_RECORDING_S)} "
-            "are the most. Cut it into windows, for example with --window 4."
+            f"{file.name}: {_spoken(wanted_s)} are too long for one clip, "
+            f"{_spoken(MAX_RECORDING_S)} are the most. "
+            "Cut it into windows, for example with --window 4."
         )
     if wanted_s * file.sample_rate_hz * file.n_channels > MAX_VALUES:
         raise AudioError(
@@ -256,7 +257,9 @@ class _Ffmpeg:
         self.name = name
         self._file = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
         try:
-            self._container = av.open(self._file, options=FFMPEG_OPTIONS, metadata_errors="replace")
+            self._container: Any = av.open(
+                self._file, options=FFMPEG_OPTIONS, metadata_errors="replace"
+            )
         except (av.FFmpegError, ValueError, OSError):
             self._file.close()
             raise self._no_audio() from None

@@ -143,12 +143,14 @@ def mel_filters(sample_rate_hz: int, n_fft: int) -> NDArray[np.float32]:
     ----------
     M. Slaney, "Auditory Toolbox", Technical Report 1998-010, Interval Research, 1998.
     """
-    edges_hz = mel_to_hz(np.linspace(0, hz_to_mel(sample_rate_hz / 2), N_MELS + 2))
+    mels = np.linspace(0, hz_to_mel(sample_rate_hz / 2), N_MELS + 2, dtype=np.float64)
+    edges_hz = mel_to_hz(mels)
     bins_hz = np.fft.rfftfreq(n_fft, 1 / sample_rate_hz)
     lower, center, upper = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
     rising = (bins_hz - lower) / (center - lower)
     falling = (upper - bins_hz) / (upper - center)
-    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    filters: NDArray[np.float64] = np.maximum(0, np.minimum(rising, falling))
+    return filters.astype(np.float32)
 
 
 def hz_to_mel(frequency_hz: float) -> float:
@@ -247,4 +249,4 @@ def _palette() -> bytes:
     anchors = np.array(MAGMA)
     levels = np.stack([np.interp(steps, range(len(MAGMA)), anchors[:, c]) for c in range(3)], 1)
     grays = np.repeat(np.linspace(0, 255, N_GRAYS)[:, None], 3, axis=1)
-    return np.concatenate([levels, grays]).round().astype(np.uint8).tobytes()
+    return bytes(np.concatenate([levels, grays]).round().astype(np.uint8))

@@ -1,0 +1,276 @@
+"""Find: from a folder or a table to the clips it names.
+
+A long recording can be cut into windows. A window that the recording's end cuts short is kept
+where at least half of it is left and holds sound that no window before it held; a recording
+shorter than one window is one clip.
+"""
+
+import os
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from importer.table import TABLE_SUFFIXES, Value, clean_text, read_table
+from ml_backend.audio import duration_of
+from ml_backend.errors import AudioError, SourceError
+
+AUDIO_SUFFIXES = (
+    ".wav", ".flac", ".ogg", ".mp3", ".aiff", ".m4a", ".aif", ".aifc", ".wave", ".oga", ".opus",
+    ".mp2", ".mp4", ".aac", ".ac3", ".wma", ".amr", ".3gp", ".webm", ".mka", ".caf", ".au", ".snd",
+    ".w64", ".rf64", ".mov", ".mkv",
+)  # fmt: skip
+FILE_COLUMNS = (
+    "file", "filename", "file_name", "filepath", "file_path", "path", "audio", "audio_file",
+    "audio_filename", "audio_path", "wav", "wav_file", "sound", "slice_file_name", "recording",
+    "clip",
+)  # fmt: skip
+LABEL_COLUMNS = ("label", "labels", "class", "classID", "class_id", "target", "category")
+RECORDING_COLUMN = "recording_id"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A piece of a recording to be labelled.
+
+    ``duration_s`` is None for a whole recording, ``file`` is its name as people know it, and
+    clips with the same ``recording_id`` come from the same recording.
+    """
+
+    path: Path
+    file: str
+    recording_id: str
+    onset_s: float = 0.0
+    duration_s: float | None = None
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def span(self) -> str:
+        """Name the piece of the recording, such as `` 4–8 s``; nothing for a whole one."""
+        if self.duration_s is None:
+            return ""
+        return f" {self.onset_s:g}–{round(self.onset_s + self.duration_s, 3):g} s"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A clip that cannot be imported, and why."""
+
+    file: str
+    reason: str
+
+
+def scan(
+    source: Path,
+    *,
+    root: Path | None = None,
+    file_column: str | None = None,
+    recording_column: str | None = None,
+    exclude_columns: Collection[str] = LABEL_COLUMNS,
+    window_s: float | None = None,
+    hop_s: float | None = None,
+) -> list[Clip | Refusal]:
+    """Find the clips of a folder (and the folders in it) or a table, in a fixed order.
+
+    Parameters
+    ----------
+    source : Path
+        A folder, or a CSV, TSV, JSON Lines or Parquet table with one row per recording.
+    root : Path, optional
+        The folder that holds a table's recordings, which no path may leave; the table's own
+        unless given. Bare file names are also looked for in the folders below it.
+    file_column, recording_column : str, optional
+        The table's columns that name the file, and the recording it is a piece of; found by
+        name unless given. Without the second each file is a recording of its own.
+    exclude_columns : collection of str
+        The table's columns to leave out: those that give the answer away.
+    window_s, hop_s : float, optional
+        Cut recordings into windows of this length, this far apart, in s; one after the other
+        unless ``hop_s`` is given.
+
+    Raises
+    ------
+    SourceError
+        If the source is missing, of no known kind, without audio or without its columns.
+    """
+    _check_windows(window_s, hop_s)
+    if source.is_dir():
+        found = _scan_folder(source)
+    elif source.suffix.lower() in TABLE_SUFFIXES and source.is_file():
+        found = _scan_table(
+            source, root or source.parent, file_column, recording_column, exclude_columns
+        )
+    elif source.exists():
+        raise SourceError(
+            f"{source}: is neither a folder nor a table ({', '.join(TABLE_SUFFIXES)})."
+        )
+    else:
+        raise SourceError(f"{source}: there is no such folder or table.")
+    if window_s is None:
+        return list(found)
+    return [piece for clip in found for piece in _cut(clip, window_s, hop_s or window_s)]
+
+
+def windows(duration_s: float, window_s: float, hop_s: float) -> list[tuple[float, float]]:
+    """List the (onset, duration) in s of a recording's windows.
+
+    Examples
+    --------
+    >>> windows(10.0, 4.0, 4.0)
+    [(0.0, 4.0), (4.0, 4.0), (8.0, 2.0)]
+    >>> windows(9.0, 4.0, 4.0)
+    [(0.0, 4.0), (4.0, 4.0)]
+    """
+    cut: list[tuple[float, float]] = []
+    heard_s = 0.0
+    while not cut or heard_s < duration_s - 1e-6:
+        onset_s = round(len(cut) * hop_s, 6)
+        length_s = round(min(window_s, duration_s - onset_s), 6)
+        if cut and length_s < window_s / 2:
+            break
+        cut.append((onset_s, length_s))
+        heard_s = onset_s + length_s
+    return cut
+
+
+def _check_windows(window_s: float | None, hop_s: float | None) -> None:
+    if hop_s is not None and window_s is None:
+        raise SourceError("A hop was given without a window; say how long a window is.")
+    for name, value in (("window", window_s), ("hop", hop_s)):
+        if value is not None and not value >= 0.05:
+            raise SourceError(f"A {name} of {value:g} s is too short; 0.05 s is the least.")
+
+
+def _scan_folder(folder: Path) -> Iterator[Clip | Refusal]:
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in AUDIO_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+    if not paths:
+        raise SourceError(
+            f"{folder}: holds no audio files ({', '.join(AUDIO_SUFFIXES[:6])} and others)."
+        )
+    for path in paths:
+        file = shown(path.relative_to(folder).as_posix())
+        yield Clip(path, file, recording_id=file)
+
+
+def _scan_table(
+    table: Path,
+    root: Path,
+    file_column: str | None,
+    recording_column: str | None,
+    exclude_columns: Collection[str],
+) -> Iterator[Clip | Refusal]:
+    names, rows = read_table(table)
+    files = _file_column(table, names, file_column)
+    recordings = _recording_column(table, names, recording_column)
+    hidden = {name.lower() for name in exclude_columns}
+    kept = [
+        name
+        for name in names
+        if name != files
+        and name.lower() not in hidden
+        and not name == recordings == RECORDING_COLUMN  # it has a place of its own in a task
+    ]
+    finder = _Finder(root)
+    for number, row in enumerate(rows, start=1):
+        if files not in row:
+            yield Refusal(f"{table.name}, row {number}", f"its column {files!r} names no file.")
+            continue
+        named = str(row[files])
+        path = finder.find(named)
+        if isinstance(path, str):
+            yield Refusal(shown(named), path)
+            continue
+        yield Clip(
+            path,
+            shown(named),
+            recording_id=shown(str(row.get(recordings, named))),
+            metadata={name: row[name] for name in kept if name in row},
+        )
+
+
+def _file_column(table: Path, names: Sequence[str], chosen: str | None) -> str:
+    if chosen is not None:
+        return _existing_column(table, names, chosen)
+    by_lower = {name.lower(): name for name in reversed(names)}
+    for candidate in FILE_COLUMNS:
+        if candidate in by_lower:
+            return by_lower[candidate]
+    raise SourceError(
+        f"{table}: no column names the file (such as file, filename, path or audio); "
+        f"it has {', '.join(names)}. Say which one it is with --file-column."
+    )
+
+
+def _recording_column(table: Path, names: Sequence[str], chosen: str | None) -> str:
+    if chosen is not None:
+        return _existing_column(table, names, chosen)
+    return RECORDING_COLUMN
+
+
+def _existing_column(table: Path, names: Sequence[str], chosen: str) -> str:
+    if chosen not in names:
+        raise SourceError(f"{table}: has no column {chosen!r}; it has {', '.join(names)}.")
+    return chosen
+
+
+class _Finder:
+    """Finds the files that a table names, below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = Path(os.path.normpath(root.absolute()))
+        self._by_name: dict[str, list[Path]] | None = None
+
+    def find(self, named: str) -> Path | str:
+        """Give the path, or the reason why there is none."""
+        path = Path(os.path.normpath(self._root / named))
+        if not path.is_relative_to(self._root):
+            return f"lies outside {self._root}. Name the folder above all recordings with --root."
+        spellings = [named, *(unicodedata.normalize(form, named) for form in ("NFC", "NFD"))]
+        if "/" not in named:
+            spellings.append(named.replace("\\", "/"))
+        try:
+            for spelling in spellings:
+                if (self._root / spelling).is_file():
+                    return self._root / spelling
+        except (OSError, ValueError) as error:
+            return f"is no usable file name: {error}."
+        below = self._below().get(named, [])
+        if len(below) > 1:
+            return f"is ambiguous: {len(below)} files below {self._root} have this name."
+        return below[0] if below else f"there is no such file below {self._root}."
+
+    def _below(self) -> dict[str, list[Path]]:
+        if self._by_name is None:
+            self._by_name = {}
+            for path in self._root.rglob("*"):
+                self._by_name.setdefault(path.name, []).append(path)
+        return self._by_name
+
+
+def _cut(clip: Clip | Refusal, window_s: float, hop_s: float) -> list[Clip | Refusal]:
+    if isinstance(clip, Refusal):
+        return [clip]
+    try:
+        duration_s = duration_of(clip.path)
+    except AudioError as error:
+        return [Refusal(clip.file, reason_of(error, clip.path))]
+    return [
+        replace(clip, onset_s=onset_s, duration_s=length_s)
+        for onset_s, length_s in windows(duration_s, window_s, hop_s)
+    ]
+
+
+def reason_of(error: AudioError, path: Path) -> str:
+    """Give an error's reason without the path that a refusal names anyway."""
+    return str(error).removeprefix(f"{path}: ")
+
+
+def shown(name: str) -> str:
+    """Give a file's name as it is shown: composed umlauts, no undecodable bytes."""
+    return unicodedata.normalize("NFC", clean_text(name))
