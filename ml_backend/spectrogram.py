@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 N_MELS = 128
 WINDOW_S = 0.046
-HOP_S = 0.006
+HOP_S = 0.008
+BLOCK = 256  # frames at a time: bounds the memory for long clips, and fits the cache
 RANGE_DB = 70.0
 FLOOR_DB = -120.0  # below the noise of 16-bit audio
 
@@ -33,8 +34,8 @@ MAGMA = (
     (0, 0, 4), (29, 17, 71), (81, 18, 124), (131, 38, 129), (183, 55, 121),
     (230, 81, 100), (251, 135, 97), (254, 194, 135), (252, 253, 191),
 )  # fmt: skip
-N_COLORS = 224  # palette entries for levels; the others are grays from black to white
-N_GRAYS = 256 - N_COLORS
+# Palette entries: levels in steps of 0.6 dB, which pack well, and grays for the axes.
+N_COLORS, N_GRAYS = 112, 32
 
 
 def render_spectrogram(
@@ -84,7 +85,7 @@ def render_spectrogram(
     image = Image.fromarray(indices.astype(np.uint8))
     image.putpalette(_palette())
     file = io.BytesIO()
-    image.save(file, "PNG", compress_level=3)
+    image.save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
@@ -121,10 +122,13 @@ def mel_levels(
     rows = np.minimum(centers.astype(np.int64), len(frames) - 1)
 
     power = np.empty((len(rows), N_MELS), dtype=np.float32)
-    for start in range(0, len(rows), 2048):  # bounds the memory for long clips
-        block = rows[start : start + 2048]
-        spectrum = scipy.fft.rfft(frames[block] * window, n_fft, axis=1)
-        power[start : start + 2048] = np.square(np.abs(spectrum)) @ filters.T
+    windowed = np.zeros((BLOCK, n_fft), dtype=np.float32)
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
+        np.multiply(frames[block], window, out=windowed[: len(block), :n_window])
+        spectrum = scipy.fft.rfft(windowed[: len(block)], axis=1)  # (n_block, n_fft // 2 + 1)
+        bins = np.square(spectrum.real) + np.square(spectrum.imag)
+        power[start : start + BLOCK] = bins @ filters.T
     loudest = power.reshape(n_columns, n_per_column, N_MELS).max(axis=1)
     floor = np.float32(10 ** (FLOOR_DB / 10))
     return np.asarray(10 * np.log10(np.maximum(loudest * to_power, floor)).T, dtype=np.float32)
