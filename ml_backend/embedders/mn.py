@@ -140,10 +140,10 @@ def load_network(name: str, path: Path) -> MobileNet:
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except (RuntimeError, ValueError, TypeError, KeyError, EOFError, pickle.PickleError) as error:
+        reason = str(error).partition("\n")[0] or "it ends too early"
         raise WeightsError(
-            f"{path}: these are no weights of {name}, or they are damaged "
-            f"({str(error).splitlines()[0]}). Check EARMARK_EMBEDDER and EARMARK_WEIGHTS, "
-            "or delete the file and let it be fetched again."
+            f"{path}: these are no weights of {name}, or they are damaged ({reason}). "
+            "Check EARMARK_EMBEDDER and EARMARK_WEIGHTS, or delete the file to have it fetched again."
         ) from error
     return network.eval()
 

@@ -86,6 +86,6 @@ def check_waveform(waveform: NDArray[np.float32], sample_rate_hz: int, name: str
     peak = float(np.max(np.abs(waveform)))
     if not peak <= MAX_PEAK:  # so that NaN is refused as well
         raise AudioError(
-            f"{name}: its loudest sample is {peak}; samples must be finite, with full "
+            f"{name}: its loudest sample is {peak:g}; samples must be finite, with full "
             "scale at 1. Remove the clip or export it again."
         )
