@@ -5,6 +5,7 @@ Data Manager filters and sorts by it; ``meta`` is what annotators see as a table
 folders often give the answer away, so ``clip`` is the file's bare name.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,6 +20,7 @@ RESERVED = frozenset(
     )
 )  # fmt: skip
 PREFIX = "meta_"
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
 
 
 def data_names(columns: Iterable[str]) -> dict[str, str]:
@@ -37,6 +39,37 @@ def data_names(columns: Iterable[str]) -> dict[str, str]:
             name = PREFIX + name
         names[column] = name
     return names
+
+
+def column_types(rows: Iterable[Mapping[str, Value]]) -> dict[str, str]:
+    """Tell which of the Data Manager's types each metadata column of task data is.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        The metadata of every clip.
+
+    Examples
+    --------
+    >>> column_types([{"salience": 1, "at": "2026-05-01T20:15:00", "wet": True, "id": "a"}])
+    {'salience': 'Number', 'at': 'Datetime', 'wet': 'Boolean', 'meta_id': 'String'}
+    """
+    kinds: dict[str, set[str]] = {}
+    for row in rows:
+        for column, value in row.items():
+            kinds.setdefault(column, set()).add(_type_of(value))
+    names = data_names(kinds)
+    return {
+        names[column]: kind.pop() if len(kind) == 1 else "String" for column, kind in kinds.items()
+    }
+
+
+def _type_of(value: Value) -> str:
+    if isinstance(value, bool):
+        return "Boolean"
+    if isinstance(value, int | float):
+        return "Number"
+    return "Datetime" if _ISO_DATE.fullmatch(value) else "String"
 
 
 def build_task(

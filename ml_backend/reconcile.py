@@ -53,6 +53,7 @@ class Reconciler:
         self._clock = clock
         self._held: OrderedDict[int, EmbeddedClips] = OrderedDict()
         self._lock = threading.Lock()
+        self._audio_fields: dict[int, str] = {}
 
     def reconcile(self, turn: Turn) -> str | None:
         """Do one round and give the model version that is current after it.
@@ -161,11 +162,13 @@ class Reconciler:
 
     def _read_tasks(self, turn: Turn, project: dict[str, Any], config: LabelConfig) -> None:
         n_held = self._store.clips.count(turn.project_id, self._embedder_id)["clips"]
-        if not turn.tasks_changed and project.get("task_number") == n_held:
+        is_same_field = self._audio_fields.get(turn.project_id) == config.audio_field
+        if is_same_field and not turn.tasks_changed and project.get("task_number") == n_held:
             return
         rows = self._label_studio.tasks(turn.project_id)
         tasks = [_task(row["id"], row["data"], config.audio_field) for row in rows]
         self._store.clips.replace_tasks(turn.project_id, tasks)
+        self._audio_fields[turn.project_id] = config.audio_field
 
     def _publish(
         self,

@@ -47,6 +47,9 @@ class Settings:
         "SQLAlchemy address of the store; empty means SQLite in the data folder",
         "",
     )
+    project: int = _setting(
+        "EARMARK_PROJECT", "Project that commands are about where none is named; 0 means none", 0
+    )
     host: str = _setting("EARMARK_HOST", "Address the backend listens on", "127.0.0.1")
     port: int = _setting("EARMARK_PORT", "Port the backend listens on", 9090)
     public_url: str = _setting(

@@ -4,8 +4,8 @@ import hmac
 
 from flask import Flask, Response, jsonify, request
 
-USER = "earmark"
-SECRET_HEADER = "X-Earmark-Secret"  # noqa: S105 the header's name, not the secret
+from ml_backend.handshake import SECRET_HEADER, USER
+
 _OPEN = {"/health", "/"}
 
 

@@ -30,12 +30,15 @@ _STATUS_OF: list[tuple[type[EarmarkError], int]] = [
 ]
 
 
-def create_app(settings: Settings) -> Flask:
-    """Build the service: its routes, its access rules, and answers to errors as short JSON."""
+def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> Flask:
+    """Build the service: its routes, its access rules, and answers to errors as short JSON.
+
+    ``label_studio`` stands in for the one that the settings name.
+    """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     store = open_store(settings.store_url)
-    label_studio = LabelStudio(settings.label_studio_url, settings.api_key)
+    label_studio = label_studio or LabelStudio(settings.label_studio_url, settings.api_key)
     Access(read_secret(settings)).guard(app)
     contract.register(app, store, Oracle(settings, store, label_studio))
     status.register(app, store, settings)

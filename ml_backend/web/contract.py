@@ -10,17 +10,19 @@ from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from ml_backend.errors import RequestError
+from ml_backend.handshake import PROJECT_HEADER
 from ml_backend.label_config import parse_label_config
 from ml_backend.store import Store
 from ml_backend.web.body import json_body
 from ml_backend.web.oracle import Oracle
 
-_TASK_ACTIONS = {"TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED", "START_TRAINING"}
+_TASK_ACTIONS = {"TASKS_CREATED", "TASKS_DELETED", "START_TRAINING"}
 _ACTIONS = _TASK_ACTIONS | {
     "ANNOTATION_CREATED",
     "ANNOTATIONS_CREATED",
     "ANNOTATION_UPDATED",
     "ANNOTATIONS_DELETED",
+    "PROJECT_UPDATED",
     "LABEL_LINK_CREATED",
     "LABEL_LINK_UPDATED",
     "LABEL_LINK_DELETED",
@@ -70,7 +72,8 @@ def register(app: Flask, store: Store, oracle: Oracle) -> None:
         if action not in _ACTIONS:
             known = ", ".join(sorted(_ACTIONS))
             raise RequestError(f"The action {action!r} is none of {known}; nothing was done.")
-        project_id = project_number(body.get("project"))
+        # An event sent without its payload names the project in a header that set-up installs.
+        project_id = project_number(body.get("project") or request.headers.get(PROJECT_HEADER))
         store.agenda.hint(project_id, now=time.time(), tasks=action in _TASK_ACTIONS)
         return jsonify(heard=action, project=project_id)
 

@@ -4,14 +4,20 @@ Two processes, because Label Studio waits a second for its webhook and a round m
 longer. Should the worker die, it is started again; what it held is due again.
 """
 
+import fcntl
 import logging
+import os
+import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from ml_backend.errors import SettingsError
 from ml_backend.settings import Settings
 from ml_backend.web.app import create_app
 
@@ -46,7 +52,18 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 
 def serve(settings: Settings) -> None:
-    """Answer requests and look after projects until interrupted."""
+    """Answer requests and look after projects until interrupted.
+
+    Raises
+    ------
+    SettingsError
+        If another backend already works with this data folder, or the port is taken.
+    """
+    with _alone(settings):
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
     stop = threading.Event()
     watcher = threading.Thread(target=_keep_working, args=(stop,), name="worker-watch")
     watcher.start()
@@ -55,6 +72,34 @@ def serve(settings: Settings) -> None:
     finally:
         stop.set()
         watcher.join()
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the data folder: two workers on one store would do every round twice."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.data_dir / "serve.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise SettingsError(
+                f"{settings.data_dir}: the backend with process number {lock.read().strip()} "
+                "works with this folder already. Use it or end it, or set EARMARK_DATA."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.host, settings.port))
+            except OSError as error:
+                raise SettingsError(
+                    f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}). "
+                    "Set EARMARK_HOST and EARMARK_PORT."
+                ) from None
+        yield
 
 
 def _keep_working(stop: threading.Event) -> None:

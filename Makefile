@@ -1,0 +1,49 @@
+# `make demo` shows Earmark at work; `make test` checks all of it.
+# CLIPS=DIR-or-table LABELS=siren,other   the demo on clips of your own
+# TORCH_INDEX=URL                         take torch and torchaudio from there (a CPU build)
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+DEMO = $(if $(CLIPS),--clips "$(CLIPS)") $(if $(LABELS),--labels "$(LABELS)")
+
+.PHONY: demo test lint environment environment-dev studio clean
+
+demo: environment studio
+	@.venv/bin/earmark demo $(DEMO)
+
+test: environment-dev studio
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pytest
+	.venv/bin/pytest -m "slow or live or browser or postgres" --durations=15
+
+lint: environment-dev
+	.venv/bin/ruff format .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+environment: .venv/.ready
+environment-dev: .venv/.ready-dev
+studio: .venv-studio/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	@echo "Setting up .venv (torch alone takes a minute or two) ..."
+	@$(PYTHON) -m venv .venv
+	@$(if $(TORCH_INDEX),$(PIP_INSTALL) --index-url "$(TORCH_INDEX)" torch torchaudio)
+	@$(PIP_INSTALL) -e .
+	@touch $@
+
+.venv/.ready-dev: .venv/.ready
+	@$(PIP_INSTALL) -e ".[dev]"
+	@touch $@
+
+.venv-studio/.ready: constraints-studio.txt
+	@echo "Setting up .venv-studio (Label Studio has an environment of its own) ..."
+	@$(PYTHON) -m venv .venv-studio
+	@.venv-studio/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints-studio.txt label-studio psycopg2-binary
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-studio .demo

@@ -1,0 +1,84 @@
+"""Asking the running backend how things stand."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ml_backend.errors import EarmarkError, SettingsError
+from ml_backend.handshake import USER
+from ml_backend.settings import Settings, read_secret
+
+_TIMEOUT_S = 10.0
+_PAUSE_S = 0.2
+
+
+class BackendSilentError(EarmarkError):
+    """The backend does not answer."""
+
+
+class Backend:
+    """One running backend, seen by somebody who knows its secret."""
+
+    def __init__(self, settings: Settings) -> None:
+        import httpx
+
+        self.url = settings.backend_url
+        self._client = httpx.Client(
+            base_url=self.url, auth=(USER, read_secret(settings)), timeout=_TIMEOUT_S
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Read ``/status``.
+
+        Raises
+        ------
+        BackendSilentError
+            If nothing answers there.
+        SettingsError
+            If the backend there has another secret.
+        """
+        import httpx
+
+        try:
+            response = self._client.get("/status")
+        except httpx.TransportError:
+            raise BackendSilentError(
+                f"No backend answers at {self.url}. Start it with 'earmark serve'."
+            ) from None
+        if response.status_code == 401:
+            raise SettingsError(
+                f"The backend at {self.url} has another secret; set EARMARK_SECRET to the one "
+                "it was started with, or EARMARK_DATA to its data folder."
+            )
+        if response.status_code != 200:
+            raise BackendSilentError(f"{self.url}/status answers {response.status_code}.")
+        return dict(response.json())
+
+    def project(self, project_id: int) -> dict[str, Any] | None:
+        """Describe one project, or None where the backend has not heard of it."""
+        projects = self.status()["projects"]
+        return next((one for one in projects if one["project"] == project_id), None)
+
+    def wait_until(
+        self,
+        is_done: Callable[[dict[str, Any]], bool],
+        is_alive: Callable[[], bool],
+        limit_s: float,
+    ) -> None:
+        """Read the status until it is as wanted.
+
+        Raises
+        ------
+        BackendSilentError
+            If what runs the backend has ended, or the limit is passed.
+        """
+        deadline = time.monotonic() + limit_s
+        while is_alive() and time.monotonic() < deadline:
+            try:
+                if is_done(self.status()):
+                    return
+            except BackendSilentError:
+                pass
+            time.sleep(_PAUSE_S)
+        reason = "not ready in time" if is_alive() else "ended"
+        raise BackendSilentError(f"The backend at {self.url} is {reason}; its log says why.")

@@ -1,0 +1,149 @@
+"""A Label Studio in memory, for the true client: it keeps the rules that bend Earmark's design.
+
+Its queue serves, of the unlabeled tasks with a prediction of the current version, the one with
+the lowest score; a bulk of predictions with one unknown task is refused whole; a version without
+predictions cannot become current. The live tests hold the real one to the same rules.
+"""
+
+import json
+import re
+import threading
+
+import httpx
+
+from ml_backend.label_studio import LabelStudio
+
+TOKEN = "0123456789abcdef0123456789abcdef01234567"
+
+
+class FakeLabelStudio:
+    """Projects, tasks, annotations and predictions behind an ``httpx.MockTransport``."""
+
+    def __init__(self):
+        self.lock = threading.RLock()
+        self.projects = {}
+        self.tasks = {}
+        self.annotations = {}
+        self.predictions = []
+        self.is_down = False
+        self.calls = []
+        self._next_id = 0
+
+    def client(self):
+        return LabelStudio("http://studio.test", TOKEN, transport=httpx.MockTransport(self._answer))
+
+    # What a person does
+
+    def add_project(self, label_config, **fields):
+        project_id = self._new_id()
+        self.projects[project_id] = {
+            "id": project_id,
+            "title": "Street",
+            "label_config": label_config,
+            "model_version": None,
+            "maximum_annotations": 1,
+            "sampling": "Uncertainty sampling",
+            **fields,
+        }
+        return project_id
+
+    def add_tasks(self, project_id, datas):
+        ids = [self._new_id() for _ in datas]
+        for task_id, data in zip(ids, datas, strict=True):
+            self.tasks[task_id] = {"id": task_id, "project": project_id, "data": data}
+        return ids
+
+    def annotate(self, task_id, *labels, by=1, skipped=False, control="sound"):
+        annotation_id = self._new_id()
+        value = {"choices": list(labels)}
+        result = [
+            {"from_name": control, "to_name": "audio", "type": "choices", "value": value, "id": "r"}
+        ]
+        self.annotations[annotation_id] = {
+            "id": annotation_id,
+            "task": task_id,
+            "completed_by": by,
+            "result": result if labels else [],
+            "was_cancelled": skipped,
+            "updated_at": f"2026-01-01T00:00:{annotation_id % 60:02d}Z",
+            "created_at": f"2026-01-01T00:00:{annotation_id % 60:02d}Z",
+        }
+        return annotation_id
+
+    def queue(self, project_id):
+        """The task numbers that the annotator will meet, first to last."""
+        version = self.projects[project_id]["model_version"]
+        done = {annotation["task"] for annotation in self.annotations.values()}
+        scores = {}
+        for prediction in self.predictions:
+            task = self.tasks.get(prediction["task"])
+            if (
+                task is not None
+                and task["project"] == project_id
+                and prediction.get("model_version") == version
+                and prediction["task"] not in done
+            ):
+                scores.setdefault(prediction["task"], prediction["score"])
+        return sorted(scores, key=lambda task_id: (scores[task_id], task_id))
+
+    # What the client asks
+
+    def _new_id(self):
+        with self.lock:
+            self._next_id += 1
+            return self._next_id
+
+    def _answer(self, request):
+        with self.lock:
+            self.calls.append((request.method, request.url.path))
+            if self.is_down:
+                raise httpx.ConnectError("refused", request=request)
+            for method, pattern, handler in _ROUTES:
+                found = re.fullmatch(pattern, request.url.path.rstrip("/"))
+                if found and request.method == method:
+                    numbers = [int(number) for number in found.groups()]
+                    return handler(self, request, *numbers)
+            return httpx.Response(404, json={"detail": "Not found."})
+
+    def _project(self, request, project_id):
+        if project_id not in self.projects:
+            return httpx.Response(404, json={"detail": "No Project matches the given query."})
+        project = self.projects[project_id]
+        if request.method == "PATCH":
+            fields = json.loads(request.content)
+            version = fields.get("model_version")
+            if version and all(one.get("model_version") != version for one in self.predictions):
+                return httpx.Response(400, json={"detail": "Model version doesn't exist"})
+            project.update(fields)
+        n_tasks = sum(task["project"] == project_id for task in self.tasks.values())
+        return httpx.Response(200, json={**project, "task_number": n_tasks})
+
+    def _tasks(self, request):
+        project_id = int(request.url.params["project"])
+        rows = [task for task in self.tasks.values() if task["project"] == project_id]
+        return httpx.Response(200, json={"tasks": rows, "total": len(rows)})
+
+    def _export(self, request, project_id):
+        rows = []
+        for task_id, task in self.tasks.items():
+            said = [one for one in self.annotations.values() if one["task"] == task_id]
+            if said and task["project"] == project_id:
+                rows.append({**task, "annotations": said, "predictions": [], "drafts": []})
+        return httpx.Response(200, json=rows)
+
+    def _predictions(self, request, project_id):
+        given = json.loads(request.content)
+        unknown = [one["task"] for one in given if one["task"] not in self.tasks]
+        if unknown:
+            return httpx.Response(400, json={"detail": f"task ID {unknown[0]} not found"})
+        self.predictions.extend(given)
+        return httpx.Response(201, json={"created": len(given)})
+
+
+_ROUTES = [
+    ("GET", r"/api/projects/(\d+)", FakeLabelStudio._project),
+    ("PATCH", r"/api/projects/(\d+)", FakeLabelStudio._project),
+    ("GET", r"/api/tasks", FakeLabelStudio._tasks),
+    ("GET", r"/api/projects/(\d+)/export", FakeLabelStudio._export),
+    ("POST", r"/api/projects/(\d+)/import/predictions", FakeLabelStudio._predictions),
+]
