@@ -143,7 +143,7 @@ def load_network(name: str, path: Path) -> MobileNet:
         reason = str(error).partition("\n")[0] or "it ends too early"
         raise WeightsError(
             f"{path}: these are no weights of {name}, or they are damaged ({reason}). "
-            "Check EARMARK_EMBEDDER and EARMARK_WEIGHTS, or delete the file to have it fetched again."
+            "Check EARMARK_EMBEDDER and EARMARK_WEIGHTS, or delete it to have it fetched again."
         ) from error
     return network.eval()
 
