@@ -154,7 +154,7 @@ class Worker:
 
     def _publish_rest(self, stop: threading.Event) -> None:
         """Publish the order behind the head, a piece at a time, where it is quiet."""
-        while not stop.wait(1.0):
+        while not stop.wait(min(1.0, self._settings.quiet_s)):
             for project_id in self._store.agenda.project_ids():
                 try:
                     while not stop.is_set() and self._publish_piece(project_id):

@@ -123,6 +123,10 @@ class FakeLabelStudio:
         rows = [task for task in self.tasks.values() if task["project"] == project_id]
         return httpx.Response(200, json={"tasks": rows, "total": len(rows)})
 
+    def _import(self, request, project_id):
+        ids = self.add_tasks(project_id, [task["data"] for task in json.loads(request.content)])
+        return httpx.Response(201, json={"task_count": len(ids)})
+
     def _export(self, request, project_id):
         rows = []
         for task_id, task in self.tasks.items():
@@ -145,5 +149,6 @@ _ROUTES = [
     ("PATCH", r"/api/projects/(\d+)", FakeLabelStudio._project),
     ("GET", r"/api/tasks", FakeLabelStudio._tasks),
     ("GET", r"/api/projects/(\d+)/export", FakeLabelStudio._export),
+    ("POST", r"/api/projects/(\d+)/import", FakeLabelStudio._import),
     ("POST", r"/api/projects/(\d+)/import/predictions", FakeLabelStudio._predictions),
 ]
