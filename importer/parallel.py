@@ -98,7 +98,9 @@ def _one_by_one(clips: list[Clip], files_dir: Path) -> Iterator[Answer]:
 
 
 def _start(n_workers: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    context.set_forkserver_preload(["importer.prepare", "scipy.fft", "threadpoolctl"])
     return ProcessPoolExecutor(n_workers, mp_context=context, initializer=_start_worker)
 
 

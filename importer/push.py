@@ -97,6 +97,7 @@ def push_clips(
     summary = PushSummary(renamed={c: name for c, name in names.items() if c != name})
     batch = _Batch(label_studio, project_id, summary)
     report_path = data_dir / f"refused-{project_id}.csv"
+    serving.check(files_dir)
     remove_unfinished(files_dir)
     in_project = _content_hashes(label_studio, project_id)
     first_files: dict[str, str] = {}

@@ -16,6 +16,9 @@ from ml_backend.label_studio import LabelStudio
 class Serving(Protocol):
     """A way to serve prepared files."""
 
+    def check(self, files_dir: Path) -> None:
+        """See that what lies in a folder can be served, before anything is put there."""
+
     def address(self, path: Path) -> str:
         """Give the address of a prepared file for task data, and see that it is served."""
 
@@ -42,6 +45,10 @@ class LocalFiles:
         """
         return "/data/local-files/?d=" + _below(self.document_root, path)
 
+    def check(self, files_dir: Path) -> None:
+        """Raise SettingsError if the folder does not lie below the document root."""
+        _below(self.document_root, files_dir)
+
 
 @dataclass(frozen=True)
 class BaseUrl:
@@ -60,6 +67,10 @@ class BaseUrl:
         """Give the file's address below the base URL."""
         return f"{self.url.rstrip('/')}/{_below(self.files_dir, path)}"
 
+    def check(self, files_dir: Path) -> None:
+        """Raise SettingsError if the folder does not lie below the one that is served."""
+        _below(self.files_dir, files_dir)
+
 
 @dataclass(frozen=True)
 class Upload:
@@ -71,6 +82,9 @@ class Upload:
     def address(self, path: Path) -> str:
         """Upload the file and give its address."""
         return self.label_studio.upload_file(self.project_id, path.name, path.read_bytes())
+
+    def check(self, files_dir: Path) -> None:
+        """Accept any folder: an upload is served wherever it came from."""
 
 
 def _below(root: Path, path: Path) -> str:

@@ -22,7 +22,8 @@ from ml_backend.errors import AudioError
 MAX_RECORDING_S = 600.0
 MAX_VALUES = 120_000_000  # ten minutes of stereo at 96 kHz, 480 MB as float32
 TRUNCATED_S = 0.1  # lossy decoders may end a frame or two before the header says
-PREROLL_S = 0.5  # a lossy decoder needs some frames before the first one asked for
+# A lossy decoder needs some frames before the first one asked for to get that one right.
+PREROLL_S, PREROLL_SAMPLES = 0.5, 8192
 
 # Playlist formats could make FFmpeg open other files and addresses.
 RAW_FORMATS = frozenset({"aac", "ac3", "eac3"})  # FFmpeg guesses their length from the bit rate
@@ -234,17 +235,21 @@ class _Libsndfile:
         self.duration_s: float | None = self._file.frames / self._file.samplerate
 
     def read(self, onset_s: float, duration_s: float | None) -> NDArray[np.float32]:
-        n_samples = -1 if duration_s is None else round(duration_s * self.sample_rate_hz)
         first = min(round(onset_s * self.sample_rate_hz), self._file.frames)
+        n_samples = self._file.frames - first
+        if duration_s is not None:
+            n_samples = min(round(duration_s * self.sample_rate_hz), n_samples)
+        n_before = 0
         try:
             if first != self._file.tell():
-                self._file.seek(first)
+                n_before = min(first, PREROLL_SAMPLES)
+                self._file.seek(first - n_before)
             samples: NDArray[np.float32] = self._file.read(
-                n_samples, dtype="float32", always_2d=True
+                n_before + n_samples, dtype="float32", always_2d=True
             )
         except soundfile.LibsndfileError as error:
             raise AudioError(f"{self.name}: is damaged: {error.error_string}") from None
-        return samples
+        return samples[n_before:]
 
     def close(self) -> None:
         self._file.close()

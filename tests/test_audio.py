@@ -1,0 +1,184 @@
+"""Recordings are heard as they are, whatever their format, and refused with a clear word."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from ml_backend import audio
+from ml_backend.audio import (
+    Recording,
+    duration_of,
+    open_recording,
+    read_piece,
+    read_recording,
+    waveform,
+)
+from ml_backend.errors import AudioError
+from tests.sounds import noise, tone, write, write_m4a, write_sparse
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff", "a.au", "a.w64", "a.caf"])
+@pytest.mark.parametrize(("sample_rate_hz", "n_channels"), [(8_000, 1), (44_100, 2), (96_000, 6)])
+def test_lossless_formats_give_every_sample_back(tmp_path, name, sample_rate_hz, n_channels):
+    samples = noise(0.1, sample_rate_hz=sample_rate_hz, n_channels=n_channels)
+    path = write(tmp_path / name, samples, sample_rate_hz=sample_rate_hz, subtype="PCM_24")
+
+    recording = read_recording(path)
+
+    assert recording.sample_rate_hz == sample_rate_hz
+    np.testing.assert_allclose(recording.samples, samples, atol=2**-23)
+
+
+@pytest.mark.parametrize("name", ["a.ogg", "a.mp3", "a.m4a", "a.opus"])
+def test_lossy_formats_keep_the_sound_and_its_place_in_time(tmp_path, name):
+    rate = 48_000 if name == "a.opus" else 44_100
+    chirp = np.sin(2 * np.pi * 300 * np.exp(2 * np.arange(rate) / rate))[:, None].astype("f4") / 2
+    if name == "a.m4a":
+        path = write_m4a(tmp_path / name, chirp, rate)
+    else:
+        how = {"format": "OGG", "subtype": "OPUS"} if name == "a.opus" else {}
+        path = write(tmp_path / name, chirp, sample_rate_hz=rate, **how)
+
+    recording = read_recording(path)
+
+    assert recording.duration_s == pytest.approx(1.0, abs=0.03)
+    n_shared = min(len(recording.samples), len(chirp)) - 2000
+    heard, written = recording.samples[2000:n_shared, 0], chirp[2000:n_shared, 0]
+    assert np.corrcoef(heard, written)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.m4a"])
+def test_a_piece_is_what_the_whole_holds_there(tmp_path, name):
+    samples = noise(3.0, sample_rate_hz=22_050)
+    if name == "a.m4a":
+        path = write_m4a(tmp_path / name, samples, 22_050)
+    else:
+        path = write(tmp_path / name, samples, sample_rate_hz=22_050)
+    whole = read_recording(path).samples
+
+    with open_recording(path) as file:
+        pieces = [read_piece(file, onset_s, 0.5).samples for onset_s in (0.0, 1.0, 1.5, 0.5)]
+
+    for onset_s, piece in zip((0.0, 1.0, 1.5, 0.5), pieces, strict=True):
+        first = round(onset_s * 22_050)
+        np.testing.assert_allclose(piece, whole[first : first + 11_025], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.m4a"])
+def test_bytes_are_read_like_the_file_they_came_from(tmp_path, name):
+    if name == "a.m4a":
+        path = write_m4a(tmp_path / name, tone(0.5), 16_000)
+    else:
+        path = write(tmp_path / name)
+
+    assert np.array_equal(read_recording(path.read_bytes()).samples, read_recording(path).samples)
+
+
+def test_a_duration_comes_from_the_header(tmp_path):
+    assert duration_of(write(tmp_path / "a.flac", noise(0.25))) == pytest.approx(0.25)
+    assert duration_of(write_m4a(tmp_path / "a.m4a", noise(1.0), 16_000)) == pytest.approx(1, 0.1)
+
+
+def test_a_waveform_is_the_mean_of_the_channels(tmp_path):
+    samples = np.column_stack([np.full(100, 0.5), np.full(100, -0.1)]).astype(np.float32)
+
+    assert waveform(Recording(samples, 8_000), 8_000) == pytest.approx(np.full(100, 0.2))
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 192_000])
+def test_resampling_keeps_a_tone_and_its_length(rate):
+    heard = waveform(Recording(tone(1.0, hz=1000, sample_rate_hz=rate), rate), 32_000)
+
+    assert abs(len(heard) - 32_000) <= 1
+    middle = slice(2_000, 30_000)
+    expected = tone(1.0, hz=1000, sample_rate_hz=32_000)[middle, 0]
+    np.testing.assert_allclose(heard[middle], expected, atol=2e-3)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(AudioError, match=r"gone\.wav: there is no such file"):
+        read_recording(tmp_path / "gone.wav")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(AudioError, match="no such file"):
+        read_recording(tmp_path)
+
+
+def test_an_empty_file_is_told_from_a_damaged_one(tmp_path):
+    (tmp_path / "empty.wav").touch()
+    with pytest.raises(AudioError, match=r"empty\.wav: is empty \(0 bytes\)"):
+        read_recording(tmp_path / "empty.wav")
+    with pytest.raises(AudioError, match="upload: is empty"):
+        read_recording(b"", name="upload")
+
+
+def test_a_file_without_samples_holds_no_sound(tmp_path):
+    with pytest.raises(AudioError, match="holds no sound"):
+        read_recording(write(tmp_path / "a.wav", np.zeros((0, 1))))
+
+
+@pytest.mark.parametrize(
+    "content", [b"not sound at all, only words" * 40, b"RIFF", b"\xff\xfb" * 9]
+)
+def test_what_is_no_audio_is_refused_with_the_formats_that_are(content):
+    with pytest.raises(
+        AudioError, match=r"a\.wav: (is no audio that can be read|is damaged|holds)"
+    ):
+        read_recording(content, name="a.wav")
+
+
+def test_a_recording_that_is_cut_off_is_refused(tmp_path):
+    whole = write(tmp_path / "a.flac", noise(5.0)).read_bytes()
+    with pytest.raises(AudioError, match="damaged"):
+        read_recording(whole[: len(whole) // 2], name="a.flac")
+
+
+def test_samples_that_are_no_numbers_are_refused(tmp_path):
+    samples = tone()
+    samples[100] = np.nan
+    with pytest.raises(AudioError, match="not finite"):
+        read_recording(write(tmp_path / "a.wav", samples, subtype="FLOAT"))
+
+
+def test_a_piece_beyond_the_end_is_refused(tmp_path):
+    path = write(tmp_path / "a.wav", tone(1.0))
+    with pytest.raises(AudioError, match=r"from 2 s on, but it is only 1\.00 s long"):
+        read_recording(path, onset_s=2.0)
+
+
+def test_three_hours_are_refused_at_once_and_read_in_windows_within_little_memory(tmp_path):
+    path = write_sparse(tmp_path / "night.wav", 3 * 3600)
+
+    with pytest.raises(AudioError, match=r"3\.0 h are too long .* --window 4"):
+        read_recording(path)
+    tracemalloc.start()
+    piece = read_recording(path, onset_s=3 * 3600 - 4, duration_s=4)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert piece.duration_s == 4.0
+    assert peak_bytes < 2_000_000
+
+
+def test_many_channels_count_towards_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "MAX_VALUES", 10_000)
+    path = write(tmp_path / "a.wav", noise(0.2, n_channels=4))
+    with pytest.raises(AudioError, match="4 channels at 16000 Hz are too much"):
+        read_recording(path)
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile://{path}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile '{path}'\n",
+    ],
+)
+def test_a_playlist_does_not_lead_to_other_files(tmp_path, playlist):
+    secret = write_m4a(tmp_path / "secret.m4a", tone(1.0), 16_000)
+    trap = tmp_path / "trap.m4a"
+    trap.write_text(playlist.format(path=secret))
+    with pytest.raises(AudioError, match="no audio"):
+        read_recording(trap)
