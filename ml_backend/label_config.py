@@ -264,8 +264,9 @@ _TEMPLATE = """\
     }}
     .lsf-choice_layout_inline .lsf-choice__item {{
       border: 1px solid var(--color-neutral-border); border-radius: 6px;
-      padding: 8px 14px; font-size: 16px;
+      padding: 8px 14px; font-size: 16px; line-height: 24px;
     }}
+    .lsf-choice_layout_inline .lsf-choice__checkbox {{ margin: 0; padding: 0; }}
     .ant-table-cell {{ padding: 4px 12px !important; }}
   </Style>
   <Header value="$clip" size="5"/>

@@ -25,7 +25,7 @@ _UNKNOWN_RECORDING = -1
 _PICK_BLOCK = 256
 # Herding compares candidates with reference clips; larger pools are represented by a sample.
 _MAX_CANDIDATES = 10_000
-_MAX_REFERENCES = 1_024
+_MAX_REFERENCES = 512
 _KERNEL_WIDTH = 1.0
 # The mean gain of a clip that cannot come into the head needs no more than every fourth reference.
 _OTHERS_STRIDE = 4
