@@ -35,12 +35,12 @@ class EmbeddedClips:
     @cached_property
     def mean(self) -> NDArray[np.float32]:
         """Mean of every dimension over all clips, ``(embedding_dim,)``."""
-        return self.embeddings.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return np.asarray(self.embeddings.mean(axis=0, dtype=np.float64), dtype=np.float32)
 
     @cached_property
     def std(self) -> NDArray[np.float32]:
         """Standard deviation of every dimension over all clips, ``(embedding_dim,)``."""
-        return self.embeddings.std(axis=0, dtype=np.float64).astype(np.float32)
+        return np.asarray(self.embeddings.std(axis=0, dtype=np.float64), dtype=np.float32)
 
     def rows(self, task_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Find the rows of tasks that are embedded, in the order asked; others are left out."""
@@ -48,7 +48,7 @@ class EmbeddedClips:
         if not len(self) or not len(wanted):
             return np.empty(0, dtype=np.int64)
         found = np.minimum(np.searchsorted(self.task_ids, wanted), len(self) - 1)
-        return found[self.task_ids[found] == wanted].astype(np.int64)
+        return np.asarray(found[self.task_ids[found] == wanted], dtype=np.int64)
 
 
 def embedded_clips(

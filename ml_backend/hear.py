@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ml_backend.audio import read_recording, waveform
 from ml_backend.clip import Task
-from ml_backend.embedders import Embedder
+from ml_backend.embedders import Embedder, check_waveform
 from ml_backend.errors import AudioError
 from ml_backend.fetch import Fetcher
 from ml_backend.store import Store
@@ -59,7 +59,9 @@ class Listener:
                 raise AudioError(f"task {task.task_id} has no audio; give it one or delete it.")
             source = self._fetcher.fetch(task.audio)
             recording = read_recording(source, name=task.audio, duration_s=MAX_HEARD_S)
-            return waveform(recording, self._embedder.sample_rate_hz)
+            samples = waveform(recording, self._embedder.sample_rate_hz)
+            check_waveform(samples, self._embedder.sample_rate_hz, task.audio)
+            return samples
         except AudioError as error:
             return str(error)
 

@@ -30,8 +30,8 @@ class Edition:
 
     def between(self, clips: EmbeddedClips, start: int, stop: int) -> list[dict[str, object]]:
         """Write the predictions of ranks ``start`` to ``stop``, less tasks deleted since."""
-        ranks = np.arange(start, min(stop, len(self.order)))
-        ranks = ranks[np.isin(self.order[ranks], clips.task_ids)]
+        wanted = np.arange(start, min(stop, len(self.order)))
+        ranks = wanted[np.isin(self.order[wanted], clips.task_ids)]
         task_ids = self.order[ranks]
         return self.write(task_ids, clips.embeddings[clips.rows(task_ids)], ranks)
 

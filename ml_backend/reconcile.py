@@ -27,11 +27,13 @@ from ml_backend.query_strategy import get_strategy
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.agenda import Turn
-from ml_backend.store.versions import Round, Version
+from ml_backend.store.versions import Progress, Round, Version
 from ml_backend.training import Learned, learn, name_version
 
 log = logging.getLogger(__name__)
 
+FIRST_ORDER = 200
+"""So many clips are heard before a project gets its first order, where it has as many."""
 _PROJECTS_HELD = 8
 
 
@@ -80,17 +82,18 @@ class Reconciler:
         with _timed(timings_s, "labels"):
             exported = self._label_studio.annotated_tasks(project_id)
             labels = read_annotations(exported, config)
-            self._store.labels.replace(project_id, labels)
+            is_news = self._store.labels.replace(project_id, labels)
         with _timed(timings_s, "embeddings"):
             clips = self.clips(project_id)
-        if not len(clips):
+        progress = self._store.versions.progress(project_id)
+        if not len(clips) or (not is_news and self._is_too_early(project_id, clips, progress)):
             return None
         strategy = get_strategy(self._settings.strategy)
         wanted = name_version(clips, labels, config, strategy, self._embedder_id)
-        progress = self._store.versions.progress(project_id)
-        is_current = progress is not None and progress.model_version == wanted
-        if is_current and (project.get("model_version") == wanted or not progress.n_ranked):
-            return wanted
+        if progress is not None and progress.model_version == wanted:
+            is_shown = project.get("model_version") == wanted
+            if is_shown or not progress.n_ranked:
+                return wanted
         with _timed(timings_s, "learn"):
             learned = learn(
                 clips,
@@ -159,6 +162,15 @@ class Reconciler:
         if project.get("model_version") != version.model_version:
             return None
         return open_edition(version, parse_label_config(project["label_config"]), clips)
+
+    def _is_too_early(
+        self, project_id: int, clips: EmbeddedClips, progress: Progress | None
+    ) -> bool:
+        """While clips are still being heard, order them anew only when they have doubled."""
+        counts = self._store.clips.count(project_id, self._embedder_id)
+        n_wanted = FIRST_ORDER if progress is None else 2 * progress.n_ranked
+        is_hearing = counts["embedded"] + counts["unheard"] < counts["clips"]
+        return is_hearing and len(clips) < n_wanted
 
     def _read_tasks(self, turn: Turn, project: dict[str, Any], config: LabelConfig) -> None:
         n_held = self._store.clips.count(turn.project_id, self._embedder_id)["clips"]

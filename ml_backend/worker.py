@@ -30,8 +30,6 @@ CEILING_S = 2.0
 """A project that never falls quiet gets its round after this long, in s."""
 LEASE_S = 30.0
 RETRY_CLIP_S = 600.0
-FIRST_ORDER = 200
-"""So many clips are heard before the first order is published; then at every doubling."""
 _N_ROUNDS_AT_ONCE = 3
 _N_BATCHES = 4
 
@@ -119,13 +117,12 @@ class Worker:
 
     def _hear(self, stop: threading.Event) -> None:
         """Embed what is missing, a few batches of a project at a time."""
-        next_order: dict[int, int] = {}
         while not stop.wait(TICK_S):
             for project_id in list(self._unfinished):
                 if stop.is_set():
                     break
                 try:
-                    self._hear_some(project_id, next_order)
+                    self._hear_some(project_id)
                 except EarmarkError as error:
                     log.warning("project %d: cannot hear: %s", project_id, error)
                     stop.wait(1.0)
@@ -133,7 +130,7 @@ class Worker:
                     log.exception("project %d: hearing failed", project_id)
                     self._unfinished.discard(project_id)
 
-    def _hear_some(self, project_id: int, next_order: dict[int, int]) -> None:
+    def _hear_some(self, project_id: int) -> None:
         self._unfinished.discard(project_id)
         missing = self._store.clips.missing(
             project_id,
@@ -141,15 +138,9 @@ class Worker:
             limit=_N_BATCHES * BATCH,
             tried_before=time.time() - RETRY_CLIP_S,
         )
-        if not missing:
-            next_order.pop(project_id, None)
-            return
-        self._unfinished.add(project_id)
-        self._listener.hear(missing)
-        n_embedded = self._store.clips.count(project_id, self._embedder_id)["embedded"]
-        is_last = len(missing) < _N_BATCHES * BATCH
-        if is_last or n_embedded >= next_order.get(project_id, FIRST_ORDER):
-            next_order[project_id] = 2 * n_embedded
+        if missing:
+            self._unfinished.add(project_id)
+            self._listener.hear(missing)
             self._store.agenda.hint(project_id, now=time.time())
 
     def _publish_rest(self, stop: threading.Event) -> None:
@@ -185,6 +176,11 @@ class Worker:
 
 def main() -> None:
     """Work until the process is told to end."""
+    from threadpoolctl import threadpool_limits
+
+    # A round is many small products: on a busy machine, waiting for a second thread to join in
+    # costs ten times what it saves. Rounds of several projects use the cores side by side.
+    threadpool_limits(limits=1, user_api="blas")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = threading.Event()

@@ -6,6 +6,7 @@ rounds) and ``facts`` (what one process tells another). SQLite on one machine an
 compose are the same code.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def _bring_up(engine: Engine) -> None:
     from alembic import command
     from alembic.config import Config
 
+    # It tells on every start, at length, that there is nothing to do.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", "ml_backend:migrations")
     with engine.begin() as connection:

@@ -6,6 +6,7 @@ has been heard than was done. Taking is a lease, so a killed worker's project co
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Engine, and_, case, or_, select, update
 
@@ -136,7 +137,7 @@ class Agenda:
         """Remember what a project is called and which labels it knows."""
         self._set(project_id, title=title, class_names=class_names)
 
-    def description(self, project_id: int) -> dict[str, object]:
+    def description(self, project_id: int) -> dict[str, Any]:
         """Give ``title``, ``class_names`` and the last ``error`` of a project."""
         statement = select(project.c.title, project.c.class_names, project.c.error).where(
             project.c.project_id == project_id

@@ -15,8 +15,8 @@ class Labels:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def replace(self, project_id: int, labels: Iterable[TaskLabels]) -> None:
-        """Make a project's labels exactly these, writing only what differs."""
+    def replace(self, project_id: int, labels: Iterable[TaskLabels]) -> bool:
+        """Make a project's labels exactly these, writing what differs; tell whether any did."""
         wanted = {one.task_id: one for one in labels}
         held = {one.task_id: one for one in self.read(project_id)}
         gone = [task_id for task_id in held if task_id not in wanted]
@@ -32,12 +32,13 @@ class Labels:
             if held.get(one.task_id) != one
         ]
         if not gone and not rows:
-            return
+            return False
         with self._engine.begin() as connection:
             if gone:
                 chosen = label.c.task_id.in_(gone)
                 connection.execute(delete(label).where(label.c.project_id == project_id, chosen))
             upsert(connection, label, rows)
+        return True
 
     def read(self, project_id: int) -> list[TaskLabels]:
         """List a project's labels in the order of the tasks' numbers."""
