@@ -25,6 +25,7 @@ from ml_backend.label_studio import LabelStudio
 COMMAND = Path(".venv-studio/bin/label-studio")
 HOST = "127.0.0.1"
 USERNAME = "annotator@earmark.local"
+LOCK_PATIENCE_S = 1.0  # the last one's children may still be ending
 LOG_LINES_SHOWN = 15
 STOP_TIMEOUT_S = 10.0
 
@@ -104,9 +105,13 @@ class Studio:
         path = self.data_dir / "credentials.json"
         if not path.exists():
             made = Credentials(USERNAME, secrets.token_urlsafe(12), secrets.token_hex(20))
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
-                json.dump(asdict(made), file, indent=2)
-        return Credentials(**json.loads(path.read_text(encoding="utf-8")))
+            _write_private(path, json.dumps(asdict(made), indent=2))
+        try:
+            return Credentials(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            raise StudioError(
+                f"{path} is damaged; restore it, or begin with a new folder."
+            ) from None
 
     def client(self) -> LabelStudio:
         """Give a client with the token of the first user."""
@@ -134,8 +139,8 @@ class Studio:
             raise StudioError(
                 f"{self._command}: Label Studio is not installed there. Run `make studio` first."
             )
-        for folder in (self.data_dir, self.files_root):
-            folder.mkdir(parents=True, exist_ok=True)
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.files_root.mkdir(parents=True, exist_ok=True)
         self.port = free_port(self.port)
         is_first = not (self.data_dir / "label_studio.sqlite3").exists()
         on_progress(
@@ -186,16 +191,17 @@ class Studio:
     def _locked_log(self) -> IO[bytes]:
         """Open the log; Label Studio inherits the lock and holds it as long as it lives."""
         log = self.log_path.open("ab")
-        try:
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.close()
-            pid_path = self.data_dir / "label_studio.pid"
-            pid = pid_path.read_text() if pid_path.exists() else "unknown"
-            raise StudioError(
-                f"{self.data_dir}: a Label Studio (process {pid}) already runs with this data. "
-                f"Use it, or end it with `kill {pid}`."
-            ) from None
+        deadline = time.monotonic() + LOCK_PATIENCE_S
+        while not _lock(log):
+            if time.monotonic() > deadline:
+                log.close()
+                pid_path = self.data_dir / "label_studio.pid"
+                pid = pid_path.read_text() if pid_path.exists() else "unknown"
+                raise StudioError(
+                    f"{self.data_dir}: a Label Studio (process {pid}) already runs with this data. "
+                    f"Use it, or end it with `kill {pid}`."
+                )
+            time.sleep(0.05)
         log.truncate(0)
         self.log_path.chmod(0o600)
         return log
@@ -260,10 +266,26 @@ def free_port(preferred: int) -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((HOST, preferred))
-            return preferred
+            return int(probe.getsockname()[1])
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def _write_private(path: Path, text: str) -> None:
+    beside = path.with_suffix(".new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    beside.replace(path)
+
+
+def _lock(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _listens(port: int) -> bool:
