@@ -86,6 +86,23 @@ def test_a_click_shows_at_its_place_however_long_the_clip_is(duration_s, place):
     assert abs(loudness.argmax() - place * 200) <= max(1, 0.03 / duration_s * 200)
 
 
+def test_a_click_is_centered_on_its_time_to_a_hundredth_of_a_second():
+    sound = np.zeros(8_000)
+    sound[3_000] = 1.0
+    power = (10 ** (mel_levels(sound, 8_000, 100) / 10)).sum(axis=0)
+    centers_s = (np.arange(100) + 0.5) / 100
+    assert (power * centers_s).sum() / power.sum() == pytest.approx(0.375, abs=0.002)
+
+
+def test_a_click_is_as_bright_in_five_minutes_as_in_a_second():
+    levels_db = []
+    for duration_s in (1, 300):
+        sound = np.zeros(duration_s * 8_000)
+        sound[len(sound) // 3] = 1.0
+        levels_db.append(mel_levels(sound, 8_000, 125).max())
+    assert levels_db[1] == pytest.approx(levels_db[0], abs=6.1)  # between two windows: a half
+
+
 def test_the_brightest_row_of_a_tone_is_where_the_axis_has_its_frequency():
     picture = pixels(render_spectrogram(tone(1.0, hz=2000)[:, 0], 16_000))
     left, right = spectrogram.LEFT, 1200 - spectrogram.RIGHT
