@@ -316,7 +316,8 @@ def _rank_by_herding(pool: Pool, n_head: int, rng: np.random.Generator) -> Ranki
 
 
 def _gain(kernel: NDArray[np.float32], covered: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.asarray(np.maximum(kernel - covered, 0.0).mean(axis=1), dtype=np.float64)
+    gained = np.maximum(kernel - covered, 0.0).sum(axis=1, dtype=np.float64)  # (n_rows,)
+    return np.asarray(gained / max(len(covered), 1))
 
 
 def _kernel(similarity: NDArray[np.float32]) -> NDArray[np.float32]:

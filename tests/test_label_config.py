@@ -1,0 +1,147 @@
+import pytest
+from label_studio_sdk.label_interface import LabelInterface
+
+from ml_backend.errors import LabelConfigError
+from ml_backend.label_config import label_config_xml, parse_label_config
+
+AUDIO = '<Audio name="audio" value="$audio"/>'
+
+
+def choices(inner='<Choice value="siren"/><Choice value="other"/>', **attributes):
+    given = {"name": "sound", "toName": "audio", **attributes}
+    written = " ".join(f'{name}="{value}"' for name, value in given.items())
+    return f"<Choices {written}>{inner}</Choices>"
+
+
+def view(*tags):
+    return f"<View>{''.join(tags)}</View>"
+
+
+def test_a_plain_config_is_read_whole():
+    config = parse_label_config(view(AUDIO, choices()))
+    assert config.class_names == ("siren", "other")
+    assert not config.multi_label
+    assert (config.from_name, config.to_name) == ("sound", "audio")
+    assert (config.control, config.audio_field) == ("choices", "audio")
+    assert config.judgment_name is None
+
+
+@pytest.mark.parametrize(
+    ("how", "multi_label"), [("single", False), ("single-radio", False), ("multiple", True)]
+)
+def test_the_kind_of_choice_decides_how_many_labels_a_clip_has(how, multi_label):
+    assert parse_label_config(view(AUDIO, choices(choice=how))).multi_label is multi_label
+
+
+def test_a_choice_is_called_what_label_studio_writes_into_annotations():
+    inner = '<Choice value="Emergency &amp; co" alias="siren"/><Choice value="Straßenmusik"/>'
+    xml = view(AUDIO, choices(inner))
+    config = parse_label_config(xml)
+    assert config.class_names == ("siren", "Straßenmusik")
+    assert tuple(LabelInterface(xml).get_control("sound").labels) == config.class_names
+
+
+def test_regions_count_as_presence():
+    labels = '<Labels name="events" toName="audio"><Label value="siren"/></Labels>'
+    config = parse_label_config(view(labels, AUDIO))
+    assert (config.control, config.multi_label) == ("labels", True)
+    assert config.class_names == ("siren",)
+
+
+def test_the_choices_of_the_sound_win_over_other_choices_and_over_regions():
+    xml = view(
+        '<Image name="picture" value="$picture"/>',
+        choices(name="of_picture", toName="picture"),
+        '<Labels name="events" toName="audio"><Label value="x"/></Labels>',
+        choices(name="first", toName="audio"),
+        choices(name="second", toName="audio"),
+        AUDIO,
+    )
+    assert parse_label_config(xml).from_name == "first"
+
+
+def test_choices_that_point_to_the_picture_will_do_where_there_are_no_others():
+    xml = view('<Image name="picture" value="$p"/>', AUDIO, choices(toName="picture"))
+    config = parse_label_config(xml)
+    assert (config.to_name, config.audio_field) == ("picture", "audio")
+
+
+def test_the_sound_that_is_asked_about_is_the_one_heard():
+    other = '<Audio name="ambience" value="$ambience"/>'
+    config = parse_label_config(view(other, '<Audio name="a" value="$clip"/>', choices(toName="a")))
+    assert config.audio_field == "clip"
+
+
+def test_choices_for_regions_are_passed_over():
+    xml = view(AUDIO, choices(name="per_region", perRegion="true"), choices(name="of_clip"))
+    assert parse_label_config(xml).from_name == "of_clip"
+
+
+def test_upper_and_lower_case_do_not_matter():
+    xml = '<View><audio name="audio" value="$audio"/>' + choices().replace("Choice", "choice")
+    assert parse_label_config(xml + "</View>").class_names == ("siren", "other")
+
+
+@pytest.mark.parametrize(
+    ("xml", "word"),
+    [
+        ("", "well-formed"),
+        ("<View><Audio></View>", "well-formed"),
+        (view(choices()), "no <Audio>"),
+        (view(AUDIO), "nothing to choose"),
+        (view(AUDIO, choices(perRegion="true")), "per region"),
+        (view(AUDIO, choices("")), "offers nothing"),
+        (view(AUDIO, choices('<Choice value="siren"/>')), "only 'siren'"),
+        (view(AUDIO, choices("<Choice/>")), "has no value"),
+        (view(AUDIO, choices("", value="$options")), "from the task"),
+        (view(AUDIO, choices(allowNested="true")), "nested"),
+        (view(AUDIO, choices(choice="ranked")), "choice='ranked'"),
+        (view('<Audio name="audio" value="clip.wav"/>', choices()), 'value="\\$audio"'),
+    ],
+)
+def test_what_cannot_be_learned_is_refused_with_a_clear_word(xml, word):
+    with pytest.raises(LabelConfigError, match=word):
+        parse_label_config(xml)
+
+
+def test_an_entity_that_would_grow_or_read_a_file_is_refused():
+    bomb = (
+        '<!DOCTYPE v [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;"><!ENTITY f SYSTEM "file:///etc/passwd">'
+        "]>" + view(AUDIO, choices('<Choice value="&b;"/><Choice value="&f;"/>'))
+    )
+    with pytest.raises(LabelConfigError, match="DOCTYPE"):
+        parse_label_config(bomb)
+
+
+NAMES = ["siren", 'dog & "cat"', "<shot>", "Straßenmusik", "it's", "{braces}", "7", "8", "9", "10"]
+
+
+@pytest.mark.parametrize("multi_label", [True, False])
+def test_any_name_survives_the_template(multi_label):
+    config = parse_label_config(label_config_xml(NAMES, multi_label=multi_label))
+    assert config.class_names == tuple(NAMES)
+    assert config.multi_label is multi_label
+    assert config.judgment_name == "judgment"
+
+
+@pytest.mark.parametrize("multi_label", [True, False])
+def test_the_template_is_one_that_label_studio_accepts(multi_label):
+    interface = LabelInterface(label_config_xml(NAMES, multi_label=multi_label))
+    interface.validate()
+    assert {tag.tag for tag in interface.objects} == {"Image", "Audio", "Table"}
+
+
+def test_the_first_nine_classes_have_a_key_of_their_own():
+    xml = label_config_xml(NAMES, multi_label=False)
+    assert [f'hotkey="{key}"' in xml for key in range(1, 11)] == [True] * 9 + [False]
+
+
+@pytest.mark.parametrize("names", [[], ["siren"], ["siren", ""], ["siren", "siren "]])
+def test_too_few_empty_or_repeated_names_are_refused(names):
+    with pytest.raises(LabelConfigError, match="wanted at least 2"):
+        label_config_xml(names, multi_label=False)
+
+
+def test_one_label_that_a_clip_may_have_or_not_is_enough():
+    config = parse_label_config(label_config_xml(["siren"], multi_label=True))
+    assert config.class_names == ("siren",)
