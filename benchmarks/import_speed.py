@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import httpx
+from threadpoolctl import threadpool_limits
 
 from importer.parallel import prepare_in_parallel
 from importer.prepare import PreparedClip, prepare_clips
@@ -47,7 +48,7 @@ def measure_preparation(clips: list[Clip], n_workers: int | None) -> dict[str, f
 
 
 def measure_cpu(clips: list[Clip]) -> float:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         prepare_clips(clips[:5], Path(folder))  # imports and first uses
         started = time.process_time()
         prepare_clips(clips[5:105], Path(folder))
