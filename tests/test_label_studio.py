@@ -295,6 +295,26 @@ def test_an_uploaded_file_gets_an_address_that_a_browser_can_ask_for():
     assert handler.requests[0].url.params["commit_to_project"] == "false"
 
 
+def test_a_file_that_label_studio_kept_although_it_complained_is_found():
+    complaint = (
+        "Failed to parse input file 1f-Käuz_1.wav: Your label config has more than one data key"
+    )
+    handler = answers(
+        httpx.Response(400, json={"validation_errors": {"non_field_errors": [complaint]}})
+    )
+    address = label_studio(handler).upload_file(5, "Käuz 1.wav", b"RIFF")
+    assert address == "/data/upload/5/1f-K%C3%A4uz_1.wav"
+
+
+def test_a_file_that_label_studio_refused_is_an_error():
+    complaint = ".exe extension is not supported"
+    handler = answers(
+        httpx.Response(400, json={"validation_errors": {"non_field_errors": [complaint]}})
+    )
+    with pytest.raises(LabelStudioError, match="not supported"):
+        label_studio(handler).upload_file(5, "a.exe", b"MZ")
+
+
 def test_a_label_studio_below_a_path_serves_files_below_it():
     handler = answers(httpx.Response(200, content=b"RIFF"))
     studio = label_studio(handler, url=f"{STUDIO}/studio")

@@ -156,7 +156,8 @@ def test_a_database_that_knows_another_login_is_named(studio_of):
         studio.start()
 
 
-def test_it_is_not_started_twice_on_one_folder(studio_of):
+def test_it_is_not_started_twice_on_one_folder(studio_of, monkeypatch):
+    monkeypatch.setattr("importer.studio.LOCK_PATIENCE_S", 0.1)
     with studio_of() as first:
         with pytest.raises(StudioError, match=rf"process {first._process.pid}\).*kill"):
             studio_of().start()

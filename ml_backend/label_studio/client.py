@@ -1,5 +1,6 @@
 """What Earmark asks of Label Studio, call by call."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -202,16 +203,19 @@ class LabelStudio:
 
     def upload_file(self, project_id: int, name: str, content: bytes) -> str:
         """Store a file with the project, without making a task of it; give its address."""
-        answer = self._connection.send(
-            "POST",
-            f"/api/projects/{project_id}/import",
-            query={"commit_to_project": "false"},
-            files={"file": (name, content)},
-            bulk=True,
-        )
+        path = f"/api/projects/{project_id}/import"
+        query, files = {"commit_to_project": "false"}, {"file": (name, content)}
+        try:
+            answer = self._connection.send("POST", path, query=query, files=files, bulk=True)
+        except LabelStudioError as error:
+            # Where tasks have several fields, Label Studio keeps the file and then complains that
+            # it cannot tell which of them it is for.
+            stored = re.search(r"parse input file (\S+): .* more than one data key", str(error))
+            if stored is None:
+                raise
+            return f"/data/upload/{project_id}/{quote(stored[1])}"
         file_id = answer["file_upload_ids"][0]
-        stored = self._connection.get(f"/api/import/file-upload/{file_id}")["file"]
-        return f"/data/{quote(stored)}"
+        return f"/data/{quote(self._connection.get(f'/api/import/file-upload/{file_id}')['file'])}"
 
     def download(self, address: str, *, max_bytes: int = MAX_DOWNLOAD_BYTES) -> bytes:
         """Read a file that this Label Studio serves.

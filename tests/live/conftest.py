@@ -1,0 +1,75 @@
+"""One real Label Studio for all live tests, started from a prepared database.
+
+Its first start takes about a minute of migrations, so the empty database is kept in pytest's
+cache, per version of Label Studio, and copied.
+"""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import httpx
+import pytest
+
+from importer.studio import Studio, free_port
+from ml_backend.label_studio import LabelStudio
+
+COMMAND = Path(__file__).resolve().parents[2] / ".venv-studio" / "bin" / "label-studio"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def studio(pytestconfig, tmp_path_factory):
+    """An embedded Label Studio, running; ``studio.files_root`` is its document root."""
+    if not COMMAND.is_file():
+        pytest.skip("needs Label Studio in .venv-studio; run `make studio`")
+    folder = tmp_path_factory.mktemp("studio")
+    shutil.copytree(_prepared(pytestconfig.cache.mkdir("earmark")), folder / "data")
+    with Studio(
+        folder / "data", command=COMMAND, files_root=folder / "files", port=free_port(0)
+    ) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def label_studio(studio):
+    """A client with the token of its first user."""
+    return studio.client()
+
+
+@pytest.fixture(scope="session")
+def second_annotator(studio, label_studio):
+    """A client with the token of another user, who joined by the invitation link."""
+    email, password = "second@earmark.local", "second-password-1"
+    owner = {"Authorization": f"Token {studio.credentials.token}"}
+    invitation = httpx.get(f"{studio.url}/api/invite", headers=owner).json()["token"]
+    with httpx.Client(base_url=studio.url, follow_redirects=True) as browser:
+        browser.get("/user/signup/", params={"token": invitation})
+        form = {"email": email, "password": password}
+        form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
+        browser.post("/user/signup/", params={"token": invitation}, data=form)
+        token = browser.get("/api/current-user/token").json()["token"]
+    return LabelStudio(studio.url, token)
+
+
+@pytest.fixture
+def title(studio):
+    """A title that no other project has; its projects are deleted after the test."""
+    wanted = f"Test {next(_numbers)}"
+    yield wanted
+    client = studio.client()
+    owner = {"Authorization": f"Token {studio.credentials.token}"}
+    for project in client.projects():
+        if project["title"] == wanted:
+            address = f"{studio.url}/api/projects/{project['id']}/"
+            httpx.delete(address, headers=owner, timeout=60)
+
+
+def _prepared(cache):
+    (installed,) = COMMAND.parents[1].glob("lib/*/site-packages/label_studio-*.dist-info")
+    prepared = cache / installed.stem
+    if not prepared.is_dir():
+        with Studio(cache / f"{installed.stem}-new", command=COMMAND, port=free_port(0)) as first:
+            pass
+        first.data_dir.rename(prepared)
+    return prepared
