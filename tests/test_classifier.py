@@ -1,0 +1,227 @@
+import io
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+from sklearn.linear_model import LogisticRegression
+
+from ml_backend import classifier as module
+from ml_backend.classifier import Classifier, fit_classifier
+
+DIM = 16
+
+
+def one_hot(answers, n_classes):
+    return np.eye(n_classes, dtype=np.int8)[answers]
+
+
+def blobs(n_clips, n_classes, *, distance=2.0, seed=0):
+    """Draw clips of equally frequent classes with Gaussian spread around known centers."""
+    rng = np.random.default_rng(seed)
+    centers = distance * np.eye(n_classes, DIM)
+    answers = rng.integers(0, n_classes, n_clips)
+    embeddings = centers[answers] + rng.normal(size=(n_clips, DIM))
+    return embeddings.astype(np.float32), answers, centers
+
+
+def fit(embeddings, labels, **changed):
+    embeddings = np.asarray(embeddings, dtype=np.float32)
+    given = {
+        "class_names": [f"class {k}" for k in range(labels.shape[1])],
+        "multi_label": False,
+        "groups": None,
+        "pool_mean": np.zeros(embeddings.shape[1]),
+        "pool_std": np.ones(embeddings.shape[1]),
+        "seed": 0,
+    }
+    return fit_classifier(embeddings, labels, **(given | changed))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 6])
+def test_probabilities_are_those_of_a_known_distribution(n_classes):
+    embeddings, answers, _ = blobs(1_500, n_classes)
+    unseen, _, centers = blobs(2_000, n_classes, seed=1)
+    # Bayes' rule for equal Gaussians: softmax of minus half the squared distances.
+    squared = ((unseen[:, None] - centers) ** 2).sum(axis=2)
+    expected = softmax(-squared / 2, axis=1)
+    found = fit(embeddings, one_hot(answers, n_classes)).probabilities(unseen)
+    assert np.abs(found - expected).mean() < 0.03
+
+
+def test_a_yes_or_no_head_is_calibrated_too():
+    rng = np.random.default_rng(0)
+    weights = np.linspace(-1, 1, DIM)
+    embeddings, unseen = rng.normal(size=(2, 2_000, DIM)).astype(np.float32)
+    answers = (rng.random(2_000) < expit(embeddings @ weights)).astype(np.int8)
+    classifier = fit(embeddings, answers[:, None], multi_label=True)
+    found = classifier.probabilities(unseen)[:, 0]
+    assert np.abs(found - expit(unseen @ weights)).mean() < 0.05
+
+
+def test_classes_count_alike_however_rare_they_are():
+    embeddings, answers, _ = blobs(3_000, 2)
+    keep = (answers == 0) | (np.arange(3_000) % 20 == 0)
+    classifier = fit(embeddings[keep], one_hot(answers[keep], 2))
+    unseen, truth, _ = blobs(2_000, 2, seed=1)
+    says = classifier.probabilities(unseen).argmax(axis=1)
+    recalls = [(says == truth)[truth == k].mean() for k in (0, 1)]
+    assert abs(recalls[0] - recalls[1]) < 0.06
+
+
+def test_two_labels_are_no_reason_for_certainty():
+    embeddings = 3 * np.eye(2, DIM)
+    classifier = fit(embeddings, one_hot([0, 1], 2))
+    at_the_labels = classifier.probabilities(embeddings.astype(np.float32))
+    assert at_the_labels.argmax(axis=1).tolist() == [0, 1]
+    assert 0.55 < at_the_labels[0, 0] < 0.72
+
+
+def test_more_labels_make_more_certain():
+    certainty = []
+    for n_labels in (4, 16, 64, 256):
+        embeddings, answers, _ = blobs(n_labels, 2, distance=8.0)
+        answers[:2] = 0, 1
+        embeddings[:2] = 8.0 * np.eye(2, DIM)
+        unseen, _, _ = blobs(500, 2, distance=8.0, seed=1)
+        classifier = fit(embeddings, one_hot(answers, 2))
+        certainty.append(classifier.probabilities(unseen).max(axis=1).mean())
+    assert certainty == sorted(certainty)
+
+
+def test_what_only_recognizes_recordings_is_not_believed():
+    rng = np.random.default_rng(0)
+    recordings = np.repeat(np.arange(20), 10)
+    voices = rng.normal(size=(20, 64))[recordings]
+    embeddings = voices + 0.1 * rng.normal(size=(200, 64))
+    labels = one_hot(rng.permutation(20)[recordings] % 2, 2)
+    believed = [
+        fit(embeddings, labels, groups=groups).probabilities(embeddings.astype(np.float32))
+        for groups in (None, recordings)
+    ]
+    naive, honest = (rows.max(axis=1).mean() for rows in believed)
+    assert naive > 0.9
+    assert honest < 0.75
+
+
+def test_no_recording_is_both_learned_from_and_scored():
+    rng = np.random.default_rng(0)
+    answers, recordings = rng.integers(0, 3, 200), rng.integers(0, 40, 200)
+    folds = module._folds(answers, recordings, seed=0)
+    assert all(len(np.unique(folds[recordings == one])) == 1 for one in range(40))
+    assert len(np.unique(folds)) == module._N_FOLDS
+
+
+def test_a_class_known_from_one_recording_is_never_missing_from_what_is_learned():
+    answers = np.array([0, 0, 0, 1, 1, 2, 2])
+    for held in range(1, 2 ** len(answers) - 1):
+        is_fold = np.array([bool(held >> k & 1) for k in range(len(answers))])
+        left = answers[~module._held_out(answers, is_fold)]
+        assert set(left) == {0, 1, 2}
+
+
+def test_few_clips_give_the_same_as_fitting_all_dimensions():
+    embeddings, answers, _ = blobs(12, 2)
+    answers[:2] = 0, 1
+    wide = np.hstack([embeddings, np.random.default_rng(1).normal(size=(12, 48))])
+    plain = LogisticRegression(C=module._C, class_weight="balanced", tol=1e-8)
+    plain.fit(wide, answers)
+    found = fit(wide, one_hot(answers, 2)).probabilities(wide.astype(np.float32))
+    ours = np.log(found[:, 1] / found[:, 0])
+    theirs = plain.decision_function(wide)
+    # Equal but for the temperature.
+    np.testing.assert_allclose(ours / ours.std(), theirs / theirs.std(), atol=0.02)
+
+
+def test_a_class_nobody_has_chosen_gets_laplaces_share():
+    embeddings, answers, _ = blobs(40, 2)
+    probabilities = fit(embeddings, one_hot(2 * answers, 4)).probabilities(embeddings)
+    np.testing.assert_allclose(probabilities[:, [1, 3]], 1 / (40 + 4))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    assert (probabilities[:, [0, 2]].max(axis=1) > 0.4).all()
+
+
+def test_a_head_with_one_answer_only_says_the_smoothed_base_rate():
+    embeddings, answers, _ = blobs(40, 2)
+    labels = np.stack([answers, np.ones(40), np.zeros(40)], axis=1).astype(np.int8)
+    probabilities = fit(embeddings, labels, multi_label=True).probabilities(embeddings)
+    np.testing.assert_allclose(probabilities[:, 1], 41 / 42)
+    np.testing.assert_allclose(probabilities[:, 2], 1 / 42)
+    assert np.ptp(probabilities[:, 0]) > 0.2
+
+
+def test_there_is_no_classifier_while_there_is_nothing_to_tell_apart():
+    embeddings = np.zeros((3, DIM))
+    assert fit(embeddings, one_hot([1, 1, 1], 2)) is None
+    assert fit(embeddings[:0], np.zeros((0, 2), np.int8)) is None
+    assert fit(embeddings, np.array([[1, 0]] * 3, np.int8), multi_label=True) is None
+
+
+def test_renaming_classes_renames_probabilities():
+    embeddings, answers, _ = blobs(60, 3)
+    swap = np.array([2, 0, 1])
+    plain = fit(embeddings, one_hot(answers, 3)).probabilities(embeddings)
+    swapped = fit(embeddings, one_hot(swap[answers], 3)).probabilities(embeddings)
+    np.testing.assert_allclose(swapped[:, swap], plain, atol=0.02)
+
+
+def test_the_scale_of_embeddings_makes_no_difference():
+    embeddings, answers, _ = blobs(60, 2)
+    stretch, shift = np.geomspace(0.01, 100, DIM), np.linspace(-5, 5, DIM)
+    plain = fit(embeddings, one_hot(answers, 2)).probabilities(embeddings)
+    moved = (embeddings * stretch + shift).astype(np.float32)
+    again = fit(moved, one_hot(answers, 2), pool_mean=shift, pool_std=stretch)
+    np.testing.assert_allclose(again.probabilities(moved), plain, atol=1e-3)
+
+
+def test_a_dimension_that_never_varies_does_no_harm():
+    embeddings, answers, _ = blobs(60, 2)
+    spread = np.append(np.ones(DIM - 1), 0.0)
+    embeddings[:, -1] = 0.0
+    classifier = fit(embeddings, one_hot(answers, 2), pool_std=spread)
+    assert np.isfinite(classifier.probabilities(embeddings)).all()
+
+
+def test_equal_clips_with_different_answers_leave_it_open():
+    classifier = fit(np.ones((6, DIM)), one_hot([0, 1, 0, 1, 0, 1], 2))
+    found = classifier.probabilities(np.ones((1, DIM), np.float32))
+    np.testing.assert_allclose(found, 0.5, atol=1e-3)
+
+
+def test_the_same_labels_give_the_same_numbers():
+    embeddings, answers, _ = blobs(60, 3)
+    first, second = (fit(embeddings, one_hot(answers, 3)) for _ in range(2))
+    np.testing.assert_array_equal(first.weights, second.weights)
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_a_saved_classifier_says_the_same_and_needs_no_pickle(multi_label):
+    embeddings, answers, _ = blobs(40, 2)
+    names = ["siren", "Straße & Co", "never chosen"]
+    labels = one_hot(answers, 3)
+    saved = fit(embeddings, labels, class_names=names, multi_label=multi_label)
+    file = io.BytesIO()
+    np.savez(file, **saved.to_arrays())
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        loaded = Classifier.from_arrays(arrays)
+    assert (loaded.class_names, loaded.multi_label) == (tuple(names), multi_label)
+    np.testing.assert_array_equal(loaded.probabilities(embeddings), saved.probabilities(embeddings))
+
+
+def test_embeddings_of_another_embedder_are_refused():
+    embeddings, answers, _ = blobs(40, 2)
+    with pytest.raises(ValueError, match=r"shape \(40, 3\); wanted \(n_clips, 16\)"):
+        fit(embeddings, one_hot(answers, 2)).probabilities(embeddings[:, :3])
+
+
+def test_labels_that_do_not_fit_are_refused():
+    embeddings, answers, _ = blobs(40, 2)
+    labels = one_hot(answers, 2)
+    with pytest.raises(ValueError, match="shape"):
+        fit(embeddings[:-1], labels)
+    labels[3] = 1
+    with pytest.raises(ValueError, match="row 3 has 2 labels"):
+        fit(embeddings, labels)
+    embeddings[5] = np.nan
+    with pytest.raises(ValueError, match="row 5 of the labeled embeddings"):
+        fit(embeddings, labels)
