@@ -176,7 +176,7 @@ def _from_files() -> dict[str, str]:
     chosen = os.environ.get("EARMARK_ENV_FILE")
     for name in [chosen] if chosen else ENV_FILES:
         path = Path(name)
-        if path.is_file():
+        if path.exists():
             return parse_env_file(path.read_text(encoding="utf-8"))
     if chosen:
         raise SettingsError(f"EARMARK_ENV_FILE names {chosen}, and there is no such file.")
