@@ -5,12 +5,13 @@ import json
 import threading
 import time
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
 
 from importer.project import set_up
+from importer.studio import Studio, free_port
 from importer.tab import ensure_tab
 from ml_backend.errors import (
     AudioError,
@@ -21,6 +22,8 @@ from ml_backend.errors import (
 from ml_backend.fetch import Fetcher
 from ml_backend.label_config import label_config_xml
 from ml_backend.label_studio import LabelStudio, client
+from tests.live.conftest import COMMAND
+from tests.postgres import create_database, postgres_server
 
 pytestmark = pytest.mark.live
 
@@ -128,6 +131,21 @@ def events(backend, action, deadline_s=5.0):
         time.sleep(0.05)
 
 
+def assert_numbers_are_sorted_as_numbers(studio, project_id):
+    label_studio = studio.client()
+    add_tasks(label_studio, project_id, 12)
+    assert ensure_tab(label_studio, project_id, {"salience": "Number"})
+    assert not ensure_tab(label_studio, project_id, {"salience": "Number"})
+    (view,) = label_studio.views(project_id)
+    data = {**view["data"], "ordering": ["-tasks:data.salience"]}
+    label_studio.update_view(view["id"], project_id, data)
+    token = {"Authorization": f"Token {studio.credentials.token}"}
+    listed = httpx.get(
+        f"{studio.url}/api/tasks", params={"view": view["id"]}, headers=token, timeout=30
+    ).json()["tasks"]
+    assert [task["data"]["salience"] for task in listed] == list(range(11, -1, -1))
+
+
 # --- set-up ---
 
 
@@ -177,19 +195,8 @@ def test_a_folder_that_is_not_below_the_document_root_is_refused(label_studio, w
         set_up(label_studio, **{**wanted, "files_dir": tmp_path})
 
 
-def test_the_tab_sorts_a_number_as_a_number(label_studio, studio, project_id, task_ids):
-    more = add_tasks(label_studio, project_id, 12)
-    assert ensure_tab(label_studio, project_id, {"salience": "Number"})
-    assert not ensure_tab(label_studio, project_id, {"salience": "Number"})
-    (view,) = label_studio.views(project_id)
-    data = {**view["data"], "ordering": ["-tasks:data.salience"]}
-    label_studio.update_view(view["id"], project_id, data)
-    token = {"Authorization": f"Token {studio.credentials.token}"}
-    listed = httpx.get(
-        f"{studio.url}/api/tasks", params={"view": view["id"]}, headers=token, timeout=30
-    ).json()["tasks"]
-    assert listed[0]["id"] == more[-1]
-    assert [task["data"]["salience"] for task in listed][:3] == [11, 10, 9]
+def test_the_tab_sorts_a_number_as_a_number(studio, project_id):
+    assert_numbers_are_sorted_as_numbers(studio, project_id)
 
 
 # --- the queue ---
@@ -364,3 +371,33 @@ def test_started_again_it_goes_on_with_the_same_data(studio, label_studio, proje
     studio.start()
     assert (studio.credentials, studio.url) == (login, url)
     assert label_studio.project(project_id)["id"] == project_id
+
+
+@pytest.mark.postgres
+def test_on_postgresql_the_queue_and_the_tab_keep_their_order(wanted, tmp_path):
+    with postgres_server() as address:
+        create_database(address, "studio")
+        there = urlsplit(address)
+        database = {
+            "DJANGO_DB": "default",
+            "POSTGRE_NAME": "studio",
+            "POSTGRE_USER": there.username,
+            "POSTGRE_PASSWORD": "",
+            "POSTGRE_HOST": there.hostname,
+            "POSTGRE_PORT": str(there.port),
+        }
+        with Studio(
+            tmp_path / "data", command=COMMAND, port=free_port(0), database_env=database
+        ) as studio:
+            label_studio = studio.client()
+            wanted["files_dir"] = studio.files_root / "earmark"
+            project_id = set_up(label_studio, **wanted).project_id
+            assert set_up(label_studio, **wanted).changes == ()
+            assert_numbers_are_sorted_as_numbers(studio, project_id)
+            task_ids = [task["id"] for task in label_studio.tasks(project_id)]
+            publish(label_studio, project_id, "r1", task_ids[::-1])
+            served = []
+            for _ in range(3):
+                served.append(label_studio.next_task(project_id)["id"])
+                label_studio.annotate(served[-1], SIREN)
+            assert served == task_ids[::-1][:3]
