@@ -117,6 +117,17 @@ def test_of_many_who_reach_for_a_project_one_gets_it(store):
     assert sum(turn is not None for turn in got) == 1
 
 
+def test_a_lease_can_be_extended_until_the_project_is_given_back(store):
+    store.agenda.hint(1, now=10.0)
+    turn = store.agenda.take(1, now=11.0, lease_s=30.0)
+    store.agenda.extend(turn, now=40.0, lease_s=30.0)
+    assert store.agenda.take(1, now=60.0, lease_s=30.0) is None
+    store.agenda.hint(1, now=61.0)
+    store.agenda.finish(turn, now=62.0)
+    store.agenda.extend(turn, now=62.1, lease_s=30.0)
+    assert store.agenda.due(now=63.0, debounce_s=0.3, ceiling_s=2.0) == [1]
+
+
 def test_what_is_heard_during_a_round_makes_the_project_due_again(store):
     store.agenda.hint(1, now=10.0)
     turn = store.agenda.take(1, now=11.0, lease_s=30.0)

@@ -106,8 +106,10 @@ class Agenda:
             connection.execute(update(project).values(leased_until=0.0, retry_at=0.0))
 
     def extend(self, turn: Turn, *, now: float, lease_s: float) -> None:
-        """Keep a project that takes longer than thought."""
-        self._set(turn.project_id, leased_until=now + lease_s)
+        """Keep a project that takes longer than thought; one given back stays so."""
+        kept = and_(project.c.project_id == turn.project_id, project.c.leased_until >= now)
+        with self._engine.begin() as connection:
+            connection.execute(update(project).where(kept).values(leased_until=now + lease_s))
 
     def finish(self, turn: Turn, *, now: float) -> None:
         """Give a project back: everything heard until it was taken is dealt with."""
