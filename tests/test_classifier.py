@@ -76,6 +76,16 @@ def test_two_labels_are_no_reason_for_certainty():
     assert 0.55 < at_the_labels[0, 0] < 0.72
 
 
+@pytest.mark.parametrize(("n_each", "target"), [(3, 4 / 5), (8, 9 / 10), (30, 31 / 32)])
+def test_sounds_told_apart_without_fail_are_believed_as_far_as_their_number_shows(n_each, target):
+    answers = np.arange(2 * n_each) % 2
+    rng = np.random.default_rng(0)
+    embeddings = 20 * np.eye(2, DIM)[answers] + 0.1 * rng.normal(size=(2 * n_each, DIM))
+    unseen = 20 * np.eye(2, DIM, dtype=np.float32)
+    found = fit(embeddings, one_hot(answers, 2)).probabilities(unseen)
+    assert found[0, 0] == pytest.approx(target, abs=0.02)
+
+
 def test_more_labels_make_more_certain():
     certainty = []
     for n_labels in (4, 16, 64, 256):

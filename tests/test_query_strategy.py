@@ -35,7 +35,7 @@ def slow_entropy_coverage(pool, n_head):
     unit, near = pool.embeddings.astype(np.float64), pool.labeled.astype(np.float64)
     recordings = pool.recordings if pool.recordings is not None else np.full(len(pool), -1)
     uncertainty = normalized_entropy(pool.probabilities)
-    picked, asked = [], set()
+    picked, asked, scores_then = [], set(), []
     while len(picked) < min(n_head, len(pool)):
         nearest = np.vstack([near, unit[picked]])
         scores = uncertainty * (1 - unit @ nearest.T).min(axis=1)
@@ -46,8 +46,9 @@ def slow_entropy_coverage(pool, n_head):
             continue
         best = max(open_, key=lambda i: (scores[i], -i))
         picked.append(best)
+        scores_then.append(scores[best])
         asked.add(recordings[best])
-    return picked
+    return picked, scores_then
 
 
 @pytest.mark.parametrize("n_recordings", [None, 200, 12])
@@ -55,8 +56,10 @@ def test_entropy_coverage_picks_what_looking_at_every_clip_each_time_picks(n_rec
     rng = np.random.default_rng(1)
     recordings = None if n_recordings is None else rng.integers(-1, n_recordings, 600)
     pool = make_pool(600, recordings=recordings)
-    found = rank("entropy-coverage", pool, n_head=40).order[:40].tolist()
-    assert found == slow_entropy_coverage(pool, 40)
+    ranking = rank("entropy-coverage", pool, n_head=40)
+    picked, scores_then = slow_entropy_coverage(pool, 40)
+    assert ranking.order[:40].tolist() == picked
+    np.testing.assert_allclose(ranking.acquisition[picked], scores_then, atol=1e-6)
 
 
 @pytest.mark.parametrize("known", [True, False])
