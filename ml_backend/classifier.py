@@ -38,6 +38,7 @@ from ml_backend.coverage import check_finite_rows
 # Inverse strength of the L2 penalty on standardized embeddings. Of 1e-4 to 1 on mn04 embeddings of
 # unseen recordings: all alike up to 60 labels, beyond that weaker penalties learn the recordings.
 _C = 3e-4
+_LEAST_VARIATION = 1e-5
 _N_FOLDS = 5
 _LOG_TEMPERATURE_BOUNDS = (-5.0, 5.0)
 
@@ -170,8 +171,10 @@ def fit_classifier(
     [[0.5, 0.5]]
     """
     _check(embeddings, labels, class_names, multi_label)
-    scale = np.where(pool_std > 1e-8, pool_std, 1.0).astype(np.float32)
     center = np.asarray(pool_mean, dtype=np.float32)
+    # What varies no more than float32 rounds is no difference between clips.
+    varies = pool_std > _LEAST_VARIATION * np.hypot(pool_mean, pool_std)
+    scale = np.where(varies, pool_std, 1.0).astype(np.float32)
     standardized = (embeddings - center) / scale  # (n_labeled, embedding_dim)
     if groups is None:
         groups = np.arange(len(labels))

@@ -191,6 +191,16 @@ def test_a_dimension_that_never_varies_does_no_harm():
     assert np.isfinite(classifier.probabilities(embeddings)).all()
 
 
+def test_a_dimension_that_varies_no_more_than_float32_rounds_decides_nothing():
+    embeddings, answers, _ = blobs(60, 2)
+    rng = np.random.default_rng(1)
+    embeddings[:, -1] = np.float32(-11.5129) + rng.choice([0.0, 1e-6], 60)
+    mean, spread = embeddings.mean(axis=0), embeddings.std(axis=0)
+    classifier = fit(embeddings, one_hot(answers, 2), pool_mean=mean, pool_std=spread)
+    alone = np.vstack([classifier.probabilities(row[None]) for row in embeddings])
+    np.testing.assert_allclose(alone, classifier.probabilities(embeddings), atol=1e-5)
+
+
 def test_equal_clips_with_different_answers_leave_it_open():
     classifier = fit(np.ones((6, DIM)), one_hot([0, 1, 0, 1, 0, 1], 2))
     found = classifier.probabilities(np.ones((1, DIM), np.float32))
