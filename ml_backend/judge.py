@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ml_backend.classifier import Classifier
 from ml_backend.coverage import coverage_distance, normalize_rows
-from ml_backend.uncertainty import binary_entropy, margin, normalized_entropy
+from ml_backend.uncertainty import binary_entropy, binary_margin, margin, normalized_entropy
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,6 @@ def judge(
     return Judgment(
         probabilities,
         entropy(probabilities),
-        _multi_margin(probabilities) if classifier.multi_label else margin(probabilities),
+        binary_margin(probabilities) if classifier.multi_label else margin(probabilities),
         distance,
     )
-
-
-def _multi_margin(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Where each class is a question of its own: the smallest |p - (1 - p)|."""
-    return np.asarray(np.abs(2.0 * probabilities - 1.0).min(axis=1))

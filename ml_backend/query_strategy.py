@@ -10,7 +10,6 @@ A new strategy is a class with a ``name`` and a ``rank``, entered in ``_STRATEGI
 score only ever falls as clips are picked, ``pick_greedily`` does the picking.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,13 +18,12 @@ from numpy.typing import NDArray
 
 from ml_backend.coverage import check_finite_rows, coverage_distance
 from ml_backend.errors import SettingsError
+from ml_backend.greedy import Ranking, descending, pick_greedily
 from ml_backend.uncertainty import binary_entropy, normalized_entropy
 
-_UNKNOWN_RECORDING = -1
-_PICK_BLOCK = 256
 # Herding compares candidates with reference clips; larger pools are represented by a sample.
-_MAX_CANDIDATES = 10_000
-_MAX_REFERENCES = 512
+_MAX_CANDIDATES = 5_000
+_MAX_REFERENCES = 1_024
 _KERNEL_WIDTH = 1.0
 # The mean gain of a clip that cannot come into the head needs no more than every fourth reference.
 _OTHERS_STRIDE = 4
@@ -80,23 +78,6 @@ class Pool:
             return None
         measure = binary_entropy if self.multi_label else normalized_entropy
         return measure(self.probabilities)
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """A strategy's answer.
-
-    Attributes
-    ----------
-    order : ndarray of int64, shape=(n_pool,)
-        Every row of the pool once, ask-first first.
-    acquisition : ndarray of float64, shape=(n_pool,)
-        Acquisition score by pool row: of a clip in the head, the score at which it was picked;
-        of any other, the score at the start.
-    """
-
-    order: NDArray[np.int64]
-    acquisition: NDArray[np.float64]
 
 
 class QueryStrategy(Protocol):
@@ -174,7 +155,7 @@ class Random:
     def rank(self, pool: Pool, n_head: int, rng: np.random.Generator) -> Ranking:
         """Draw an order."""
         scores = rng.random(len(pool))
-        return Ranking(_descending(scores), scores)
+        return Ranking(descending(scores), scores)
 
 
 _STRATEGIES: dict[str, QueryStrategy] = {
@@ -200,96 +181,6 @@ def get_strategy(name: str) -> QueryStrategy:
             f"no query strategy is called {name!r}; choose one of {', '.join(_STRATEGIES)}."
         )
     return _STRATEGIES[name]
-
-
-def pick_greedily(
-    start: NDArray[np.float64],
-    score: Callable[[NDArray[np.int64], list[int]], NDArray[np.float64]],
-    n_head: int,
-    recordings: NDArray[np.int64] | None,
-    candidates: NDArray[np.int64] | None = None,
-) -> Ranking:
-    """Pick a head one clip at a time and put the rest behind it.
-
-    Scores may only fall as clips are picked. A score from an earlier pick is then an upper bound,
-    and a clip has to be looked at again only when its bound leads (lazy greedy): the picks are
-    those of looking at every clip each time.
-
-    Parameters
-    ----------
-    start : ndarray, shape=(n_pool,)
-        Score of each clip before anything is picked.
-    score : callable
-        ``score(rows, picked)`` gives the scores of ``rows`` once ``picked`` are labeled too.
-    n_head : int
-        How many clips to pick.
-    recordings : ndarray of int64, shape=(n_pool,), or None
-        No recording is asked for twice before every other one was asked for; -1 is not known
-        and never held back.
-    candidates : ndarray of int64, or None
-        The only rows to pick from; None means all.
-
-    Returns
-    -------
-    Ranking
-
-    References
-    ----------
-    M. Minoux, "Accelerated greedy algorithms for maximizing submodular set functions", 1978.
-
-    Examples
-    --------
-    >>> pick_greedily(
-    ...     np.array([0.1, 0.9, 0.8]),
-    ...     lambda rows, picked: np.array([0.1, 0.9, 0.8])[rows],
-    ...     n_head=2,
-    ...     recordings=np.array([1, 2, 2]),
-    ... ).order.tolist()
-    [1, 0, 2]
-    """
-    acquisition = np.array(start, dtype=np.float64)
-    if candidates is None:
-        candidates = np.arange(len(start))
-    bounds = np.full(len(start), -np.inf)
-    bounds[candidates] = acquisition[candidates]
-    seen_picks = np.zeros(len(start), dtype=np.int64)
-    is_held_back = np.zeros(len(start), dtype=bool)
-    picked: list[int] = []
-    while len(picked) < min(n_head, len(start)):
-        open_bounds = np.where(is_held_back, -np.inf, bounds)
-        leader = int(np.argmax(open_bounds))
-        if open_bounds[leader] == -np.inf:
-            if not is_held_back.any():
-                break
-            is_held_back[:] = False
-        elif seen_picks[leader] == len(picked):
-            acquisition[leader] = bounds[leader]
-            bounds[leader] = -np.inf
-            picked.append(leader)
-            if recordings is not None and recordings[leader] != _UNKNOWN_RECORDING:
-                is_held_back |= recordings == recordings[leader]
-        else:
-            block = _largest(open_bounds, leader)
-            bounds[block] = np.minimum(bounds[block], score(block, picked))
-            seen_picks[block] = len(picked)
-    is_rest = np.ones(len(start), dtype=bool)
-    is_rest[picked] = False
-    rest = _descending(acquisition)
-    order = np.concatenate([np.array(picked, dtype=np.int64), rest[is_rest[rest]]])
-    return Ranking(order, acquisition)
-
-
-def _largest(bounds: NDArray[np.float64], leader: int) -> NDArray[np.int64]:
-    rows = np.flatnonzero(bounds > -np.inf)
-    if len(rows) > _PICK_BLOCK:
-        rows = rows[np.argpartition(bounds[rows], -_PICK_BLOCK)[-_PICK_BLOCK:]]
-        # Where more than a block are equal, the partition may miss the one of the lowest row.
-        rows[0] = leader
-    return rows
-
-
-def _descending(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.argsort(-scores, kind="stable")
 
 
 def _rank_by_herding(pool: Pool, n_head: int, rng: np.random.Generator) -> Ranking:

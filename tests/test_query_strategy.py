@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ml_backend.coverage import normalize_rows
 from ml_backend.errors import SettingsError
-from ml_backend.query_strategy import Pool, get_strategy, pick_greedily
+from ml_backend.query_strategy import Pool, get_strategy
 from ml_backend.settings import STRATEGIES
 from ml_backend.uncertainty import binary_entropy, normalized_entropy
 
@@ -207,12 +207,6 @@ def test_any_size_of_pool_and_head_will_do(n_pool, n_head, seed):
         pool = make_pool(n_pool, 3, seed=seed, known=known, recordings=recordings)
         order = rank("entropy-coverage", pool, n_head=n_head).order
         assert sorted(order.tolist()) == list(range(n_pool))
-
-
-def test_only_candidates_come_into_the_head():
-    scores = np.arange(10.0)
-    ranking = pick_greedily(scores, lambda rows, _: scores[rows], 4, None, np.array([2, 5]))
-    assert ranking.order.tolist() == [5, 2, 9, 8, 7, 6, 4, 3, 1, 0]
 
 
 @pytest.mark.parametrize("which", ["pool", "labeled set"])

@@ -1,0 +1,121 @@
+"""Pick the head of an order one clip at a time, as if each pick were labeled at once.
+
+Whatever the score is, as long as it only falls while clips are picked.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_UNKNOWN_RECORDING = -1
+_PICK_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A strategy's answer.
+
+    Attributes
+    ----------
+    order : ndarray of int64, shape=(n_pool,)
+        Every row of the pool once, ask-first first.
+    acquisition : ndarray of float64, shape=(n_pool,)
+        Acquisition score by pool row: of a clip in the head, the score at which it was picked;
+        of any other, the score at the start.
+    """
+
+    order: NDArray[np.int64]
+    acquisition: NDArray[np.float64]
+
+
+def pick_greedily(
+    start: NDArray[np.float64],
+    score: Callable[[NDArray[np.int64], list[int]], NDArray[np.float64]],
+    n_head: int,
+    recordings: NDArray[np.int64] | None,
+    candidates: NDArray[np.int64] | None = None,
+) -> Ranking:
+    """Pick a head one clip at a time and put the rest behind it.
+
+    Scores may only fall as clips are picked. A score from an earlier pick is then an upper bound,
+    and a clip has to be looked at again only when its bound leads (lazy greedy): the picks are
+    those of looking at every clip each time.
+
+    Parameters
+    ----------
+    start : ndarray, shape=(n_pool,)
+        Score of each clip before anything is picked.
+    score : callable
+        ``score(rows, picked)`` gives the scores of ``rows`` once ``picked`` are labeled too.
+    n_head : int
+        How many clips to pick.
+    recordings : ndarray of int64, shape=(n_pool,), or None
+        No recording is asked for twice before every other one was asked for; -1 is not known
+        and never held back.
+    candidates : ndarray of int64, or None
+        The only rows to pick from; None means all.
+
+    Returns
+    -------
+    Ranking
+
+    References
+    ----------
+    M. Minoux, "Accelerated greedy algorithms for maximizing submodular set functions", 1978.
+
+    Examples
+    --------
+    >>> pick_greedily(
+    ...     np.array([0.1, 0.9, 0.8]),
+    ...     lambda rows, picked: np.array([0.1, 0.9, 0.8])[rows],
+    ...     n_head=2,
+    ...     recordings=np.array([1, 2, 2]),
+    ... ).order.tolist()
+    [1, 0, 2]
+    """
+    acquisition = np.array(start, dtype=np.float64)
+    if candidates is None:
+        candidates = np.arange(len(start))
+    bounds = np.full(len(start), -np.inf)
+    bounds[candidates] = acquisition[candidates]
+    seen_picks = np.zeros(len(start), dtype=np.int64)
+    is_held_back = np.zeros(len(start), dtype=bool)
+    picked: list[int] = []
+    while len(picked) < min(n_head, len(start)):
+        open_bounds = np.where(is_held_back, -np.inf, bounds)
+        leader = int(np.argmax(open_bounds))
+        if open_bounds[leader] == -np.inf:
+            if not is_held_back.any():
+                break
+            is_held_back[:] = False
+        elif seen_picks[leader] == len(picked):
+            acquisition[leader] = bounds[leader]
+            bounds[leader] = -np.inf
+            picked.append(leader)
+            if recordings is not None and recordings[leader] != _UNKNOWN_RECORDING:
+                is_held_back |= recordings == recordings[leader]
+        else:
+            block = _largest(open_bounds, leader)
+            bounds[block] = np.minimum(bounds[block], score(block, picked))
+            seen_picks[block] = len(picked)
+    is_rest = np.ones(len(start), dtype=bool)
+    is_rest[picked] = False
+    rest = descending(acquisition)
+    order = np.concatenate([np.array(picked, dtype=np.int64), rest[is_rest[rest]]])
+    return Ranking(order, acquisition)
+
+
+def _largest(bounds: NDArray[np.float64], leader: int) -> NDArray[np.int64]:
+    rows = np.flatnonzero(bounds > -np.inf)
+    if len(rows) > _PICK_BLOCK:
+        rows = rows[np.argpartition(bounds[rows], -_PICK_BLOCK)[-_PICK_BLOCK:]]
+        # Where more than a block are equal, the partition may miss the one of the lowest row.
+        rows[0] = leader
+    return rows
+
+
+def descending(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Sort rows by falling score; ties by row number."""
+    return np.argsort(-scores, kind="stable")

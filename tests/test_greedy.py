@@ -1,0 +1,35 @@
+import numpy as np
+
+from ml_backend.greedy import descending, pick_greedily
+
+
+def test_only_candidates_come_into_the_head():
+    scores = np.arange(10.0)
+    ranking = pick_greedily(scores, lambda rows, _: scores[rows], 4, None, np.array([2, 5]))
+    assert ranking.order.tolist() == [5, 2, 9, 8, 7, 6, 4, 3, 1, 0]
+
+
+def test_a_clip_is_looked_at_again_only_when_it_could_lead():
+    rng = np.random.default_rng(0)
+    start = rng.random(5_000)
+    looked_at = []
+
+    def halved_once_anything_is_picked(rows, picked):
+        looked_at.extend(rows)
+        return start[rows] / 2
+
+    ranking = pick_greedily(start, halved_once_anything_is_picked, 10, None)
+    assert ranking.order[0] == start.argmax()
+    # All halve, so the order stays; but most of those far behind need never be known.
+    assert ranking.order[:10].tolist() == np.argsort(-start)[:10].tolist()
+    assert len(set(looked_at)) < 5_000
+
+
+def test_a_head_longer_than_the_pool_is_the_pool():
+    start = np.array([1.0, 3.0, 2.0])
+    ranking = pick_greedily(start, lambda rows, _: start[rows], 50, np.array([5, 5, 5]))
+    assert ranking.order.tolist() == [1, 2, 0]
+
+
+def test_equal_scores_keep_the_order_of_rows():
+    assert descending(np.array([1.0, 2.0, 2.0, 1.0])).tolist() == [1, 2, 0, 3]
