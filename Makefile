@@ -3,7 +3,8 @@
 # TORCH_INDEX=URL                         take torch and torchaudio from there (a CPU build)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-PIP_INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+QUIET_PIP = -m pip install --quiet --disable-pip-version-check
+PIP_INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python -c constraints.txt
 DEMO = $(if $(CLIPS),--clips "$(CLIPS)") $(if $(LABELS),--labels "$(LABELS)")
 
 .PHONY: demo test lint environment environment-dev studio clean
@@ -30,6 +31,7 @@ studio: .venv-studio/.ready
 .venv/.ready: pyproject.toml constraints.txt
 	@echo "Setting up .venv (torch alone takes a minute or two) ..."
 	@$(PYTHON) -m venv .venv
+	@.venv/bin/python $(QUIET_PIP) -c constraints.txt uv
 	@$(if $(TORCH_INDEX),$(PIP_INSTALL) --index-url "$(TORCH_INDEX)" torch torchaudio)
 	@$(PIP_INSTALL) -e .
 	@touch $@
@@ -41,7 +43,8 @@ studio: .venv-studio/.ready
 .venv-studio/.ready: constraints-studio.txt
 	@echo "Setting up .venv-studio (Label Studio has an environment of its own) ..."
 	@$(PYTHON) -m venv .venv-studio
-	@.venv-studio/bin/python -m pip install --quiet --disable-pip-version-check \
+	@.venv-studio/bin/python $(QUIET_PIP) uv
+	@.venv-studio/bin/uv pip install --quiet --python .venv-studio/bin/python \
 		-c constraints-studio.txt label-studio psycopg2-binary
 	@touch $@
 
