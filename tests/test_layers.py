@@ -42,7 +42,7 @@ OWNERS = {
     "torchaudio": ("ml_backend.embedders",),
     "onnxruntime": ("ml_backend.embedders",),
     "librosa": ("ml_backend.embedders",),
-    "sklearn": ("ml_backend.classifier",),
+    "sklearn": ("ml_backend.classifier", "ml_backend.worker"),  # which warms it up
     "umap": ("ml_backend.similarity_map",),
     "av": ("ml_backend.audio",),
     "pyarrow": ("importer.table",),
