@@ -55,7 +55,7 @@ class Reconciler:
         self._clock = clock
         self._held: OrderedDict[int, EmbeddedClips] = OrderedDict()
         self._lock = threading.Lock()
-        self._audio_fields: dict[int, str] = {}
+        self._asked: dict[int, tuple[object, ...]] = {}
 
     def reconcile(self, turn: Turn) -> str | None:
         """Do one round and give the model version that is current after it.
@@ -73,19 +73,26 @@ class Reconciler:
                 self._store.forget(project_id)
                 log.info("project %d is gone from Label Studio", project_id)
                 return None
+            progress = self._store.versions.progress(project_id)
+            is_asking_anew = self._asked.get(project_id) != _question(project)
+            if not (turn.labels_changed or turn.tasks_changed or is_asking_anew) and (
+                progress is not None and progress.model_version == project.get("model_version")
+            ):
+                return progress.model_version
             config = parse_label_config(project["label_config"])
             self._store.agenda.describe(
                 project_id, title=project.get("title") or "", class_names=list(config.class_names)
             )
         with _timed(timings_s, "tasks"):
-            self._read_tasks(turn, project, config)
+            if turn.tasks_changed or is_asking_anew or self._has_other_tasks(project):
+                self._read_tasks(project_id, config)
         with _timed(timings_s, "labels"):
             exported = self._label_studio.annotated_tasks(project_id)
             labels = read_annotations(exported, config)
             is_news = self._store.labels.replace(project_id, labels)
         with _timed(timings_s, "embeddings"):
             clips = self.clips(project_id)
-        progress = self._store.versions.progress(project_id)
+        self._asked[project_id] = _question(project)
         if not len(clips) or (not is_news and self._is_too_early(project_id, clips, progress)):
             return None
         strategy = get_strategy(self._settings.strategy)
@@ -172,15 +179,14 @@ class Reconciler:
         is_hearing = counts["embedded"] + counts["unheard"] < counts["clips"]
         return is_hearing and len(clips) < n_wanted
 
-    def _read_tasks(self, turn: Turn, project: dict[str, Any], config: LabelConfig) -> None:
-        n_held = self._store.clips.count(turn.project_id, self._embedder_id)["clips"]
-        is_same_field = self._audio_fields.get(turn.project_id) == config.audio_field
-        if is_same_field and not turn.tasks_changed and project.get("task_number") == n_held:
-            return
-        rows = self._label_studio.tasks(turn.project_id)
+    def _has_other_tasks(self, project: dict[str, Any]) -> bool:
+        n_held = self._store.clips.count(project["id"], self._embedder_id)["clips"]
+        return bool(project.get("task_number") != n_held)
+
+    def _read_tasks(self, project_id: int, config: LabelConfig) -> None:
+        rows = self._label_studio.tasks(project_id)
         tasks = [_task(row["id"], row["data"], config.audio_field) for row in rows]
-        self._store.clips.replace_tasks(turn.project_id, tasks)
-        self._audio_fields[turn.project_id] = config.audio_field
+        self._store.clips.replace_tasks(project_id, tasks)
 
     def _publish(
         self,
@@ -222,6 +228,11 @@ def open_edition(version: Version, config: LabelConfig, clips: EmbeddedClips) ->
         ranking["task_ids"].astype(np.int64),
         clips.unit[labeled],
     )
+
+
+def _question(project: dict[str, Any]) -> tuple[object, ...]:
+    """Name the settings of a project that a round depends on."""
+    return project["label_config"], project.get("maximum_annotations")
 
 
 def _task(task_id: int, data: dict[str, Any], audio_field: str) -> Task:

@@ -176,6 +176,8 @@ class Worker:
 
 def main() -> None:
     """Work until the process is told to end."""
+    # Loaded before the first label, not because of it: scikit-learn takes seconds.
+    import sklearn.linear_model  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     # A round is many small products: on a busy machine, waiting for a second thread to join in

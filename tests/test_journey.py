@@ -354,6 +354,18 @@ def test_a_label_config_that_cannot_be_learned_is_reported_until_it_can(running)
     running.until(lambda: set(running.status()["labels"]) == {"siren", "quiet"})
 
 
+def test_the_echo_of_publishing_costs_one_look_at_the_project(running):
+    calls = running.studio.calls
+    begun = len(calls)
+    for _ in range(5):
+        running.hear("PROJECT_UPDATED")
+        running.until(lambda: not running.status()["is_waiting"])
+    looks = calls[begun:].count(("GET", f"/api/projects/{running.project_id}"))
+    exports = sum(path.endswith("/export") for _, path in calls[begun:])
+    assert looks >= 5
+    assert exports <= looks - 4  # the clock's own rounds read the labels
+
+
 def test_a_deleted_project_is_forgotten(running):
     del running.studio.projects[running.project_id]
     running.hear("PROJECT_UPDATED")

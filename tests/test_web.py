@@ -73,25 +73,26 @@ def test_the_webhook_is_let_in_by_its_header_alone(client, header):
 
 
 @pytest.mark.parametrize(
-    ("action", "reads_tasks"),
+    ("action", "reads_labels", "reads_tasks"),
     [
-        ("ANNOTATION_CREATED", False),
-        ("ANNOTATIONS_CREATED", False),
-        ("ANNOTATION_UPDATED", False),
-        ("ANNOTATIONS_DELETED", False),
-        ("TASKS_CREATED", True),
-        ("TASKS_DELETED", True),
-        ("PROJECT_UPDATED", False),
-        ("START_TRAINING", True),
+        ("ANNOTATION_CREATED", True, False),
+        ("ANNOTATIONS_CREATED", True, False),
+        ("ANNOTATION_UPDATED", True, False),
+        ("ANNOTATIONS_DELETED", True, False),
+        ("TASKS_CREATED", True, True),
+        ("TASKS_DELETED", True, True),
+        ("PROJECT_UPDATED", False, False),
+        ("START_TRAINING", True, True),
     ],
 )
-def test_an_event_only_marks_its_project(client, store, action, reads_tasks):
+def test_an_event_only_marks_its_project(client, store, action, reads_labels, reads_tasks):
     store.agenda.hint(3, now=1.0)
     store.agenda.finish(store.agenda.take(3, now=2.0, lease_s=1.0), now=3.0)
     body = {"action": action, "project": {"id": 3, "title": "Street"}}
     assert client.post("/webhook", json=body, auth=BASIC).status_code == 200
     assert store.agenda.is_waiting(3)
-    assert store.agenda.take(3, now=9e9, lease_s=1.0).tasks_changed is reads_tasks
+    turn = store.agenda.take(3, now=9e9, lease_s=1.0)
+    assert (turn.labels_changed, turn.tasks_changed) == (reads_labels, reads_tasks)
 
 
 def test_an_event_without_its_payload_names_the_project_in_a_header(client, store):

@@ -19,11 +19,17 @@ _LAST_RETRY_S = 60.0
 
 @dataclass(frozen=True)
 class Turn:
-    """A project taken for one round; ``tasks_changed`` says whether its tasks must be read."""
+    """A project taken for one round, and what of it may have changed.
+
+    Its settings may have whenever it is due; reading labels and tasks costs more, and is done
+    where ``labels_changed`` and ``tasks_changed`` say so.
+    """
 
     project_id: int
+    labels_changed: bool
     tasks_changed: bool
     n_heard: int
+    n_heard_labels: int
     n_heard_tasks: int
     n_failures: int = 0
 
@@ -34,17 +40,24 @@ class Agenda:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def hint(self, project_id: int, *, now: float, tasks: bool = False) -> None:
-        """Say that a project may have changed; ``tasks``: also which tasks it has."""
+    def hint(
+        self, project_id: int, *, now: float, labels: bool = True, tasks: bool = False
+    ) -> None:
+        """Say that a project may have changed: its labels, the tasks it has, or only its settings.
+
+        Of a project never heard of before, everything may have.
+        """
         change = {
             "n_heard": project.c.n_heard + 1,
+            "n_heard_labels": project.c.n_heard_labels + int(labels),
             "n_heard_tasks": project.c.n_heard_tasks + int(tasks),
             "heard_at": now,
             "waiting_since": case(
                 (project.c.n_heard == project.c.n_done, now), else_=project.c.waiting_since
             ),
         }
-        row = {"n_heard": 1, "n_heard_tasks": 1, "heard_at": now, "waiting_since": now}
+        row = {"heard_at": now, "waiting_since": now}
+        row |= dict.fromkeys(("n_heard", "n_heard_labels", "n_heard_tasks"), 1)
         statement = update(project).where(project.c.project_id == project_id).values(change)
         with self._engine.begin() as connection:
             if connection.execute(statement).rowcount == 0:
@@ -94,8 +107,10 @@ class Agenda:
             ).one()
         return Turn(
             project_id,
+            labels_changed=row.n_heard_labels > row.n_done_labels,
             tasks_changed=row.n_heard_tasks > row.n_done_tasks,
             n_heard=row.n_heard,
+            n_heard_labels=row.n_heard_labels,
             n_heard_tasks=row.n_heard_tasks,
             n_failures=row.n_failures,
         )
@@ -116,6 +131,7 @@ class Agenda:
         self._set(
             turn.project_id,
             n_done=turn.n_heard,
+            n_done_labels=turn.n_heard_labels,
             n_done_tasks=turn.n_heard_tasks,
             waiting_since=now,
             leased_until=0.0,

@@ -29,8 +29,10 @@ project = Table(
     Column("error", Text, nullable=False, default=""),
     # The agenda: what was heard of the project, and how far a round has come to terms with it.
     Column("n_heard", BigInteger, nullable=False, default=0),
+    Column("n_heard_labels", BigInteger, nullable=False, default=0),
     Column("n_heard_tasks", BigInteger, nullable=False, default=0),
     Column("n_done", BigInteger, nullable=False, default=0),
+    Column("n_done_labels", BigInteger, nullable=False, default=0),
     Column("n_done_tasks", BigInteger, nullable=False, default=0),
     Column("heard_at", Float, nullable=False, default=0.0),
     Column("waiting_since", Float, nullable=False, default=0.0),

@@ -17,17 +17,20 @@ from ml_backend.web.body import json_body
 from ml_backend.web.oracle import Oracle
 
 _TASK_ACTIONS = {"TASKS_CREATED", "TASKS_DELETED", "START_TRAINING"}
-_ACTIONS = _TASK_ACTIONS | {
+_LABEL_ACTIONS = _TASK_ACTIONS | {
     "ANNOTATION_CREATED",
     "ANNOTATIONS_CREATED",
     "ANNOTATION_UPDATED",
     "ANNOTATIONS_DELETED",
+}
+# Publishing a version updates the project, too: its own echo must cost next to nothing.
+_ACTIONS = _LABEL_ACTIONS | {
+    "PROJECT_CREATED",
     "PROJECT_UPDATED",
+    "PROJECT_DELETED",
     "LABEL_LINK_CREATED",
     "LABEL_LINK_UPDATED",
     "LABEL_LINK_DELETED",
-    "PROJECT_CREATED",
-    "PROJECT_DELETED",
 }
 
 
@@ -45,7 +48,7 @@ def register(app: Flask, store: Store, oracle: Oracle) -> None:
         project_id = project_number(body.get("project"))
         if body.get("schema"):
             parse_label_config(str(body["schema"]))
-        store.agenda.hint(project_id, now=time.time())
+        store.agenda.hint(project_id, now=time.time(), labels=False)
         progress = store.versions.progress(project_id)
         return jsonify(model_version=progress.model_version if progress else None)
 
@@ -74,7 +77,12 @@ def register(app: Flask, store: Store, oracle: Oracle) -> None:
             raise RequestError(f"The action {action!r} is none of {known}; nothing was done.")
         # An event sent without its payload names the project in a header that set-up installs.
         project_id = project_number(body.get("project") or request.headers.get(PROJECT_HEADER))
-        store.agenda.hint(project_id, now=time.time(), tasks=action in _TASK_ACTIONS)
+        store.agenda.hint(
+            project_id,
+            now=time.time(),
+            labels=action in _LABEL_ACTIONS,
+            tasks=action in _TASK_ACTIONS,
+        )
         return jsonify(heard=action, project=project_id)
 
 
