@@ -125,10 +125,13 @@ class Settings:
         for name, number in [
             ("EARMARK_HEAD_SIZE", self.head_size),
             ("EARMARK_POLL_S", self.poll_s),
+            ("EARMARK_QUIET_S", self.quiet_s),
             ("EARMARK_PORT", self.port),
         ]:
-            if number <= 0:
+            if not number > 0:  # so that NaN is refused as well
                 raise SettingsError(f"{name} is {number}; it must be greater than 0.")
+        if self.port > 65535:
+            raise SettingsError(f"EARMARK_PORT is {self.port}; ports end at 65535.")
 
     @property
     def store_url(self) -> str:

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ml_backend.embedders import Embedder, load_embedder
@@ -19,6 +20,7 @@ from ml_backend.fetch import Fetcher
 from ml_backend.hear import BATCH, Listener
 from ml_backend.label_studio import LabelStudio
 from ml_backend.reconcile import Reconciler
+from ml_backend.rest import Rest
 from ml_backend.settings import Settings
 from ml_backend.store import Store, open_store
 from ml_backend.store.agenda import Turn
@@ -42,9 +44,9 @@ class Worker:
     ) -> None:
         self._settings = settings
         self._store = store
-        self._label_studio = label_studio
         self._embedder_id = embedder.embedder_id
         self._reconciler = Reconciler(store, label_studio, settings, embedder.embedder_id)
+        self._rest = Rest(store, label_studio, settings, self._reconciler)
         fetcher = Fetcher(label_studio, settings.files_root, settings.audio_hosts)
         self._listener = Listener(store, fetcher, embedder)
         self._unfinished: set[int] = set()
@@ -55,15 +57,24 @@ class Worker:
         )
 
     def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set; rounds that have begun are finished."""
+        """Work until ``stop`` is set; rounds that have begun are finished.
+
+        Should one of the three things that go on beside each other fail as a whole (the store
+        cannot be reached), all end and ``stop`` is set: who started the worker starts it again.
+        """
         self._store.agenda.release_all()
         self._hint_all(tasks=True)
         others = [
-            threading.Thread(target=work, args=(stop,), name=work.__name__)
-            for work in (self._hear, self._publish_rest)
+            threading.Thread(target=_to_the_end, args=(work, stop), name=work.__name__)
+            for work in (self._hear, self._do_rest)
         ]
         for thread in others:
             thread.start()
+        _to_the_end(self._do_rounds, stop)
+        for thread in others:
+            thread.join()
+
+    def _do_rounds(self, stop: threading.Event) -> None:
         polled_at = extended_at = time.time()
         parent = os.getppid()
         with ThreadPoolExecutor(_N_ROUNDS_AT_ONCE, thread_name_prefix="round") as pool:
@@ -80,8 +91,6 @@ class Worker:
                     for turn, _ in self._rounds.values():
                         self._store.agenda.extend(turn, now=now, lease_s=LEASE_S)
                 self._start_rounds(pool, now)
-        for thread in others:
-            thread.join()
 
     def _hint_all(self, *, tasks: bool) -> None:
         for project_id in self._store.agenda.project_ids():
@@ -143,35 +152,27 @@ class Worker:
             self._listener.hear(missing)
             self._store.agenda.hint(project_id, now=time.time())
 
-    def _publish_rest(self, stop: threading.Event) -> None:
-        """Publish the order behind the head, a piece at a time, where it is quiet."""
+    def _do_rest(self, stop: threading.Event) -> None:
+        """Do what can wait, a piece at a time, where it is quiet."""
         while not stop.wait(min(1.0, self._settings.quiet_s)):
             for project_id in self._store.agenda.project_ids():
                 try:
-                    while not stop.is_set() and self._publish_piece(project_id):
+                    while not stop.is_set() and self._rest.go_on(project_id):
                         pass
                 except EarmarkError as error:
                     log.warning("project %d: cannot publish the rest: %s", project_id, error)
                 except Exception:
                     log.exception("project %d: publishing the rest failed", project_id)
 
-    def _publish_piece(self, project_id: int) -> bool:
-        versions = self._store.versions
-        progress = versions.progress(project_id)
-        if progress is None or progress.n_published >= progress.n_ranked:
-            return False
-        is_quiet = time.time() - progress.created_at >= self._settings.quiet_s
-        if not is_quiet or self._store.agenda.is_waiting(project_id):
-            return False
-        clips = self._reconciler.clips(project_id)
-        edition = self._reconciler.edition(project_id, clips)
-        if edition is None or edition.model_version != progress.model_version:
-            return False
-        start = progress.n_published
-        stop = min(start + self._settings.head_size, progress.n_ranked)
-        self._label_studio.import_predictions(project_id, edition.between(clips, start, stop))
-        versions.set_published(project_id, edition.model_version, stop)
-        return True
+
+def _to_the_end(work: Callable[[threading.Event], None], stop: threading.Event) -> None:
+    """Do one thing until told to stop; if it ends by failing, tell the others."""
+    try:
+        work(stop)
+    except Exception:
+        log.exception("%s failed; the worker ends", work.__name__.strip("_"))
+    finally:
+        stop.set()
 
 
 def main() -> None:

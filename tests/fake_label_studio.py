@@ -26,6 +26,7 @@ class FakeLabelStudio:
         self.annotations = {}
         self.predictions = []
         self.is_down = False
+        self.is_broken = False
         self.calls = []
         self._next_id = 0
 
@@ -98,6 +99,8 @@ class FakeLabelStudio:
             self.calls.append((request.method, request.url.path))
             if self.is_down:
                 raise httpx.ConnectError("refused", request=request)
+            if self.is_broken:
+                return httpx.Response(500, json={"detail": "out of order"})
             for method, pattern, handler in _ROUTES:
                 found = re.fullmatch(pattern, request.url.path.rstrip("/"))
                 if found and request.method == method:
@@ -143,6 +146,20 @@ class FakeLabelStudio:
         self.predictions.extend(given)
         return httpx.Response(201, json={"created": len(given)})
 
+    def _delete_version(self, request, project_id):
+        version = json.loads(request.content)["model_version"]
+        if self.projects[project_id]["model_version"] == version:
+            self.projects[project_id]["model_version"] = None
+        kept = [
+            one
+            for one in self.predictions
+            if one["model_version"] != version
+            or self.tasks.get(one["task"], {}).get("project") != project_id
+        ]
+        n_deleted = len(self.predictions) - len(kept)
+        self.predictions[:] = kept
+        return httpx.Response(200, json={"deleted_predictions": n_deleted})
+
 
 _ROUTES = [
     ("GET", r"/api/projects/(\d+)", FakeLabelStudio._project),
@@ -151,4 +168,5 @@ _ROUTES = [
     ("GET", r"/api/projects/(\d+)/export", FakeLabelStudio._export),
     ("POST", r"/api/projects/(\d+)/import", FakeLabelStudio._import),
     ("POST", r"/api/projects/(\d+)/import/predictions", FakeLabelStudio._predictions),
+    ("DELETE", r"/api/projects/(\d+)/model-versions", FakeLabelStudio._delete_version),
 ]

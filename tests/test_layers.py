@@ -20,6 +20,7 @@ LAYERS = (
     "judge training",
     "publish",
     "reconcile",
+    "rest",
     "worker",
     "web",
 )

@@ -135,6 +135,21 @@ class Versions:
         with self._engine.begin() as connection:
             connection.execute(statement)
 
+    def superseded(self, project_id: int, *, at_most: int) -> str | None:
+        """Name the oldest superseded version with 1 to ``at_most`` published predictions."""
+        statement = (
+            select(version.c.model_version)
+            .where(
+                version.c.project_id == project_id,
+                version.c.ranking.is_(None),
+                version.c.n_published.between(1, at_most),
+            )
+            .order_by(version.c.created_at)
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            return connection.scalar(statement)
+
     def add_round(self, project_id: int, done: Round) -> int:
         """Keep a round under the next number, which is returned; very old ones are dropped."""
         mine = round_.c.project_id == project_id
