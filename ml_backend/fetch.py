@@ -77,6 +77,16 @@ class Fetcher:
             return self._from_label_studio(address, shown)
         return self._from_elsewhere(address, shown)
 
+    def check(self) -> None:
+        """See that Label Studio itself answers, so that what cannot be fetched is a clip's fault.
+
+        Raises
+        ------
+        LabelStudioUnreachableError, LabelStudioAuthError
+            If it does not, or does not know the token.
+        """
+        self._label_studio.whoami()
+
     def _from_label_studio(self, address: str, shown: str) -> bytes:
         try:
             return self._label_studio.download(address, max_bytes=MAX_FILE_BYTES)

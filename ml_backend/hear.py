@@ -1,9 +1,10 @@
 """From tasks to embeddings: fetch, decode, embed, remember; one bad clip never stops the others."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,14 @@ from numpy.typing import NDArray
 from ml_backend.audio import read_recording, waveform
 from ml_backend.clip import Task
 from ml_backend.embedders import Embedder, check_waveform
-from ml_backend.errors import AudioError
+from ml_backend.errors import AudioError, LabelStudioError
 from ml_backend.fetch import Fetcher
 from ml_backend.store import Store
+
+log = logging.getLogger(__name__)
+
+# None: not read in time; str: why it cannot be; an error: Label Studio's, or the clip's fault.
+Reading = NDArray[np.float32] | str | LabelStudioError | None
 
 BATCH = 64
 MAX_HEARD_S = 120.0
@@ -35,24 +41,33 @@ class Listener:
         self._embedder = embedder
         self._clock = clock
 
-    def hear(self, tasks: Sequence[Task]) -> None:
+    def hear(self, tasks: Sequence[Task], *, limit_s: float | None = None) -> None:
         """Embed and store the clips of tasks; what cannot be heard is noted with the reason.
+
+        Parameters
+        ----------
+        limit_s : float, optional
+            Clips that cannot be read within so many seconds are left for another time.
 
         Raises
         ------
-        LabelStudioUnreachableError
-            If Label Studio, not a clip, is what cannot be had; batches done so far are kept.
+        LabelStudioUnreachableError, LabelStudioAuthError
+            If Label Studio, not a clip, is what cannot be had; what was heard is kept.
         """
+        deadline = None if limit_s is None else time.monotonic() + limit_s
         batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
-        with ThreadPoolExecutor(os.cpu_count() or 1) as readers:
+        readers = ThreadPoolExecutor(os.cpu_count() or 1)
+        try:
             ahead = [readers.submit(self._read, task) for task in batches[0]] if batches else []
             for number, batch in enumerate(batches):
                 reading = ahead
                 following = batches[number + 1] if number + 1 < len(batches) else []
                 ahead = [readers.submit(self._read, task) for task in following]
-                self._embed(batch, [one.result() for one in reading])
+                self._keep(batch, [_within(deadline, one) for one in reading])
+        finally:
+            readers.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, task: Task) -> NDArray[np.float32] | str:
+    def _read(self, task: Task) -> Reading:
         """Give a clip's waveform, or the reason why there is none."""
         try:
             if not task.audio:
@@ -64,17 +79,53 @@ class Listener:
             return samples
         except AudioError as error:
             return str(error)
+        except LabelStudioError as error:
+            return error
+        except Exception as error:
+            log.exception("task %d: reading its audio failed", task.task_id)
+            return f"{task.audio}: cannot be read ({type(error).__name__})."
 
-    def _embed(self, batch: Sequence[Task], readings: Sequence[NDArray[np.float32] | str]) -> None:
-        embedder_id = self._embedder.embedder_id
-        heard = []
+    def _keep(self, batch: Sequence[Task], readings: Sequence[Reading]) -> None:
+        """Embed what could be read; say why of the rest, if it is the clips' own fault."""
+        heard, withheld = [], []
         for task, reading in zip(batch, readings, strict=True):
             if isinstance(reading, str):
-                self._store.clips.add_unheard(
-                    embedder_id, task.clip_key, reading, now=self._clock()
-                )
-            else:
-                heard.append((task.clip_key, reading))
+                self._give_up(task, reading)
+            elif isinstance(reading, LabelStudioError):
+                withheld.append((task, reading))
+            elif reading is not None:
+                heard.append((task, reading))
         if heard:
+            self._embed(heard)
+        if withheld:
+            self._fetcher.check()
+            for task, error in withheld:
+                self._give_up(task, f"{task.audio} cannot be had: {error}")
+
+    def _embed(self, heard: Sequence[tuple[Task, NDArray[np.float32]]]) -> None:
+        try:
             embeddings = self._embedder.embed([samples for _, samples in heard])
-            self._store.clips.add_embeddings(embedder_id, [key for key, _ in heard], embeddings)
+        except Exception as error:  # whatever it is: one clip must not stop the others
+            if len(heard) > 1:
+                for one in heard:
+                    self._embed([one])
+                return
+            task = heard[0][0]
+            log.exception("task %d: embedding it failed", task.task_id)
+            self._give_up(task, f"{task.audio}: cannot be embedded ({type(error).__name__}).")
+            return
+        keys = [task.clip_key for task, _ in heard]
+        self._store.clips.add_embeddings(self._embedder.embedder_id, keys, embeddings)
+
+    def _give_up(self, task: Task, reason: str) -> None:
+        self._store.clips.add_unheard(
+            self._embedder.embedder_id, task.clip_key, reason, now=self._clock()
+        )
+
+
+def _within(deadline: float | None, reading: "Future[Reading]") -> Reading:
+    """Wait for a clip; None where it is not read in time."""
+    try:
+        return reading.result(None if deadline is None else max(deadline - time.monotonic(), 0.0))
+    except TimeoutError:
+        return None

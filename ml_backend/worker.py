@@ -134,6 +134,8 @@ class Worker:
                     self._hear_some(project_id)
                 except EarmarkError as error:
                     log.warning("project %d: cannot hear: %s", project_id, error)
+                    # A round meets the same trouble, and tells of it in the status.
+                    self._store.agenda.hint(project_id, now=time.time(), labels=False)
                     stop.wait(1.0)
                 except Exception:
                     log.exception("project %d: hearing failed", project_id)

@@ -27,6 +27,7 @@ class FakeLabelStudio:
         self.predictions = []
         self.is_down = False
         self.is_broken = False
+        self.breaks_at = None  # the end of a path
         self.calls = []
         self._next_id = 0
 
@@ -99,7 +100,8 @@ class FakeLabelStudio:
             self.calls.append((request.method, request.url.path))
             if self.is_down:
                 raise httpx.ConnectError("refused", request=request)
-            if self.is_broken:
+            breaks = self.breaks_at is not None and request.url.path.endswith(self.breaks_at)
+            if self.is_broken or breaks:
                 return httpx.Response(500, json={"detail": "out of order"})
             for method, pattern, handler in _ROUTES:
                 found = re.fullmatch(pattern, request.url.path.rstrip("/"))

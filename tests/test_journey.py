@@ -15,7 +15,7 @@ from ml_backend.embedders import load_embedder
 from ml_backend.label_config import label_config_xml
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
-from ml_backend.web import create_app
+from ml_backend.web import create_app, oracle
 from ml_backend.worker import Worker
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 
@@ -400,6 +400,62 @@ def test_500_tasks_get_500_answers(running):
         "results"
     ]
     assert len(results) == 500
+
+
+def ask(loop, tasks, **more):
+    body = {"project": loop.project_id, "tasks": tasks, **more}
+    return loop.web.post("/predict", json=body, auth=("earmark", SECRET))
+
+
+def test_what_label_studio_cannot_give_now_costs_the_other_tasks_nothing(running):
+    known = next(iter(running.studio.tasks.values()))
+    running.studio.is_down = True
+    new = {"id": 999, "data": {"audio": "/data/upload/1/new.wav"}}
+    label_config = running.studio.projects[running.project_id]["label_config"]
+    answer = ask(running, [new, known], label_config=label_config)
+    assert answer.status_code == 200
+    assert [one["score"] for one in answer.get_json()["results"]] == [
+        1.0,
+        running.current_predictions()[known["id"]]["score"],
+    ]
+
+
+def test_nobody_waits_for_an_embedder_that_he_does_not_need(running, monkeypatch):
+    is_loading, may_load = threading.Event(), threading.Event()
+
+    def load_slowly(*settings):
+        is_loading.set()
+        may_load.wait(LIMIT_S)
+        return running.embedder
+
+    monkeypatch.setattr(oracle, "load_embedder", load_slowly)
+    relative = "earmark/clips/new.wav"
+    write_wav(running.settings.files_root / relative, sound("siren", np.random.default_rng(5)))
+    new = {"id": 999, "data": {"audio": f"/data/local-files/?d={relative}"}}
+    waiting = threading.Thread(target=ask, args=(running, [new]))
+    waiting.start()
+    assert is_loading.wait(LIMIT_S)
+    known = threading.Thread(target=ask, args=(running, list(running.studio.tasks.values())))
+    known.start()
+    known.join(5.0)
+    try:
+        assert not known.is_alive()
+    finally:
+        may_load.set()
+        waiting.join()
+
+
+def test_a_label_studio_that_breaks_in_the_middle_of_a_round_loses_nothing(running):
+    queue = running.studio.queue(running.project_id)
+    running.studio.annotate(queue[0], "siren")
+    running.studio.breaks_at = "import/predictions"
+    running.hear("ANNOTATION_CREATED")
+    running.until(lambda: "500" in (running.status()["error"] or ""))
+    assert queue[0] in running.studio.tasks
+    running.studio.breaks_at = None
+    running.until(lambda: running.version.startswith("earmark-1-"))
+    running.until(lambda: running.status()["error"] is None)
+    assert running.status()["labels"] == {"siren": 1, "other": 0}
 
 
 def test_many_events_at_once_lead_to_few_rounds(running):

@@ -164,9 +164,10 @@ def test_a_project_that_label_studio_does_not_know_is_named(client):
     assert "99" in answer.get_json()["error"]
 
 
-def test_a_label_config_that_cannot_be_learned_is_named(client, studio):
+@pytest.mark.parametrize("label_config", ["<View/>", "no XML", 7, ["<View/>"]])
+def test_a_label_config_that_cannot_be_learned_is_named(client, studio, label_config):
     project_id = studio.add_project(CONFIG)
-    body = {"tasks": [{"id": 1}], "project": project_id, "label_config": "<View/>"}
+    body = {"tasks": [{"id": 1}], "project": project_id, "label_config": label_config}
     answer = client.post("/predict", json=body, auth=BASIC)
     assert answer.status_code == 400
     assert "label config" in answer.get_json()["error"]

@@ -59,7 +59,8 @@ def register(app: Flask, store: Store, oracle: Oracle) -> None:
         if not isinstance(tasks, list):
             raise RequestError("/predict takes a list under 'tasks'; there is none.")
         project_id = project_number(body.get("project"))
-        results = oracle.predict(project_id, tasks, body.get("label_config"))
+        label_config = body.get("label_config")
+        results = oracle.predict(project_id, tasks, str(label_config) if label_config else None)
         return jsonify(results=results)
 
     @app.get("/versions")

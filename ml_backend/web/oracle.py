@@ -1,8 +1,10 @@
 """Answers ``/predict``: one prediction per task, in the order asked, whatever the tasks are."""
 
+import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,16 +13,20 @@ from ml_backend.classifier import Classifier
 from ml_backend.clip import Task, clip_key
 from ml_backend.coverage import normalize_rows
 from ml_backend.embedders import load_embedder
+from ml_backend.errors import LabelStudioError
 from ml_backend.fetch import Fetcher
-from ml_backend.hear import BATCH, Listener
+from ml_backend.hear import Listener
 from ml_backend.label_config import LabelConfig, parse_label_config
 from ml_backend.label_studio import LabelStudio
 from ml_backend.publish import Edition
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 
+log = logging.getLogger(__name__)
+
 HEARING_LIMIT_S = 60.0
 """Label Studio waits 100 s for an answer; clips not heard by then are answered without one."""
+_BATCH = 16
 
 
 class Oracle:
@@ -31,6 +37,7 @@ class Oracle:
         self._store = store
         self._label_studio = label_studio
         self._lock = threading.Lock()
+        self._loading = threading.Lock()  # takes seconds: who needs no embedder does not wait
         self._ears: tuple[str, Listener] | None = None
         self._edition: tuple[int, Edition] | None = None
 
@@ -99,7 +106,7 @@ class Oracle:
         if classifier is not None and tuple(classifier.class_names) != config.class_names:
             self._store.agenda.hint(project_id, now=time.time())
             return None
-        return edition
+        return replace(edition, config=config)
 
     def _open(self, project_id: int, config: LabelConfig) -> Edition | None:
         version = self._store.versions.current(project_id)
@@ -128,18 +135,23 @@ class Oracle:
         missing = sorted(set(keys) - set(found))
         if missing:
             task_of = {task.clip_key: task for task in tasks}
+            deadline = time.monotonic() + HEARING_LIMIT_S
             listener = self._listener(embedder["embedder_id"])
-            began = time.monotonic()
-            for start in range(0, len(missing), BATCH):
-                if listener is None or time.monotonic() - began > HEARING_LIMIT_S:
-                    break
-                listener.hear([task_of[key] for key in missing[start : start + BATCH]])
+            try:
+                for start in range(0, len(missing), _BATCH):
+                    left_s = deadline - time.monotonic()
+                    if listener is None or left_s <= 0:
+                        break
+                    batch = [task_of[key] for key in missing[start : start + _BATCH]]
+                    listener.hear(batch, limit_s=left_s)
+            except LabelStudioError as error:
+                log.warning("some clips cannot be heard now: %s", error)
             found, vectors = self._store.clips.embeddings(embedder["embedder_id"], keys)
         return dict(zip(found, vectors, strict=True))
 
     def _listener(self, embedder_id: str) -> Listener | None:
         """Load the embedder on first use; None where it is not the one the worker uses."""
-        with self._lock:
+        with self._loading:
             if self._ears is None:
                 settings = self._settings
                 embedder = load_embedder(
