@@ -254,7 +254,8 @@ def _choice_xml(name: str, place: int) -> str:
 
 
 # The style hides the image's zoom tools, the table's "Name, Value" line and the field in which a
-# person could type a judgment, and makes the choices large enough to click.
+# person could type a judgment, makes the choices large enough to click, and lets the table be dark
+# where the page is.
 _TEMPLATE = """\
 <View>
   <Style>
@@ -267,6 +268,10 @@ _TEMPLATE = """\
       padding: 8px 14px; font-size: 16px; line-height: 24px;
     }}
     .lsf-choice_layout_inline .lsf-choice__checkbox {{ margin: 0; padding: 0; }}
+    .ant-table, .ant-table table, .ant-table-container, .ant-table-cell {{
+      background: transparent !important; color: inherit !important;
+      border-color: var(--color-neutral-border) !important;
+    }}
     .ant-table-cell {{ padding: 4px 12px !important; }}
   </Style>
   <Header value="$clip" size="5"/>
