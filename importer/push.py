@@ -5,9 +5,10 @@ run adds nothing twice, and one that was killed or cut off is finished by runnin
 """
 
 import csv
+import fcntl
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from importer.prepare import (
 )
 from importer.scan import Clip, Refusal
 from importer.serving import Serving
-from importer.task import build_task, data_names
-from ml_backend.errors import LabelStudioError
+from importer.task import Fields, build_task, data_names, fields_shown
+from ml_backend.errors import LabelStudioError, SettingsError
 from ml_backend.label_studio import LabelStudio
 
 BATCH_SIZE = 250
@@ -64,6 +65,7 @@ def push_clips(
     files_dir: Path,
     serving: Serving,
     data_dir: Path,
+    label_config: str | None = None,
     n_workers: int | None = None,
     on_progress: Progress | None = None,
 ) -> PushSummary:
@@ -79,6 +81,8 @@ def push_clips(
         How Label Studio gets at them.
     data_dir : Path
         Where the ledger and the report of refused clips, ``refused-<project>.csv``, are kept.
+    label_config : str, optional
+        What the project asks: Label Studio refuses tasks that lack a field it shows.
     n_workers : int, optional
         How many processes prepare clips; one per core unless given.
     on_progress : callable, optional
@@ -88,13 +92,43 @@ def push_clips(
     ------
     LabelStudioError
         If Label Studio fails; what was added stays, and the next run goes on from there.
+    LabelConfigError
+        If the label config shows a field that no clip has.
     SettingsError
-        If Label Studio could not find the files in ``files_dir``.
+        If Label Studio could not find the files in ``files_dir``, or an import into the project
+        is under way already: both would add the same clips.
     """
+    with _alone(data_dir / f"import-{project_id}.lock", project_id):
+        return _push(
+            label_studio,
+            project_id,
+            clips,
+            files_dir=files_dir,
+            serving=serving,
+            data_dir=data_dir,
+            label_config=label_config,
+            n_workers=n_workers,
+            on_progress=on_progress,
+        )
+
+
+def _push(
+    label_studio: LabelStudio,
+    project_id: int,
+    clips: Sequence[Clip | Refusal],
+    *,
+    files_dir: Path,
+    serving: Serving,
+    data_dir: Path,
+    label_config: str | None,
+    n_workers: int | None,
+    on_progress: Progress | None,
+) -> PushSummary:
     started = time.monotonic()
     columns = dict.fromkeys(c for clip in clips if isinstance(clip, Clip) for c in clip.metadata)
     names = data_names(columns)
     summary = PushSummary(renamed={c: name for c, name in names.items() if c != name})
+    fields = fields_shown(label_config, names.values()) if label_config else Fields()
     batch = _Batch(label_studio, project_id, summary)
     report_path = data_dir / f"refused-{project_id}.csv"
     serving.check(files_dir)
@@ -117,7 +151,7 @@ def push_clips(
                     elif answer.content_hash in in_project:
                         summary.skipped += 1
                     else:
-                        batch.add(_task(answer, files_dir, serving, names))
+                        batch.add(_task(answer, files_dir, serving, names, fields))
                     first_files.setdefault(answer.content_hash, file)
                 if on_progress is not None:
                     on_progress(n_done, len(clips))
@@ -131,6 +165,20 @@ def push_clips(
         summary.report_path = _write_report(report_path, summary.refused)
         summary.seconds = time.monotonic() - started
     return summary
+
+
+@contextmanager
+def _alone(path: Path, project_id: int) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(
+                f"An import into project {project_id} is under way already; wait until it is done "
+                "and run this one again. It adds nothing twice."
+            ) from None
+        yield
 
 
 class _Batch:
@@ -174,13 +222,18 @@ def _prepared(
 
 
 def _task(
-    prepared: PreparedClip, files_dir: Path, serving: Serving, names: Mapping[str, str]
+    prepared: PreparedClip,
+    files_dir: Path,
+    serving: Serving,
+    names: Mapping[str, str],
+    fields: Fields,
 ) -> dict[str, Any]:
     return build_task(
         prepared,
         audio=serving.address(audio_path(files_dir, prepared.content_hash)),
         spectrogram=serving.address(spectrogram_path(files_dir, prepared.content_hash)),
         names=names,
+        fields=fields,
     )
 
 

@@ -6,12 +6,16 @@ folders often give the answer away, so ``clip`` is the file's bare name.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 from importer.prepare import PreparedClip
 from importer.table import Value
+from ml_backend.errors import LabelConfigError
+from ml_backend.label_config import parse_label_config
 
 RESERVED = frozenset(
     (
@@ -39,6 +43,49 @@ def data_names(columns: Iterable[str]) -> dict[str, str]:
             name = PREFIX + name
         names[column] = name
     return names
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The fields of task data that a label config shows, and the one that holds the sound."""
+
+    audio: str = "audio"
+    shown: tuple[str, ...] = ()
+
+
+def fields_shown(label_config: str, names: Collection[str]) -> Fields:
+    """Tell which fields of task data a label config shows.
+
+    Parameters
+    ----------
+    names : collection of str
+        What the metadata columns are called in task data.
+
+    Raises
+    ------
+    LabelConfigError
+        If it cannot be learned, or shows a field that no clip has.
+
+    Examples
+    --------
+    >>> fields_shown(
+    ...     '<View><Audio name="a" value="$sound"/><Text name="t" value="$weather"/>'
+    ...     '<Choices name="c" toName="a"><Choice value="x"/><Choice value="y"/></Choices></View>',
+    ...     ["weather"],
+    ... )
+    Fields(audio='sound', shown=('sound', 'weather'))
+    """
+    audio = parse_label_config(label_config).audio_field
+    values = [tag.get("value", "") for tag in fromstring(label_config).iter() if tag.get("name")]
+    shown = dict.fromkeys(re.split(r"[.\[]", v[1:])[0] for v in values if v.startswith("$"))
+    unknown = [name for name in shown if name not in {audio, *RESERVED, *names}]
+    if unknown:
+        raise LabelConfigError(
+            f"The project's label config shows ${', $'.join(unknown)}, and no clip has that. "
+            f"There are {', '.join(sorted({*RESERVED, *names} - {'id'}))}. "
+            "Import a table that has the column, or take it out of the label config."
+        )
+    return Fields(audio, tuple(shown))
 
 
 def column_types(rows: Iterable[Mapping[str, Value]]) -> dict[str, str]:
@@ -73,7 +120,12 @@ def _type_of(value: Value) -> str:
 
 
 def build_task(
-    prepared: PreparedClip, *, audio: str, spectrogram: str, names: Mapping[str, str]
+    prepared: PreparedClip,
+    *,
+    audio: str,
+    spectrogram: str,
+    names: Mapping[str, str],
+    fields: Fields = Fields(),
 ) -> dict[str, Any]:
     """Describe a prepared clip as a task to import.
 
@@ -83,11 +135,14 @@ def build_task(
         The addresses at which Label Studio finds the two files.
     names : mapping of str to str
         What each metadata column is called in task data; see ``data_names``.
+    fields : Fields
+        What the label config shows; what a clip lacks of it is an empty text.
     """
     clip = prepared.clip
     name = PurePosixPath(clip.file.replace("\\", "/")).name + clip.span
     return {
         "data": {
+            **dict.fromkeys(fields.shown, ""),
             "audio": audio,
             "spectrogram": spectrogram,
             "clip": name,
@@ -97,6 +152,7 @@ def build_task(
             "content_hash": prepared.content_hash,
             "meta": {"clip": name, **{c: _in_words(v) for c, v in clip.metadata.items()}},
             **{names[column]: value for column, value in clip.metadata.items()},
+            fields.audio: audio,
         }
     }
 

@@ -13,7 +13,12 @@ from importer.prepare import PreparedClip
 from importer.push import Duplicate, push_clips
 from importer.scan import Clip, scan
 from importer.serving import BaseUrl, LocalFiles, Upload
-from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError, SettingsError
+from ml_backend.errors import (
+    LabelConfigError,
+    LabelStudioError,
+    LabelStudioUnreachableError,
+    SettingsError,
+)
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio import connection as label_studio_connection
 from tests.sounds import noise, write
@@ -247,6 +252,48 @@ def test_uploads_go_through_the_api(run, studio, source):
     assert summary.added == 1
     assert studio.tasks[0]["data"]["audio"] == f"/data/upload/{PROJECT}/1-file"
     assert [b"RIFF" in studio.uploads[1], b"PNG" in studio.uploads[2]] == [True, True]
+
+
+OWN_CONFIG = """
+<View>
+  <Audio name="audio" value="$sound"/><Text name="weather" value="$weather"/>
+  <Choices name="c" toName="audio"><Choice value="siren"/><Choice value="other"/></Choices>
+</View>"""
+
+
+def test_a_field_that_the_label_config_shows_is_in_every_task(run, studio, source):
+    clips = [
+        Clip(source / "0.wav", "0.wav", "0", metadata={"weather": "rain"}),
+        Clip(source / "1.wav", "1.wav", "1"),
+    ]
+    run(clips, label_config=OWN_CONFIG)
+    datas = [task["data"] for task in studio.tasks]
+    assert [data["weather"] for data in datas] == ["rain", ""]
+    assert all(data["sound"] == data["audio"] for data in datas)
+
+
+def test_a_field_that_no_clip_has_is_named_before_anything_is_prepared(
+    run, studio, source, tmp_path
+):
+    with pytest.raises(LabelConfigError, match=r"\$weather, and no clip has that"):
+        run(scan(source), label_config=OWN_CONFIG)
+    assert studio.tasks == []
+    assert not (tmp_path / "files/clips").exists()
+
+
+def test_two_imports_into_one_project_do_not_add_the_same_clips(run, studio, source):
+    refused = []
+
+    def import_meanwhile(n_done, n_total):
+        if n_done == 1:
+            with pytest.raises(SettingsError, match="under way already"):
+                run(scan(source))
+            refused.append(n_done)
+
+    run(scan(source), on_progress=import_meanwhile)
+    assert refused == [1]
+    assert len(studio.tasks) == 10
+    assert run(scan(source)).skipped == 10
 
 
 def test_a_base_url_serves_what_lies_in_the_files_folder(run, studio, source, tmp_path):
