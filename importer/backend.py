@@ -33,7 +33,7 @@ class Backend:
         Raises
         ------
         BackendSilentError
-            If nothing answers there.
+            If nothing answers there, or something else.
         SettingsError
             If the backend there has another secret.
         """
@@ -41,7 +41,7 @@ class Backend:
 
         try:
             response = self._client.get("/status")
-        except httpx.TransportError:
+        except (httpx.TransportError, httpx.InvalidURL):
             raise BackendSilentError(
                 f"No backend answers at {self.url}. Start it with 'earmark serve'."
             ) from None
@@ -52,7 +52,13 @@ class Backend:
             )
         if response.status_code != 200:
             raise BackendSilentError(f"{self.url}/status answers {response.status_code}.")
-        return dict(response.json())
+        try:
+            return dict(response.json())
+        except ValueError:
+            raise BackendSilentError(
+                f"Something else than Earmark answers at {self.url}; "
+                "set EARMARK_PORT, or EARMARK_URL, to where the backend is."
+            ) from None
 
     def project(self, project_id: int) -> dict[str, Any] | None:
         """Describe one project, or None where the backend has not heard of it."""

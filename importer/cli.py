@@ -1,6 +1,5 @@
 """The one command, `earmark`: set a project up, import clips, serve, see how things stand, demo."""
 
-import json
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from importer import telling
 from ml_backend.errors import EarmarkError, SettingsError
+from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret
 
 app = typer.Typer(
@@ -26,8 +26,6 @@ app = typer.Typer(
         "[bold]earmark import[/]."
     ),
 )
-out = Console()
-err = Console(stderr=True)
 
 Labels = Annotated[
     str, typer.Option("--labels", help="Labels to choose from, separated by commas.")
@@ -63,12 +61,13 @@ def setup(
 
     Example: [bold]earmark setup --title "Street" --labels siren,other[/]
     """
+    from importer.bring import files_dir_of
     from importer.project import set_up
 
     with _explained():
         settings = Settings.from_env()
         report = set_up(
-            _label_studio(settings),
+            LabelStudio(settings.label_studio_url, settings.api_key),
             backend_url=settings.backend_url,
             secret=read_secret(settings),
             title=title,
@@ -78,16 +77,16 @@ def setup(
             multi_label=multi,
             replace_label_config=replace,
             is_blind=blind,
-            files_dir=_files_dir(settings),
+            files_dir=files_dir_of(settings),
         )
     if json_:
-        _print_json(vars(report))
+        telling.print_json(vars(report))
         return
-    out.print(f"Project {report.project_id}, {report.title!r}: {report.url}", highlight=False)
+    telling.say(f"Project {report.project_id}, {report.title!r}: {report.url}")
     for change in report.changes or ("everything was in place",):
-        out.print(f"  {change}", highlight=False)
+        telling.say(f"  {change}")
     for warning in report.warnings:
-        err.print(f"[yellow]{warning}[/]", highlight=False)
+        telling.complain(warning, "yellow")
 
 
 @app.command("import")
@@ -128,25 +127,28 @@ def import_(
 
     Example: [bold]earmark import recordings/ --window 4 --hop 4[/]
     """
+    from importer.bring import bring
+
     with _explained():
         settings = Settings.from_env()
-        summary = _import(
-            settings,
-            source,
-            _project(settings, project),
-            serve_as,
-            quiet=json_,
-            root=root,
-            file_column=file_column,
-            recording_column=recording_column,
-            window_s=window,
-            hop_s=hop,
-            show_labels=show_labels,
-        )
+        with telling.progress("Importing", quiet=json_) as advance:
+            summary = bring(
+                settings,
+                source,
+                _project(settings, project),
+                serve_as,
+                advance,
+                root=root,
+                file_column=file_column,
+                recording_column=recording_column,
+                window_s=window,
+                hop_s=hop,
+                show_labels=show_labels,
+            )
     if json_:
-        _print_json(summary)
+        telling.print_json(summary)
     else:
-        _tell(summary)
+        telling.tell_import(summary)
 
 
 @app.command()
@@ -159,7 +161,7 @@ def serve() -> None:
 
     with _explained():
         settings = Settings.from_env()
-        _label_studio(settings)
+        LabelStudio(settings.label_studio_url, settings.api_key)  # says so where there is no token
         read_secret(settings)
         serve_backend(settings)
 
@@ -169,13 +171,13 @@ def status(json_: AsJson = False) -> None:
     """Tell how things stand: addresses, clips, labels, the last round, errors."""
     from importer.backend import Backend, BackendSilentError
 
-    settings = Settings.from_env()
-    facts: dict[str, Any] = {
-        "label_studio_url": settings.label_studio_url,
-        "backend_url": settings.backend_url,
-        "project": settings.project or None,
-    }
     with _explained():
+        settings = Settings.from_env()
+        facts: dict[str, Any] = {
+            "label_studio_url": settings.label_studio_url,
+            "backend_url": settings.backend_url,
+            "project": settings.project or None,
+        }
         try:
             facts.update(state="up", error=None, **Backend(settings).status())
         except BackendSilentError as error:
@@ -183,9 +185,9 @@ def status(json_: AsJson = False) -> None:
     only = facts["projects"][0]["project"] if len(facts["projects"]) == 1 else None
     facts["project"] = facts["project"] or only
     if json_:
-        _print_json(facts)
+        telling.print_json(facts)
     else:
-        _show_status(facts)
+        telling.tell_status(facts)
     if facts["state"] == "down":
         raise typer.Exit(1)
 
@@ -204,33 +206,33 @@ def demo(
     from importer.demo import running
 
     stop = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        raise KeyboardInterrupt  # whatever is under way
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: _interrupt(stop))
+        signal.signal(number, end)
     with _explained():
         try:
-            with running(folder, lambda message: out.print(message, highlight=False)) as up:
+            with running(folder, telling.say) as up:
                 _fill(up, folder, clips, _split(labels))
                 up.wait(stop)
         except KeyboardInterrupt:
             pass
-    out.print("Stopped. The same command goes on with the same data.")
-
-
-def _interrupt(stop: threading.Event) -> None:
-    """End the wait; anything else that is under way is interrupted."""
-    stop.set()
-    raise KeyboardInterrupt
+    telling.say("Stopped. The same command goes on with the same data.")
 
 
 def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) -> None:
     """Set the demo's project up, import its clips and wait for the first order."""
+    from importer.bring import bring, files_dir_of
     from importer.demo import is_in_order, remember_project
     from importer.project import set_up
     from importer.streets import make_street_set
 
     settings = up.settings
     if clips is None:
-        with _progress("Making up a street") as advance:
+        with telling.progress("Making up a street") as advance:
             clips = make_street_set(folder / "streets", on_progress=advance)
     report = set_up(
         up.studio.client(),
@@ -238,13 +240,14 @@ def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) ->
         secret=settings.secret,
         title=f"Earmark demo: {clips.parent.name if clips.is_file() else clips.name}",
         labels=labels,
-        files_dir=_files_dir(settings),
+        files_dir=files_dir_of(settings),
     )
     settings = remember_project(settings, folder, report.project_id)
-    summary = _import(settings, clips, report.project_id, "files", quiet=False)
-    _tell(summary)
+    with telling.progress("Importing") as advance:
+        summary = bring(settings, clips, report.project_id, "files", advance)
+    telling.tell_import(summary)
     n_clips = summary["n_clips"]
-    with _progress("Listening to the clips") as advance:
+    with telling.progress("Listening to the clips") as advance:
 
         def look(status: dict[str, Any]) -> bool:
             found = [one for one in status["projects"] if one["project"] == report.project_id]
@@ -255,140 +258,8 @@ def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) ->
 
         up.backend.wait_until(look, lambda: up.is_alive, 24 * 3600.0)
     if warning := up.backend.status()["warning"]:
-        err.print(f"[yellow]{warning}[/]", highlight=False)
-    login = up.studio.credentials
-    out.print()
-    out.print("[bold green]Ready.[/] Open Label Studio and press [bold]Label All Tasks[/]:")
-    out.print(f"  Label Studio  [bold]{report.url}[/]", highlight=False, soft_wrap=True)
-    out.print(f"  log in with   [bold]{login.username}[/]  {login.password}", highlight=False)
-    out.print(f"  backend       {settings.backend_url}/status", highlight=False)
-    out.print("  how it goes   earmark status", highlight=False)
-    out.print("Ctrl-C stops both; the data stays.")
-
-
-def _import(
-    settings: Settings,
-    source: Path,
-    project_id: int,
-    serve_as: str,
-    *,
-    quiet: bool,
-    show_labels: bool = False,
-    **options: Any,
-) -> dict[str, Any]:
-    from importer.push import push_clips
-    from importer.scan import LABEL_COLUMNS, Clip, scan
-    from importer.serving import BaseUrl, LocalFiles, Serving, Upload
-    from importer.tab import ensure_tab
-    from importer.task import column_types
-
-    label_studio = _label_studio(settings)
-    label_studio.project(project_id)
-    files_dir = _files_dir(settings)
-    serving: Serving
-    if serve_as == "files":
-        serving = LocalFiles(_document_root(settings))
-    elif serve_as == "upload":
-        serving = Upload(label_studio, project_id)
-    elif serve_as.startswith(("http://", "https://")):
-        serving = BaseUrl(serve_as, files_dir)
-    else:
-        raise SettingsError(
-            f"--serve-as is {serve_as!r}; it takes 'files', 'upload', or an http(s) address."
-        )
-    clips = scan(source, exclude_columns=() if show_labels else LABEL_COLUMNS, **options)
-    with _progress("Importing", quiet=quiet) as advance:
-        summary = push_clips(
-            label_studio,
-            project_id,
-            clips,
-            files_dir=files_dir,
-            serving=serving,
-            data_dir=settings.data_dir,
-            on_progress=advance,
-        )
-    metadata = (clip.metadata for clip in clips if isinstance(clip, Clip))
-    ensure_tab(label_studio, project_id, column_types(metadata))
-    return {
-        "project": project_id,
-        "n_clips": summary.added + summary.skipped,
-        "added": summary.added,
-        "skipped": summary.skipped,
-        "duplicates": [vars(one) for one in summary.duplicates],
-        "refused": [vars(one) for one in summary.refused],
-        "renamed": summary.renamed,
-        "seconds": round(summary.seconds, 2),
-        "report": str(summary.report_path) if summary.report_path else None,
-    }
-
-
-def _tell(summary: dict[str, Any]) -> None:
-    n_all = summary["n_clips"] + len(summary["duplicates"]) + len(summary["refused"])
-    rate = n_all / max(summary["seconds"], 1e-9)
-    out.print(
-        f"{summary['added']} clips added, {summary['skipped']} were there already, "
-        f"{len(summary['duplicates'])} doubles left out, {len(summary['refused'])} refused "
-        f"({summary['seconds']:.0f} s, {rate:.0f} clips/s).",
-        highlight=False,
-    )
-    for column, name in summary["renamed"].items():
-        out.print(f"  The column {column!r} is called {name!r} in Label Studio.", highlight=False)
-    for one in summary["duplicates"][:3]:
-        out.print(f"  {one['file']} sounds the same as {one['same_as']}", highlight=False)
-    for one in summary["refused"][:5]:
-        err.print(f"  [yellow]{one['file']}[/]: {one['reason']}", highlight=False)
-    if summary["report"]:
-        err.print(f"  All that were refused, and why: {summary['report']}", highlight=False)
-
-
-def _show_status(facts: dict[str, Any]) -> None:
-    out.print(f"Label Studio  {facts['label_studio_url']}", highlight=False)
-    out.print(f"Backend       {facts['backend_url']}  ({facts['state']})", highlight=False)
-    if facts["error"]:
-        err.print(f"[red]{facts['error']}[/]", highlight=False)
-    if facts.get("warning"):
-        err.print(f"[yellow]{facts['warning']}[/]", highlight=False)
-    for one in facts["projects"]:
-        counts = ", ".join(f"{name} {number}" for name, number in one["labels"].items())
-        out.print(f"\n[bold]Project {one['project']}  {one['title']}[/]", highlight=False)
-        out.print(f"  {one['state']}", highlight=False)
-        out.print(
-            f"  {one['n_clips']} clips, {one['n_embedded']} heard, {one['n_unheard']} cannot be; "
-            f"{one['n_labeled']} labeled ({counts}), {one['n_skipped']} skipped",
-            highlight=False,
-        )
-        if one["model_version"]:
-            out.print(
-                f"  {one['model_version']}, {one['n_published']} of {one['n_ranked']} published",
-                highlight=False,
-            )
-        if one["rounds"]:
-            last = one["rounds"][0]
-            out.print(f"  last round took {last['timings_s']['total']:.2f} s", highlight=False)
-        if one["error"]:
-            err.print(f"  [red]{one['error']}[/]", highlight=False)
-        for clip in one["unheard"][:5]:
-            err.print(f"  task {clip['task']}: {clip['reason']}", highlight=False)
-
-
-def _label_studio(settings: Settings) -> Any:
-    from ml_backend.label_studio import LabelStudio
-
-    return LabelStudio(settings.label_studio_url, settings.api_key)
-
-
-def _document_root(settings: Settings) -> Path:
-    if settings.files_root is None:
-        raise SettingsError(
-            "EARMARK_FILES_ROOT is not set; it must be the folder that Label Studio serves local "
-            "files from (its LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT). Or use --serve-as upload."
-        )
-    return settings.files_root
-
-
-def _files_dir(settings: Settings) -> Path:
-    """Put prepared clips below the document root where there is one, else in the data folder."""
-    return (settings.files_root or settings.data_dir / "files") / "earmark"
+        telling.complain(warning, "yellow")
+    telling.tell_ready(report.url, up.studio.credentials, settings.backend_url)
 
 
 def _project(settings: Settings, chosen: int) -> int:
@@ -411,46 +282,13 @@ def _read(path: Path | None) -> str | None:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}).") from None
 
 
-def _print_json(facts: object) -> None:
-    typer.echo(json.dumps(facts, indent=2, default=str))
-
-
-@contextmanager
-def _progress(what: str, *, quiet: bool = False) -> Iterator[Any]:
-    """Draw a bar with clips/s and the time left; on no terminal, a line now and then."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} clips/s"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=out, disable=quiet) as progress:
-        bar = progress.add_task(what, total=None, rate="-")
-
-        def advance(n_done: int, n_total: int) -> None:
-            elapsed_s = progress.tasks[bar].elapsed or 0.0
-            rate = f"{n_done / elapsed_s:.0f}" if elapsed_s > 1.0 else "-"
-            progress.update(bar, completed=n_done, total=n_total, rate=rate)
-
-        yield advance
-
-
 @contextmanager
 def _explained() -> Iterator[None]:
     """Say what went wrong in one plain sentence, and end with status 1."""
     try:
         yield
     except EarmarkError as error:
-        err.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
+        telling.complain(str(error), "red")
         raise typer.Exit(1) from None
 
 

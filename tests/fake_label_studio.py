@@ -29,6 +29,7 @@ class FakeLabelStudio:
         self.is_broken = False
         self.breaks_at = None  # the end of a path
         self.calls = []
+        self.views = []
         self._next_id = 0
 
     def client(self):
@@ -148,6 +149,13 @@ class FakeLabelStudio:
         self.predictions.extend(given)
         return httpx.Response(201, json={"created": len(given)})
 
+    def _views(self, request):
+        if request.method == "POST":
+            self.views.append({"id": self._new_id(), **json.loads(request.content)})
+            return httpx.Response(201, json=self.views[-1])
+        project_id = int(request.url.params["project"])
+        return httpx.Response(200, json=[v for v in self.views if v["project"] == project_id])
+
     def _delete_version(self, request, project_id):
         version = json.loads(request.content)["model_version"]
         if self.projects[project_id]["model_version"] == version:
@@ -170,5 +178,7 @@ _ROUTES = [
     ("GET", r"/api/projects/(\d+)/export", FakeLabelStudio._export),
     ("POST", r"/api/projects/(\d+)/import", FakeLabelStudio._import),
     ("POST", r"/api/projects/(\d+)/import/predictions", FakeLabelStudio._predictions),
+    ("GET", r"/api/dm/views", FakeLabelStudio._views),
+    ("POST", r"/api/dm/views", FakeLabelStudio._views),
     ("DELETE", r"/api/projects/(\d+)/model-versions", FakeLabelStudio._delete_version),
 ]

@@ -19,6 +19,7 @@ from gunicorn.app.base import BaseApplication
 
 from ml_backend.errors import SettingsError
 from ml_backend.settings import Settings
+from ml_backend.store import open_store
 from ml_backend.web.app import create_app
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,11 @@ def serve(settings: Settings) -> None:
     ------
     SettingsError
         If another backend already works with this data folder, or the port is taken.
+    StoreError
+        If the store cannot be opened.
     """
     with _alone(settings):
+        open_store(settings.store_url).close()  # its tables are made once, not by both processes
         _serve(settings)
 
 

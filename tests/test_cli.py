@@ -1,0 +1,138 @@
+"""The command line says what is wrong in one sentence, with every name as it is written."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from typer.testing import CliRunner
+
+from importer import bring
+from importer.cli import app
+from importer.scan import Refusal
+from importer.telling import tell_import
+from ml_backend.label_config import label_config_xml
+from tests.fake_label_studio import TOKEN, FakeLabelStudio
+from tests.sounds import noise, write
+
+
+@pytest.fixture
+def earmark(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def earmark(*arguments, **settings):
+        settings.setdefault("EARMARK_PORT", "1")  # nothing listens there
+        settings.setdefault("LABEL_STUDIO_API_KEY", TOKEN)
+        return CliRunner().invoke(app, [str(one) for one in arguments], env=settings)
+
+    return earmark
+
+
+@pytest.fixture
+def studio(monkeypatch):
+    made = FakeLabelStudio()
+    monkeypatch.setattr(bring, "LabelStudio", lambda url, api_key: made.client())
+    return made
+
+
+def assert_explained(result, *words):
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert result.stderr.count("\n") == 1
+    for word in words:
+        assert word in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EARMARK_PORT", "ninety"),
+        ("EARMARK_PORT", "70000"),
+        ("EARMARK_QUIET_S", "0"),
+        ("EARMARK_POLL_S", "nan"),
+        ("EARMARK_STRATEGY", "best"),
+        ("LABEL_STUDIO_URL", "localhost:8080"),
+        ("EARMARK_ENV_FILE", "missing.env"),
+    ],
+)
+@pytest.mark.parametrize("command", ["status", "serve"])
+def test_a_setting_that_makes_no_sense_is_named(earmark, command, name, value):
+    assert_explained(earmark(command, **{name: value}), name, value.partition(":")[0])
+
+
+def test_a_backend_that_is_down_is_told_to_people_and_to_scripts(earmark):
+    result = earmark("status", "--json")
+    assert result.exit_code == 1
+    facts = json.loads(result.stdout)
+    assert facts["state"] == "down"
+    assert "earmark serve" in facts["error"]
+    assert "earmark serve" in earmark("status").stderr
+
+
+def test_something_else_at_the_backends_port_is_told_from_the_backend(earmark):
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Prometheus</html>")
+
+        def log_message(self, *said):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            result = earmark("status", EARMARK_PORT=str(server.server_port))
+        finally:
+            server.shutdown()
+    assert result.exit_code == 1
+    assert "Something else than Earmark answers" in result.stderr
+
+
+def test_a_store_that_cannot_be_opened_is_named_before_anything_starts(earmark):
+    result = earmark(
+        "serve", EARMARK_DATABASE_URL="sqlite:////proc/none/earmark.db", EARMARK_PORT="19391"
+    )
+    assert_explained(result, "the store cannot be opened", "EARMARK_DATABASE_URL")
+
+
+@pytest.mark.parametrize("command", ["serve", "setup"])
+def test_a_missing_token_is_asked_for(earmark, command):
+    assert_explained(earmark(command, LABEL_STUDIO_API_KEY=""), "LABEL_STUDIO_API_KEY")
+
+
+def test_an_import_into_an_unknown_project_changes_nothing(earmark, studio, tmp_path):
+    write(tmp_path / "in/a.wav", noise(0.1))
+    result = earmark("import", tmp_path / "in", "--project", 99, EARMARK_FILES_ROOT=str(tmp_path))
+    assert_explained(result, "/api/projects/99", "does not know")
+    assert not (tmp_path / "earmark").exists()
+
+
+def test_an_import_without_a_project_asks_for_one(earmark, tmp_path):
+    assert_explained(earmark("import", tmp_path), "--project")
+
+
+def test_an_import_adds_clips_and_tells_what_it_did(earmark, studio, tmp_path):
+    project_id = studio.add_project(label_config_xml(("siren", "other"), multi_label=False))
+    write(tmp_path / "in/a [take 2].wav", noise(0.1))
+    (tmp_path / "in/b [red].wav").write_bytes(b"")
+    arguments = ("import", tmp_path / "in", "--project", project_id)
+    result = earmark(*arguments, EARMARK_FILES_ROOT=str(tmp_path))
+    assert [task["data"]["clip"] for task in studio.tasks.values()] == ["a [take 2].wav"]
+    assert result.exit_code == 0
+    assert "1 clips added" in result.stdout
+    assert "b [red].wav: is empty" in result.stderr
+    again = json.loads(earmark(*arguments, "--json", EARMARK_FILES_ROOT=str(tmp_path)).stdout)
+    assert (again["added"], again["skipped"], len(again["refused"])) == (0, 1, 1)
+
+
+def test_a_name_with_brackets_is_printed_as_it_is(capsys):
+    summary = {
+        "n_clips": 1, "added": 1, "skipped": 0, "duplicates": [], "renamed": {"[b]": "meta_[b]"},
+        "refused": [vars(Refusal("b [/bold].wav", "is [empty]."))], "seconds": 1.0, "report": None,
+    }  # fmt: skip
+    tell_import(summary)
+    said = capsys.readouterr()
+    assert "b [/bold].wav: is [empty]." in said.err
+    assert "'[b]'" in said.out
