@@ -65,6 +65,7 @@ class Reconciler:
         not mend.
         """
         project_id = turn.project_id
+        asked = self._asked.pop(project_id, None)  # and not known again until the round is done
         timings_s: dict[str, float] = {}
         with _timed(timings_s, "project"):
             try:
@@ -74,10 +75,11 @@ class Reconciler:
                 log.info("project %d is gone from Label Studio", project_id)
                 return None
             progress = self._store.versions.progress(project_id)
-            is_asking_anew = self._asked.get(project_id) != _question(project)
+            is_asking_anew = asked != _question(project)
             if not (turn.labels_changed or turn.tasks_changed or is_asking_anew) and (
                 progress is not None and progress.model_version == project.get("model_version")
             ):
+                self._asked[project_id] = _question(project)
                 return progress.model_version
             config = parse_label_config(project["label_config"])
             self._store.agenda.describe(
@@ -92,14 +94,15 @@ class Reconciler:
             is_news = self._store.labels.replace(project_id, labels)
         with _timed(timings_s, "embeddings"):
             clips = self.clips(project_id)
-        self._asked[project_id] = _question(project)
         if not len(clips) or (not is_news and self._is_too_early(project_id, clips, progress)):
+            self._asked[project_id] = _question(project)
             return None
         strategy = get_strategy(self._settings.strategy)
         wanted = name_version(clips, labels, config, strategy, self._embedder_id)
         if progress is not None and progress.model_version == wanted:
             is_shown = project.get("model_version") == wanted
             if is_shown or not progress.n_ranked:
+                self._asked[project_id] = _question(project)
                 return wanted
         with _timed(timings_s, "learn"):
             learned = learn(
@@ -113,6 +116,7 @@ class Reconciler:
             )
         with _timed(timings_s, "publish"):
             self._publish(project_id, learned, labels, clips, config)
+        self._asked[project_id] = _question(project)
         timings_s["total"] = sum(timings_s.values())
         self._store.versions.add_round(
             project_id,

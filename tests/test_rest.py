@@ -1,10 +1,11 @@
-"""What can wait is done where it is quiet, a piece at a time, and never in anybody's way."""
+"""Rounds, and what can wait: done where it is quiet, a piece at a time, in nobody's way."""
 
 import threading
 
 import numpy as np
 import pytest
 
+from ml_backend import reconcile
 from ml_backend import rest as rest_module
 from ml_backend.clip import content_hash
 from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError
@@ -197,6 +198,21 @@ def test_a_version_that_comes_back_while_it_is_deleted_is_published_again(street
     street.round()
     assert street.version == before
     assert street.n_published == HEAD
+
+
+def test_a_changed_question_is_not_forgotten_when_its_round_fails(street, monkeypatch):
+    project = street.studio.projects[street.project_id]
+    street.label(street.task_ids[0], "siren")
+    before = street.version
+    project["label_config"] = project["label_config"].replace("other", "quiet")
+    street.hint(labels=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(reconcile, "learn", None)
+        with pytest.raises(TypeError):
+            street.round()
+    street.now += 10.0
+    assert street.round() != before
+    assert street.version != before
 
 
 def test_a_store_that_fails_ends_the_worker_so_that_it_is_started_again(street, caplog):
