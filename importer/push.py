@@ -98,32 +98,6 @@ def push_clips(
         If Label Studio could not find the files in ``files_dir``, or an import into the project
         is under way already: both would add the same clips.
     """
-    with _alone(data_dir / f"import-{project_id}.lock", project_id):
-        return _push(
-            label_studio,
-            project_id,
-            clips,
-            files_dir=files_dir,
-            serving=serving,
-            data_dir=data_dir,
-            label_config=label_config,
-            n_workers=n_workers,
-            on_progress=on_progress,
-        )
-
-
-def _push(
-    label_studio: LabelStudio,
-    project_id: int,
-    clips: Sequence[Clip | Refusal],
-    *,
-    files_dir: Path,
-    serving: Serving,
-    data_dir: Path,
-    label_config: str | None,
-    n_workers: int | None,
-    on_progress: Progress | None,
-) -> PushSummary:
     started = time.monotonic()
     columns = dict.fromkeys(c for clip in clips if isinstance(clip, Clip) for c in clip.metadata)
     names = data_names(columns)
@@ -132,38 +106,39 @@ def _push(
     batch = _Batch(label_studio, project_id, summary)
     report_path = data_dir / f"refused-{project_id}.csv"
     serving.check(files_dir)
-    remove_unfinished(files_dir)
-    in_project = _content_hashes(label_studio, project_id)
-    first_files: dict[str, str] = {}
-    try:
-        with (
-            Ledger(data_dir / "prepared.jsonl") as ledger,
-            closing(_prepared(clips, files_dir, ledger, n_workers)) as answers,
-        ):
-            for n_done, answer in enumerate(answers, start=1):
-                if isinstance(answer, Refusal):
-                    summary.refused.append(answer)
-                else:
-                    file = answer.clip.file + answer.clip.span
-                    if answer.content_hash in first_files:
-                        first_file = first_files[answer.content_hash]
-                        summary.duplicates.append(Duplicate(file, first_file))
-                    elif answer.content_hash in in_project:
-                        summary.skipped += 1
+    with _alone(data_dir / f"import-{project_id}.lock", project_id):
+        remove_unfinished(files_dir)
+        in_project = _content_hashes(label_studio, project_id)
+        first_files: dict[str, str] = {}
+        try:
+            with (
+                Ledger(data_dir / "prepared.jsonl") as ledger,
+                closing(_prepared(clips, files_dir, ledger, n_workers)) as answers,
+            ):
+                for n_done, answer in enumerate(answers, start=1):
+                    if isinstance(answer, Refusal):
+                        summary.refused.append(answer)
                     else:
-                        batch.add(_task(answer, files_dir, serving, names, fields))
-                    first_files.setdefault(answer.content_hash, file)
-                if on_progress is not None:
-                    on_progress(n_done, len(clips))
-            batch.send()
-    except LabelStudioError as error:
-        raise type(error)(
-            f"{error} {summary.added} of {len(clips)} clips were added before that; "
-            "run the same import again and it goes on from there."
-        ) from error
-    finally:
-        summary.report_path = _write_report(report_path, summary.refused)
-        summary.seconds = time.monotonic() - started
+                        file = answer.clip.file + answer.clip.span
+                        if answer.content_hash in first_files:
+                            first_file = first_files[answer.content_hash]
+                            summary.duplicates.append(Duplicate(file, first_file))
+                        elif answer.content_hash in in_project:
+                            summary.skipped += 1
+                        else:
+                            batch.add(_task(answer, files_dir, serving, names, fields))
+                        first_files.setdefault(answer.content_hash, file)
+                    if on_progress is not None:
+                        on_progress(n_done, len(clips))
+                batch.send()
+        except LabelStudioError as error:
+            raise type(error)(
+                f"{error} {summary.added} of {len(clips)} clips were added before that; "
+                "run the same import again and it goes on from there."
+            ) from error
+        finally:
+            summary.report_path = _write_report(report_path, summary.refused)
+            summary.seconds = time.monotonic() - started
     return summary
 
 
