@@ -13,6 +13,7 @@ import pytest
 
 from importer.studio import Studio, free_port
 from ml_backend.label_studio import LabelStudio
+from tests.live.served import Earmark
 
 COMMAND = Path(__file__).resolve().parents[2] / ".venv-studio" / "bin" / "label-studio"
 _numbers = itertools.count(1)
@@ -35,6 +36,26 @@ def studio(pytestconfig, tmp_path_factory):
 def label_studio(studio):
     """A client with the token of its first user."""
     return studio.client()
+
+
+@pytest.fixture(scope="session")
+def api(studio):
+    """What only tests ask of Label Studio, as its first user."""
+    owner = {"Authorization": f"Token {studio.credentials.token}"}
+    with httpx.Client(base_url=studio.url, headers=owner, timeout=120) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def earmark(studio, shared, tmp_path_factory):
+    """The backend as `earmark serve` runs it, with mn04; it never falls quiet enough to tidy up."""
+    environment = {
+        "EARMARK_WEIGHTS": str(shared / "weights"),
+        "EARMARK_HEAD_SIZE": "50",
+        "EARMARK_QUIET_S": "3600",
+    }
+    with Earmark(studio, tmp_path_factory.mktemp("earmark"), **environment) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
