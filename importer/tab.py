@@ -9,8 +9,10 @@ HIDDEN_COLUMNS = (
     *("inner_id", "completed_at", "annotators", "annotations_ids", "predictions_model_versions"),
     *("file_upload", "storage_filename", "created_at", "updated_at", "updated_by"),
     *("avg_lead_time", "draft_exists", "total_predictions", "annotations_results"),
+    "predictions_results",
     *("data.audio", "data.meta", "data.content_hash", "data.recording_id"),
 )
+CLIP_COLUMN_TYPES = {"onset_s": "Number", "duration_s": "Number"}
 
 
 def ensure_tab(label_studio: LabelStudio, project_id: int, column_types: Mapping[str, str]) -> bool:
@@ -19,7 +21,7 @@ def ensure_tab(label_studio: LabelStudio, project_id: int, column_types: Mapping
     Parameters
     ----------
     column_types
-        Column of the task data to its type in the Data Manager: ``Number``, ``Datetime``,
+        Metadata column of the task data to its type in the Data Manager: ``Number``, ``Datetime``,
         ``Boolean`` or ``String``. PostgreSQL sorts a column as text unless it is a ``Number``.
 
     Returns
@@ -27,7 +29,8 @@ def ensure_tab(label_studio: LabelStudio, project_id: int, column_types: Mapping
     bool
         Whether anything was changed; types that somebody has chosen stay as they are.
     """
-    types = {f"tasks:data.{name}": kind for name, kind in column_types.items()}
+    wanted = {**CLIP_COLUMN_TYPES, **column_types}
+    types = {f"tasks:data.{name}": kind for name, kind in wanted.items()}
     for view in label_studio.views(project_id):
         data = view["data"]
         if data.get("title") == TITLE:
