@@ -247,6 +247,7 @@ def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) ->
         summary = bring(settings, clips, report.project_id, "files", advance)
     telling.tell_import(summary)
     n_clips = summary["n_clips"]
+    told: set[str] = set()
     with telling.progress("Listening to the clips") as advance:
 
         def look(status: dict[str, Any]) -> bool:
@@ -254,6 +255,9 @@ def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) ->
             if not found:
                 return False
             advance(found[0]["n_embedded"] + found[0]["n_unheard"], max(found[0]["n_clips"], 1))
+            if (error := found[0]["error"]) and error not in told:
+                told.add(error)
+                telling.complain(error, "yellow")
             return is_in_order(found[0], n_clips)
 
         up.backend.wait_until(look, lambda: up.is_alive, 24 * 3600.0)

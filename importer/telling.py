@@ -5,6 +5,8 @@ them for markup.
 """
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -68,7 +70,7 @@ def tell_ready(project_url: str, login: Credentials, backend_url: str) -> None:
     say(f"  Label Studio  {project_url}")
     say(f"  log in with   {login.username}  {login.password}")
     say(f"  backend       {backend_url}/status")
-    say("  how it goes   earmark status")
+    say(f"  how it goes   {os.path.relpath(sys.argv[0])} status")
     say("Ctrl-C stops both; the data stays.")
 
 

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 # None: not read in time; str: why it cannot be; an error: Label Studio's, or the clip's fault.
 Reading = NDArray[np.float32] | str | LabelStudioError | None
 
-BATCH = 64
-MAX_HEARD_S = 120.0
+BATCH = 32
+MAX_HEARD_S = 60.0
 """How much of a clip is heard at most, in s: longer recordings should be cut by the importer."""
 
 

@@ -33,7 +33,7 @@ CEILING_S = 2.0
 LEASE_S = 30.0
 RETRY_CLIP_S = 600.0
 _N_ROUNDS_AT_ONCE = 3
-_N_BATCHES = 4
+_N_BATCHES = 8
 
 
 class Worker:
