@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from importer.backend import Backend
+from importer.ports import free_port
 from importer.project import set_up
-from importer.studio import Studio, free_port
+from importer.studio import Studio
 from ml_backend.clip import content_hash
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings

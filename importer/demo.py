@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from importer.backend import Backend
-from importer.studio import Studio, free_port
+from importer.ports import free_port
+from importer.studio import Studio
 from ml_backend.errors import StudioError
 from ml_backend.settings import Settings, read_secret
 

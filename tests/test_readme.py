@@ -40,7 +40,11 @@ def used_commands():
         re.findall(r"`([^`\n]+)`", README) + re.findall(r"```sh\n(.*?)```", README, re.S)
     )
     return sorted(
-        set(re.findall(r"(?<![./\w])earmark (?!earmark)(\w+)((?: +(?:--?[\w-]+|[^\s|&#`]+))*)", text))
+        set(
+            re.findall(
+                r"(?<![./\w])earmark (?!earmark)(\w+)((?: +(?:--?[\w-]+|[^\s|&#`]+))*)", text
+            )
+        )
     )
 
 

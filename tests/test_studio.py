@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from importer.studio import Studio, free_port
+from importer.ports import free_port
+from importer.studio import Studio
 from ml_backend.errors import StudioError
 
 # Stands in for `label-studio`: a program that takes the same arguments and environment.

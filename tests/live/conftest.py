@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from importer.studio import Studio, free_port
+from importer.ports import free_port
+from importer.studio import Studio
 from ml_backend.label_studio import LabelStudio
 from tests.live.served import Earmark
 

@@ -9,7 +9,7 @@ import time
 import httpx
 
 from importer.backend import Backend
-from importer.studio import free_port
+from importer.ports import free_port
 from ml_backend.settings import Settings
 
 LIMIT_S = 60.0

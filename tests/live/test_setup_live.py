@@ -10,8 +10,9 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
+from importer.ports import free_port
 from importer.project import set_up
-from importer.studio import Studio, free_port
+from importer.studio import Studio
 from importer.tab import ensure_tab
 from ml_backend.errors import (
     AudioError,
