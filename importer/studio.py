@@ -5,6 +5,7 @@ on loopback only, keeps everything in one folder, and goes on with the same data
 login when started again. ``label_studio.log`` in that folder is locked for as long as it runs.
 """
 
+import fcntl
 import json
 import os
 import secrets
