@@ -16,11 +16,11 @@ LAYERS = (
     "settings clip handshake migrations",
     "audio spectrogram uncertainty coverage greedy label_config label_studio",
     "embedders store annotation prediction fetch embedded",
-    "classifier query_strategy hear",
-    "judge training",
+    "classifier query_strategy hear evaluation",
+    "judge training trial learning_curves",
     "publish",
     "reconcile",
-    "worker",
+    "worker simulate",
     "web",
 )
 # What the importer may know of the backend; its command line sees both whole.
@@ -45,6 +45,7 @@ OWNERS = {
     "sklearn": ("ml_backend.classifier",),
     "umap": ("ml_backend.similarity_map",),
     "av": ("ml_backend.audio",),
+    "matplotlib": ("importer.curve_report",),
     "pyarrow": ("importer.table",),
     "typer": ("importer.cli",),
 }
@@ -59,6 +60,7 @@ HEAVY = (
     "umap",
     "sklearn",
     "librosa",
+    "matplotlib",
     "flask",
     "pandas",
     "onnxruntime",
