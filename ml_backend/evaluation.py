@@ -1,8 +1,9 @@
 """How good a classifier is, and how much a choice of labels was worth: figures from arrays.
 
 Labels are 0/1 matrices, shape=(n_clips, n_classes), one 1 per row. A classifier *decides* for the
-class of the highest probability; its probabilities are those of a world in which every class is
-equally frequent, so decisions favor no class, and log-loss and ECE let every class weigh the same.
+class of the highest probability. Its probabilities are those of a world in which every class is
+equally frequent, so decisions favor no class; log-loss and ECE are taken on the clips as they are,
+and ECE once more with every class weighing the same (``ece_balanced``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-FIGURES = ("balanced_accuracy", "f1", "average_precision", "log_loss", "ece")
+FIGURES = ("balanced_accuracy", "f1", "average_precision", "log_loss", "ece", "ece_balanced")
 CONFIDENCE = 0.95
 _N_BINS = 15
 _LEAST_PROBABILITY = 1e-12
@@ -75,6 +76,7 @@ def measure(
         ),
         "log_loss": log_loss(truth, probabilities),
         "ece": calibration_error(truth, probabilities),
+        "ece_balanced": calibration_error(truth, probabilities, balance=True),
     }
 
 
@@ -126,7 +128,7 @@ def average_precision(is_target: NDArray[np.bool_], scores: NDArray[np.floating]
 
 
 def log_loss(truth: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
-    """Give the mean of -log p of the true class in nats, every class weighing the same.
+    """Give the mean of -log p of the true class in nats.
 
     Examples
     --------
@@ -134,15 +136,17 @@ def log_loss(truth: NDArray[np.integer], probabilities: NDArray[np.floating]) ->
     0.6931
     """
     of_truth = probabilities[np.arange(len(truth)), truth]
-    return float(-(_balance(truth) * np.log(np.maximum(of_truth, _LEAST_PROBABILITY))).sum())
+    return float(-np.log(np.maximum(of_truth, _LEAST_PROBABILITY)).mean())
 
 
-def calibration_error(truth: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
+def calibration_error(
+    truth: NDArray[np.integer], probabilities: NDArray[np.floating], *, balance: bool = False
+) -> float:
     """Give the expected calibration error (ECE): how far confidence is from being right.
 
     Clips are put into 15 bins of equal width by the probability of what was decided; the error is
-    the mean over bins of ``|share decided right - mean confidence|``, every class weighing the
-    same.
+    the mean over clips of ``|share of the bin decided right - its mean confidence|``. With
+    ``balance`` every class weighs the same, as in the world that the probabilities are of.
 
     References
     ----------
@@ -154,7 +158,10 @@ def calibration_error(truth: NDArray[np.integer], probabilities: NDArray[np.floa
     >>> calibration_error(np.array([0, 1]), np.array([[0.8, 0.2], [0.2, 0.8]])).__round__(3)
     0.2
     """
-    weights = _balance(truth)
+    n_clips = np.bincount(truth)
+    weights = np.full(len(truth), 1.0 / len(truth))
+    if balance:
+        weights = 1.0 / (n_clips[truth] * np.count_nonzero(n_clips))
     confidence = probabilities.max(axis=1)
     is_right = probabilities.argmax(axis=1) == truth
     bins = np.minimum((confidence * _N_BINS).astype(np.int64), _N_BINS - 1)
@@ -311,9 +318,3 @@ def undiscovered(n_per_class: Mapping[str, int]) -> float:
     """
     n_all = sum(n_per_class.values())
     return sum(n == 1 for n in n_per_class.values()) / n_all if n_all else 1.0
-
-
-def _balance(truth: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Weigh clips so that every class that is there weighs the same, and all of them 1."""
-    n_clips = np.bincount(truth)
-    return np.asarray(1.0 / (n_clips[truth] * np.count_nonzero(n_clips)))
