@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "errors",
     "settings clip handshake migrations",
-    "audio spectrogram uncertainty coverage greedy label_config label_studio",
+    "audio audit spectrogram uncertainty coverage greedy label_config label_studio",
     "embedders store annotation prediction fetch embedded",
     "classifier query_strategy hear evaluation",
     "judge training trial learning_curves",
