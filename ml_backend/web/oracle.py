@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ml_backend.fetch import Fetcher
 from ml_backend.hear import BATCH, Listener
 from ml_backend.label_config import LabelConfig, parse_label_config
 from ml_backend.label_studio import LabelStudio
+from ml_backend.prior import Tagger, find_tagger
 from ml_backend.publish import Edition
 from ml_backend.settings import Settings
 from ml_backend.store import Store
@@ -31,7 +33,7 @@ class Oracle:
         self._store = store
         self._label_studio = label_studio
         self._lock = threading.Lock()
-        self._ears: tuple[str, Listener] | None = None
+        self._ears: _Ears | None = None
         self._edition: tuple[int, Edition] | None = None
 
     def predict(
@@ -110,12 +112,20 @@ class Oracle:
             task.clip_key for task in self._store.clips.tasks(project_id) if task.task_id in labeled
         ]
         _, vectors = self._store.clips.embeddings(version.embedder_id, keys)
+        classifier = Classifier.from_arrays(version.classifier) if version.classifier else None
+        prior = None
+        if classifier is not None and classifier.needs_prior:
+            ears = self._listening(version.embedder_id)
+            if ears is None or ears.tagger is None:
+                return None
+            prior = ears.tagger.prior(config.class_names)
         return Edition(
             version.model_version,
             config,
-            Classifier.from_arrays(version.classifier) if version.classifier else None,
+            classifier,
             version.ranking["task_ids"].astype(np.int64),
             normalize_rows(vectors),
+            prior,
         )
 
     def _embeddings(self, tasks: Sequence[Task]) -> dict[str, np.ndarray[Any, Any]]:
@@ -128,28 +138,35 @@ class Oracle:
         missing = sorted(set(keys) - set(found))
         if missing:
             task_of = {task.clip_key: task for task in tasks}
-            listener = self._listener(embedder["embedder_id"])
+            ears = self._listening(embedder["embedder_id"])
             began = time.monotonic()
             for start in range(0, len(missing), BATCH):
-                if listener is None or time.monotonic() - began > HEARING_LIMIT_S:
+                if ears is None or time.monotonic() - began > HEARING_LIMIT_S:
                     break
-                listener.hear([task_of[key] for key in missing[start : start + BATCH]])
+                ears.listener.hear([task_of[key] for key in missing[start : start + BATCH]])
             found, vectors = self._store.clips.embeddings(embedder["embedder_id"], keys)
         return dict(zip(found, vectors, strict=True))
 
-    def _listener(self, embedder_id: str) -> Listener | None:
+    def _listening(self, embedder_id: str) -> "_Ears | None":
         """Load the embedder on first use; None where it is not the one the worker uses."""
         with self._lock:
             if self._ears is None:
                 settings = self._settings
-                embedder = load_embedder(
-                    settings.embedder, settings.weights, settings.data_dir / "weights"
-                )
+                cache_dir = settings.data_dir / "weights"
+                embedder = load_embedder(settings.embedder, settings.weights, cache_dir)
                 fetcher = Fetcher(self._label_studio, settings.files_root, settings.audio_hosts)
+                tagger, _ = find_tagger(embedder, settings.weights, cache_dir, settings.names)
                 listener = Listener(self._store, fetcher, embedder)
-                self._ears = (embedder.embedder_id, listener)
-            held_id, listener = self._ears
-        return listener if held_id == embedder_id else None
+                self._ears = _Ears(embedder.embedder_id, listener, tagger)
+            ears = self._ears
+        return ears if ears.embedder_id == embedder_id else None
+
+
+@dataclass(frozen=True)
+class _Ears:
+    embedder_id: str
+    listener: Listener
+    tagger: Tagger | None
 
 
 def _asked(task: Any, audio_field: str) -> Task | None:
