@@ -223,6 +223,10 @@ def simulate(
     ] = None,
     embedder: Annotated[str, typer.Option(help="mn04, mn10, mn20, mn40 or melstats.")] = "",
     weights: Annotated[Path | None, typer.Option(help="File or folder of weights.")] = None,
+    prior: Annotated[
+        str,
+        typer.Option(help="'names': labels that AudioSet knows by name get a prior; or 'none'."),
+    ] = "names",
     seed: Annotated[int, typer.Option(help="Run r has the seed SEED + r.")] = 0,
     json_: Annotated[
         Path | None, typer.Option("--json", help="Write every run and the summary there.")
@@ -248,6 +252,8 @@ def simulate(
         settings = Settings.from_env()
         if (test is None) == (test_share is None):
             raise SettingsError("Give either --test column=value or --test-share 0.3.")
+        if prior not in ("names", "none"):
+            raise SettingsError(f"--prior is {prior!r}; it takes 'names' or 'none'.")
         for path in (json_, plot):
             if path is not None and not path.absolute().parent.is_dir():
                 raise SettingsError(f"{path}: there is no folder {path.absolute().parent}.")
@@ -263,7 +269,7 @@ def simulate(
             root=root,
             file_column=file_column,
         )
-        trial = _trial(settings, clips, target, test_share, embedder, weights)
+        trial = _trial(settings, clips, target, test_share, embedder, weights, prior == "names")
         with _progress("Playing", unit="curves") as advance:
             curves = play(trial, plan, strategies, firsts, advance)
     report = {
@@ -290,20 +296,19 @@ def _trial(
     test_share: float | None,
     embedder_name: str,
     weights: Path | None,
+    with_prior: bool,
 ) -> Any:
     """Embed labeled clips, as far as no earlier call did, and say what cannot be used."""
     import numpy as np
 
     from ml_backend.embedders import load_embedder
     from ml_backend.hear import hear_files
+    from ml_backend.prior import find_tagger
     from ml_backend.store import open_store
     from ml_backend.trial import make_trial
 
-    embedder = load_embedder(
-        embedder_name or settings.embedder,
-        weights or settings.weights,
-        settings.data_dir / "weights",
-    )
+    weights, cache_dir = weights or settings.weights, settings.data_dir / "weights"
+    embedder = load_embedder(embedder_name or settings.embedder, weights, cache_dir)
     if embedder.warning:
         err.print(f"[yellow]{embedder.warning}[/]", highlight=False)
     store = open_store(f"sqlite:///{settings.data_dir.absolute() / 'simulate.db'}")
@@ -317,6 +322,21 @@ def _trial(
         err.print(f"  left out: {line}", highlight=False)
     if refused:
         err.print(f"[yellow]{len(refused)} clips are left out.[/]", highlight=False)
+    tagger, why = (None, None)
+    if with_prior:
+        tagger, why = find_tagger(embedder, weights, cache_dir, settings.names)
+    if why:
+        err.print(f"[yellow]{why}[/]", highlight=False)
+
+    def prior_of(class_names: Any) -> Any:
+        found = tagger.prior(class_names) if tagger else None
+        if found is None:
+            return None
+        for name, matched in zip(class_names, found.names, strict=True):
+            heard_as = ", ".join(matched) or "nothing"
+            out.print(f"  {name}: AudioSet's {heard_as}", highlight=False)
+        return found.logits(embeddings)
+
     return make_trial(
         embeddings,
         [clips.labels[row] for row in heard],
@@ -327,6 +347,7 @@ def _trial(
         is_test=None if test_share is not None else np.array(clips.is_test)[heard],
         test_share=test_share,
         embedder_id=embedder.embedder_id,
+        prior_of=prior_of,
     )
 
 

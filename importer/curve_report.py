@@ -14,7 +14,7 @@ _COLUMNS = {
     "log_loss": "log-loss",
     "ece": "ECE",
 }
-_WIDTH = 126
+_WIDTH = 140
 _COLORS = ("#c0392b", "#7f8c8d", "#2471a3", "#1e8449", "#b9770e", "#6c3483", "#117a65", "#34495e")
 
 

@@ -114,6 +114,7 @@ class Annotator:
     def __init__(self, trial: Trial, pool: NDArray[np.int64], seed: int) -> None:
         self._trial = trial
         self._clips = _only(trial.clips, pool)
+        self._prior = None if trial.prior is None else trial.prior[pool]
         self._seed = seed
 
     def learn(self, labels: Sequence[TaskLabels], strategy: QueryStrategy) -> Learned:
@@ -125,6 +126,7 @@ class Annotator:
             _Reseeded(strategy, self._seed),
             embedder_id=self._trial.embedder_id,
             n_head=N_HEAD,
+            prior=self._prior,
         )
 
     def answer(
@@ -165,7 +167,8 @@ def _measure(trial: Trial, learned: Learned, test: NDArray[np.int64]) -> dict[st
     truth = np.eye(n_classes, dtype=np.int8)[trial.answers[test]]
     if learned.classifier is None:
         return measure(truth, np.full(truth.shape, 1.0 / n_classes), trial.target)
-    probabilities = learned.classifier.probabilities(trial.clips.embeddings[test])
+    prior = None if trial.prior is None else trial.prior[test]
+    probabilities = learned.classifier.probabilities(trial.clips.embeddings[test], prior)
     return measure(truth, probabilities, trial.target)
 
 

@@ -1,6 +1,6 @@
 """Clips whose labels are known, and which of them a simulated run asks about or is measured on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,8 @@ class Trial:
     test_share : float or None
         Each run draws its test recordings from the pool; None keeps to ``is_test``.
     embedder_id : str
+    prior : ndarray of float32, shape=(n_clips, n_classes), or None
+        As ``learn`` takes it.
     """
 
     clips: EmbeddedClips
@@ -43,6 +45,7 @@ class Trial:
     is_test: NDArray[np.bool_]
     test_share: float | None
     embedder_id: str
+    prior: NDArray[np.float32] | None = None
 
 
 def make_trial(
@@ -56,6 +59,7 @@ def make_trial(
     is_test: NDArray[np.bool_] | None,
     test_share: float | None,
     embedder_id: str,
+    prior_of: Callable[[Sequence[str]], NDArray[np.float32] | None] = lambda class_names: None,
 ) -> Trial:
     """Check clips and their labels, and bring them into the form that the loop learns from.
 
@@ -73,6 +77,8 @@ def make_trial(
     is_pool, is_test : ndarray of bool, shape=(n_clips,)
     test_share : float or None
         Instead of ``is_test``: the share of the pool's recordings that each run tests on.
+    prior_of : callable
+        Gives the prior of all clips for the classes' names, where there is one.
 
     Raises
     ------
@@ -109,6 +115,7 @@ def make_trial(
         np.zeros(len(labels), dtype=bool) if is_test is None else is_test,
         test_share,
         embedder_id,
+        prior_of(names),
     )
     if test_share is None:
         _check_sides(trial)
