@@ -35,8 +35,8 @@ def print_json(facts: object) -> None:
 
 
 @contextmanager
-def progress(what: str, *, quiet: bool = False) -> Iterator[Any]:
-    """Draw a bar with clips/s and the time left; on no terminal, a line now and then."""
+def progress(what: str, *, quiet: bool = False, unit: str = "clips") -> Iterator[Any]:
+    """Draw a bar with the rate and the time left; on no terminal, a line now and then."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -49,7 +49,7 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Any]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} clips/s"),
+        TextColumn(f"{{task.fields[rate]}} {unit}/s"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=_out, disable=quiet) as drawn:

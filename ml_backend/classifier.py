@@ -1,9 +1,8 @@
 """Read embeddings: logistic regression with calibrated probabilities, from two labels up.
 
-Embeddings are standardized by the mean and standard deviation of the *whole* set of clips, so that
-a handful of labels does not bend the scale. Classes are balanced: the probabilities are those of a
-world in which every class is equally frequent, because what was asked about is no sample of what
-there is.
+What is read is laid out by ``features.py``, measured on the *whole* set of clips, so that a handful
+of labels does not bend the scale. Classes are balanced: the probabilities are those of a world in
+which every class is equally frequent, because what was asked about is no sample of what there is.
 
 Calibration is temperature scaling [1]_: logits are divided by one number T. It is fitted on logits
 that are out of fold, where no recording is both learned from and scored. So that it neither needs
@@ -34,12 +33,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.coverage import check_finite_rows
+from ml_backend.coverage import check_finite_rows, normalize_rows
+from ml_backend.features import Layout
 
-# Inverse strength of the L2 penalty on standardized embeddings. Of 1e-4 to 1 on mn04 embeddings of
-# unseen recordings: all alike up to 60 labels, beyond that weaker penalties learn the recordings.
-_C = 3e-4
-_LEAST_VARIATION = 1e-5
+# Inverse strength of the L2 penalty. Of 0.04 to 4 on mn04 embeddings of unseen recordings: all
+# alike up to 60 labels, beyond that weaker penalties learn the recordings.
+_C = 0.1
 _N_FOLDS = 5
 _LOG_TEMPERATURE_BOUNDS = (-5.0, 5.0)
 
@@ -55,7 +54,9 @@ class Classifier:
     multi_label : bool
         Whether each class is a yes-or-no head of its own.
     weights : ndarray of float32, shape=(n_classes, embedding_dim)
-        Of raw embeddings: standardization and temperature are folded in.
+        Of unit embeddings: layout and temperature are folded in.
+    prior_weights : ndarray of float64, shape=(n_classes, n_classes)
+        Of the prior's logits; all 0 where it learned without a prior.
     biases : ndarray of float64, shape=(n_classes,)
     constants : ndarray of float64, shape=(n_classes,)
         Probability of a class that could not be learned; NaN where it was.
@@ -64,16 +65,26 @@ class Classifier:
     class_names: tuple[str, ...]
     multi_label: bool
     weights: NDArray[np.float32]
+    prior_weights: NDArray[np.float64]
     biases: NDArray[np.float64]
     constants: NDArray[np.float64]
 
-    def probabilities(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+    @property
+    def needs_prior(self) -> bool:
+        """Whether it reads the prior's logits beside the embedding."""
+        return bool(self.prior_weights.any())
+
+    def probabilities(
+        self, embeddings: NDArray[np.float32], prior: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float64]:
         """Give the class probabilities of clips.
 
         Parameters
         ----------
         embeddings : ndarray, shape=(n_clips, embedding_dim)
             As the embedder gave them.
+        prior : ndarray, shape=(n_clips, n_classes), or None
+            The prior's logits, where the classifier learned with them.
 
         Returns
         -------
@@ -83,14 +94,21 @@ class Classifier:
         Raises
         ------
         ValueError
-            If ``embedding_dim`` is not the one learned from.
+            If ``embedding_dim`` is not the one learned from, or the prior is missing.
         """
         if embeddings.ndim != 2 or embeddings.shape[1] != self.weights.shape[1]:
             raise ValueError(
                 f"embeddings have shape {embeddings.shape}; wanted (n_clips, "
                 f"{self.weights.shape[1]}), from the embedder that the classifier learned from"
             )
-        logits = (embeddings @ self.weights.T).astype(np.float64) + self.biases
+        logits = (normalize_rows(embeddings) @ self.weights.T).astype(np.float64) + self.biases
+        if self.needs_prior:
+            if prior is None or prior.shape != (len(embeddings), len(self.class_names)):
+                raise ValueError(
+                    f"the prior has shape {None if prior is None else prior.shape}; wanted "
+                    f"{(len(embeddings), len(self.class_names))}: it was learned with one"
+                )
+            logits += np.nan_to_num(prior) @ self.prior_weights.T
         is_learned = np.isnan(self.constants)
         probabilities = np.tile(self.constants, (len(embeddings), 1))  # (n_clips, n_classes)
         if self.multi_label:
@@ -105,7 +123,8 @@ class Classifier:
         return {
             "class_names": np.array(self.class_names, dtype=np.str_),
             "multi_label": np.array(self.multi_label),
-            "weights": self.weights,
+            "unit_weights": self.weights,
+            "prior_weights": self.prior_weights,
             "biases": self.biases,
             "constants": self.constants,
         }
@@ -116,7 +135,8 @@ class Classifier:
         return cls(
             class_names=tuple(arrays["class_names"].tolist()),
             multi_label=bool(arrays["multi_label"]),
-            weights=np.asarray(arrays["weights"], dtype=np.float32),
+            weights=np.asarray(arrays["unit_weights"], dtype=np.float32),
+            prior_weights=np.asarray(arrays["prior_weights"], dtype=np.float64),
             biases=np.asarray(arrays["biases"], dtype=np.float64),
             constants=np.asarray(arrays["constants"], dtype=np.float64),
         )
@@ -129,8 +149,8 @@ def fit_classifier(
     *,
     multi_label: bool,
     groups: NDArray[np.int64] | None,
-    pool_mean: NDArray[np.floating],
-    pool_std: NDArray[np.floating],
+    layout: Layout,
+    prior: NDArray[np.float32] | None = None,
     seed: int,
 ) -> Classifier | None:
     """Train on the labeled set.
@@ -146,8 +166,10 @@ def fit_classifier(
         Whether each class is a yes-or-no head of its own.
     groups : ndarray of int64, shape=(n_labeled,), or None
         Recording of each clip; one is never on both sides of a fold. None: each its own.
-    pool_mean, pool_std : ndarray, shape=(embedding_dim,)
-        Of all clips of the project, labeled or not.
+    layout : Layout
+        How all clips of the project lie, labeled or not.
+    prior : ndarray, shape=(n_labeled, n_classes), or None
+        The prior's logits; a class it does not know is a column of NaN.
     seed : int
         Deals recordings out to folds.
 
@@ -166,44 +188,47 @@ def fit_classifier(
     --------
     >>> classifier = fit_classifier(
     ...     np.array([[-1.0], [1.0]], dtype=np.float32), np.eye(2, dtype=np.int8), ["low", "high"],
-    ...     multi_label=False, groups=None, pool_mean=np.zeros(1), pool_std=np.ones(1), seed=0,
+    ...     multi_label=False, groups=None, layout=Layout(np.zeros(1, np.float32), 1.0), seed=0,
     ... )
     >>> classifier.probabilities(np.zeros((1, 1), dtype=np.float32)).round(3).tolist()
     [[0.5, 0.5]]
     """
     _check(embeddings, labels, class_names, multi_label)
-    center = np.asarray(pool_mean, dtype=np.float32)
-    # What varies no more than float32 rounds is no difference between clips.
-    varies = pool_std > _LEAST_VARIATION * np.hypot(pool_mean, pool_std)
-    scale = np.where(varies, pool_std, 1.0).astype(np.float32)
-    standardized = (embeddings - center) / scale  # (n_labeled, embedding_dim)
+    rows = layout.rows(normalize_rows(embeddings), prior)  # (n_labeled, n_features)
     if groups is None:
         groups = np.arange(len(labels))
     n_labeled, n_classes = labels.shape
-    weights = np.zeros((n_classes, embeddings.shape[1]))
+    weights = np.zeros((n_classes, rows.shape[1]))
     biases = np.zeros(n_classes)
     if multi_label:
         constants = (labels.sum(axis=0) + 1.0) / (n_labeled + 2.0)
         for column in range(n_classes):
             answers = labels[:, column].astype(np.int64)
             if 0 < answers.sum() < n_labeled:
-                no_and_yes = _fit_calibrated(standardized, answers, groups, seed)
+                no_and_yes = _fit_calibrated(rows, answers, groups, seed)
                 weights[column], biases[column] = (pair[1] - pair[0] for pair in no_and_yes)
                 constants[column] = np.nan
     else:
         constants = np.full(n_classes, 1.0 / (n_labeled + n_classes))
         seen, answers = np.unique(labels.argmax(axis=1), return_inverse=True)
         if len(seen) > 1:
-            weights[seen], biases[seen] = _fit_calibrated(standardized, answers, groups, seed)
+            weights[seen], biases[seen] = _fit_calibrated(rows, answers, groups, seed)
             constants[seen] = np.nan
     if not np.isnan(constants).any():
         return None
-    weights /= scale
+    embedding_dim = embeddings.shape[1]
+    unit_weights = weights[:, :embedding_dim] / layout.spread
+    biases -= unit_weights @ layout.center
+    prior_weights = np.zeros((n_classes, n_classes))
+    if layout.prior_center is not None and layout.prior_scale is not None and prior is not None:
+        prior_weights[:] = weights[:, embedding_dim:] * layout.prior_scale
+        biases -= prior_weights @ layout.prior_center
     return Classifier(
         class_names=tuple(class_names),
         multi_label=multi_label,
-        weights=weights.astype(np.float32),
-        biases=biases - weights @ center,
+        weights=unit_weights.astype(np.float32),
+        prior_weights=prior_weights,
+        biases=biases,
         constants=constants,
     )
 
@@ -230,16 +255,16 @@ _Linear = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def _fit_calibrated(
-    standardized: NDArray[np.float32],
+    rows: NDArray[np.float64],
     answers: NDArray[np.int64],
     groups: NDArray[np.int64],
     seed: int,
 ) -> _Linear:
-    """Fit weights (n_seen, embedding_dim) and biases (n_seen,), temperature folded in."""
+    """Fit weights (n_seen, n_features) and biases (n_seen,), temperature folded in."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        small, rotation = _rotated(standardized)
+        small, rotation = _rotated(rows)
         weights, biases = _fit(small, answers)
         logits = small @ weights.T + biases
         for fold in range(_N_FOLDS):
@@ -254,13 +279,12 @@ def _fit_calibrated(
 
 
 def _rotated(
-    standardized: NDArray[np.float32],
+    rows: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
     """Express few clips in the space they span: an L2 penalty does not see the difference."""
-    rows = standardized.astype(np.float64)
     if len(rows) >= rows.shape[1]:
         return rows, None
-    basis, triangle = np.linalg.qr(rows.T)  # (embedding_dim, n_labeled), (n_labeled, n_labeled)
+    basis, triangle = np.linalg.qr(rows.T)  # (n_features, n_labeled), (n_labeled, n_labeled)
     return triangle.T, basis.T
 
 

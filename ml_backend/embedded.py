@@ -33,14 +33,19 @@ class EmbeddedClips:
         return normalize_rows(self.embeddings)
 
     @cached_property
-    def mean(self) -> NDArray[np.float32]:
-        """Mean of every dimension over all clips, ``(embedding_dim,)``."""
-        return np.asarray(self.embeddings.mean(axis=0, dtype=np.float64), dtype=np.float32)
+    def center(self) -> NDArray[np.float32]:
+        """Mean of the unit rows, ``(embedding_dim,)``."""
+        if not len(self):
+            return np.zeros(self.embeddings.shape[1], dtype=np.float32)
+        return np.asarray(self.unit.mean(axis=0, dtype=np.float64), dtype=np.float32)
 
     @cached_property
-    def std(self) -> NDArray[np.float32]:
-        """Standard deviation of every dimension over all clips, ``(embedding_dim,)``."""
-        return np.asarray(self.embeddings.std(axis=0, dtype=np.float64), dtype=np.float32)
+    def spread(self) -> float:
+        """Root mean squared distance of the unit rows from their mean."""
+        if not len(self):
+            return 0.0
+        squared = np.einsum("ij,ij->", self.unit, self.unit, dtype=np.float64) / len(self)
+        return float(np.sqrt(max(squared - (self.center.astype(np.float64) ** 2).sum(), 0.0)))
 
     def rows(self, task_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Find the rows of tasks that are embedded, in the order asked; others are left out."""

@@ -5,6 +5,8 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,6 @@ from ml_backend.audio import read_recording, waveform
 from ml_backend.clip import Task
 from ml_backend.embedders import Embedder, check_waveform
 from ml_backend.errors import AudioError, LabelStudioError
-from ml_backend.fetch import Fetcher
 from ml_backend.store import Store
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,31 @@ BATCH = 32
 MAX_HEARD_S = 60.0
 """How much of a clip is heard at most, in s: longer recordings should be cut by the importer."""
 
+_FILES = 0
+"""In a store of files there is one project only, with a number that Label Studio never gives."""
+
+
+class Source(Protocol):
+    """Where clips come from: a ``Fetcher``, or the disk."""
+
+    def fetch(self, address: str) -> Path | bytes:
+        """Give the file at an address, or its content."""
+        ...
+
+    def check(self) -> None:
+        """Raise where it is the source that fails, not a clip of it."""
+
+
+class Disk:
+    """Clips whose addresses are paths."""
+
+    def fetch(self, address: str) -> Path:
+        """Give the path."""
+        return Path(address)
+
+    def check(self) -> None:
+        """Do nothing: the disk is there."""
+
 
 class Listener:
     """Embeds the clips of tasks, batch by batch, and keeps each batch as soon as it is made."""
@@ -32,7 +58,7 @@ class Listener:
     def __init__(
         self,
         store: Store,
-        fetcher: Fetcher,
+        fetcher: Source,
         embedder: Embedder,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -129,3 +155,42 @@ def _within(deadline: float | None, reading: "Future[Reading]") -> Reading:
         return reading.result(None if deadline is None else max(deadline - time.monotonic(), 0.0))
     except TimeoutError:
         return None
+
+
+def hear_files(
+    store: Store,
+    embedder: Embedder,
+    clip_keys: Sequence[str],
+    paths: Sequence[Path],
+    on_progress: Callable[[int, int], None],
+) -> tuple[NDArray[np.int64], NDArray[np.float32], list[str]]:
+    """Embed files of the disk, as far as the store does not hold their embeddings already.
+
+    Returns
+    -------
+    heard : ndarray of int64, shape=(n_heard,)
+        Rows of the files that could be heard.
+    embeddings : ndarray of float32, shape=(n_heard, embedding_dim)
+    reasons : list of str
+        Why the others could not.
+    """
+    tasks = [
+        Task(row, key, str(path))
+        for row, (key, path) in enumerate(zip(clip_keys, paths, strict=True))
+    ]
+    held = set(store.clips.embeddings(embedder.embedder_id, clip_keys)[0])
+    new = [task for task in tasks if task.clip_key not in held]
+    listener = Listener(store, Disk(), embedder)
+    on_progress(len(tasks) - len(new), len(tasks))
+    for start in range(0, len(new), BATCH):
+        listener.hear(new[start : start + BATCH])
+        on_progress(len(tasks) - len(new) + min(start + BATCH, len(new)), len(tasks))
+    keys, vectors = store.clips.embeddings(embedder.embedder_id, clip_keys)
+    row_of = {key: row for row, key in enumerate(keys)}
+    heard = np.array([t.task_id for t in tasks if t.clip_key in row_of], dtype=np.int64)
+    rows = np.array([row_of[t.clip_key] for t in tasks if t.clip_key in row_of], dtype=np.int64)
+    store.clips.replace_tasks(_FILES, tasks)
+    reasons = [
+        reason for _, reason in store.clips.unheard(_FILES, embedder.embedder_id, limit=len(tasks))
+    ]
+    return heard, vectors[rows] if len(rows) else vectors, reasons

@@ -24,6 +24,7 @@ def judge(
     classifier: Classifier | None,
     embeddings: NDArray[np.float32],
     labeled_unit: NDArray[np.float32],
+    prior: NDArray[np.float32] | None = None,
 ) -> Judgment:
     """Judge clips by a classifier and by the labeled set.
 
@@ -35,11 +36,13 @@ def judge(
         As the embedder gave them.
     labeled_unit : ndarray, shape=(n_labeled, embedding_dim)
         The labeled clips, rows of length 1.
+    prior : ndarray, shape=(n_clips, n_classes), or None
+        The prior's logits, where the classifier learned with them.
     """
     distance = coverage_distance(normalize_rows(embeddings), labeled_unit)
     if classifier is None:
         return Judgment(None, None, None, distance)
-    probabilities = classifier.probabilities(embeddings)
+    probabilities = classifier.probabilities(embeddings, prior)
     entropy = binary_entropy if classifier.multi_label else normalized_entropy
     return Judgment(
         probabilities,

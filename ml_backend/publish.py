@@ -12,6 +12,7 @@ from ml_backend.judge import judge
 from ml_backend.label_config import LabelConfig
 from ml_backend.label_studio import LabelStudio
 from ml_backend.prediction import build_prediction
+from ml_backend.prior import Prior
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Edition:
     """A model version in the form that predictions are written from.
 
     ``order`` holds task numbers, best first; ``labeled_unit`` the labeled clips as rows of
-    length 1; ``classifier`` is None before one could be trained.
+    length 1; ``classifier`` is None before one could be trained, ``prior`` where there is none.
     """
 
     model_version: str
@@ -27,6 +28,7 @@ class Edition:
     classifier: Classifier | None
     order: NDArray[np.int64]
     labeled_unit: NDArray[np.float32]
+    prior: Prior | None = None
 
     def between(self, clips: EmbeddedClips, start: int, stop: int) -> list[dict[str, object]]:
         """Write the predictions of ranks ``start`` to ``stop``, less tasks deleted since."""
@@ -52,7 +54,9 @@ class Edition:
         """
         if not len(task_ids):
             return []
-        judged = judge(self.classifier, embeddings, self.labeled_unit)
+        is_read = self.classifier is not None and self.classifier.needs_prior
+        prior = self.prior.logits(embeddings) if self.prior is not None and is_read else None
+        judged = judge(self.classifier, embeddings, self.labeled_unit, prior)
         return [
             build_prediction(
                 int(task_id),

@@ -11,9 +11,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml_backend.annotation import read_annotations
 from ml_backend.classifier import Classifier
@@ -22,6 +24,7 @@ from ml_backend.embedded import EmbeddedClips, embedded_clips
 from ml_backend.errors import LabelStudioError, LabelStudioNotFoundError
 from ml_backend.label_config import LabelConfig, parse_label_config
 from ml_backend.label_studio import LabelStudio
+from ml_backend.prior import Prior, Tagger
 from ml_backend.publish import Edition, publish_head
 from ml_backend.query_strategy import get_strategy
 from ml_backend.settings import Settings
@@ -37,6 +40,13 @@ FIRST_ORDER = 200
 _PROJECTS_HELD = 8
 
 
+@dataclass(frozen=True)
+class _HeldPrior:
+    clips: EmbeddedClips
+    columns: tuple[tuple[int, ...], ...]
+    logits: NDArray[np.float32]
+
+
 class Reconciler:
     """Does rounds; keeps the embeddings of the last few projects in memory between them."""
 
@@ -47,12 +57,15 @@ class Reconciler:
         settings: Settings,
         embedder_id: str,
         clock: Callable[[], float] = time.time,
+        tagger: Tagger | None = None,
     ) -> None:
         self._store = store
         self._label_studio = label_studio
         self._settings = settings
         self._embedder_id = embedder_id
         self._clock = clock
+        self._tagger = tagger
+        self._priors: OrderedDict[int, _HeldPrior] = OrderedDict()
         self._held: OrderedDict[int, EmbeddedClips] = OrderedDict()
         self._lock = threading.Lock()
         self._asked: dict[int, tuple[object, ...]] = {}
@@ -98,7 +111,9 @@ class Reconciler:
             self._asked[project_id] = _question(project)
             return None
         strategy = get_strategy(self._settings.strategy)
-        wanted = name_version(clips, labels, config, strategy, self._embedder_id)
+        with _timed(timings_s, "prior"):
+            prior, logits = self._prior(project_id, clips, config)
+        wanted = name_version(clips, labels, config, strategy, self._embedder_id, logits)
         if progress is not None and progress.model_version == wanted:
             is_shown = project.get("model_version") == wanted
             if is_shown or not progress.n_ranked:
@@ -113,9 +128,10 @@ class Reconciler:
                 embedder_id=self._embedder_id,
                 n_head=self._settings.head_size,
                 n_annotators_wanted=project.get("maximum_annotations") or 1,
+                prior=logits,
             )
         with _timed(timings_s, "publish"):
-            self._publish(project_id, learned, labels, clips, config)
+            self._publish(project_id, learned, labels, clips, config, prior)
         self._asked[project_id] = _question(project)
         timings_s["total"] = sum(timings_s.values())
         self._store.versions.add_round(
@@ -172,7 +188,29 @@ class Reconciler:
         project = self._label_studio.project(project_id)
         if project.get("model_version") != version.model_version:
             return None
-        return open_edition(version, parse_label_config(project["label_config"]), clips)
+        config = parse_label_config(project["label_config"])
+        prior = self._tagger.prior(config.class_names) if self._tagger else None
+        return open_edition(version, config, clips, prior)
+
+    def _prior(
+        self, project_id: int, clips: EmbeddedClips, config: LabelConfig
+    ) -> tuple[Prior | None, NDArray[np.float32] | None]:
+        """Give the prior of a project's classes and its logits, made once for the same clips."""
+        prior = self._tagger.prior(config.class_names) if self._tagger else None
+        if prior is None:
+            return None, None
+        with self._lock:
+            held = self._priors.get(project_id)
+        if held is None or held.clips is not clips or held.columns != prior.columns:
+            held = _HeldPrior(clips, prior.columns, prior.logits(clips.embeddings))
+            named = dict(zip(config.class_names, prior.names, strict=True))
+            self._store.facts.write(f"names of project {project_id}", named)
+        with self._lock:
+            self._priors[project_id] = held
+            self._priors.move_to_end(project_id)
+            while len(self._priors) > _PROJECTS_HELD:
+                self._priors.popitem(last=False)
+        return prior, held.logits
 
     def _is_too_early(
         self, project_id: int, clips: EmbeddedClips, progress: Progress | None
@@ -199,6 +237,7 @@ class Reconciler:
         labels: list[TaskLabels],
         clips: EmbeddedClips,
         config: LabelConfig,
+        prior: Prior | None,
     ) -> None:
         labeled_ids = [one.task_id for one in labels if one.labels is not None]
         version = Version(
@@ -208,7 +247,7 @@ class Reconciler:
             learned.classifier.to_arrays() if learned.classifier else None,
             {"task_ids": learned.order, "labeled_task_ids": np.array(labeled_ids, dtype=np.int64)},
         )
-        edition = open_edition(version, config, clips)
+        edition = open_edition(version, config, clips, prior)
         self._store.versions.add(project_id, version)
         try:
             n_published = publish_head(
@@ -221,7 +260,9 @@ class Reconciler:
         self._store.versions.set_published(project_id, learned.model_version, n_published)
 
 
-def open_edition(version: Version, config: LabelConfig, clips: EmbeddedClips) -> Edition:
+def open_edition(
+    version: Version, config: LabelConfig, clips: EmbeddedClips, prior: Prior | None
+) -> Edition:
     """Bring a stored version into the form that predictions are written from."""
     ranking = version.ranking or {}
     labeled = clips.rows(ranking["labeled_task_ids"].astype(np.int64))
@@ -231,6 +272,7 @@ def open_edition(version: Version, config: LabelConfig, clips: EmbeddedClips) ->
         Classifier.from_arrays(version.classifier) if version.classifier else None,
         ranking["task_ids"].astype(np.int64),
         clips.unit[labeled],
+        prior,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from ml_backend.errors import SettingsError
 
 ENV_FILES = ("earmark.env", ".demo/earmark.env")
-STRATEGIES = ("entropy-coverage", "uncertainty", "random")
+STRATEGIES = ("default", "entropy-coverage", "uncertainty", "random")
 
 
 def _setting(name: str, meaning: str, default: Any = MISSING) -> Any:
@@ -74,6 +74,12 @@ class Settings:
     )
     strategy: str = _setting(
         "EARMARK_STRATEGY", "Query strategy: " + ", ".join(STRATEGIES), STRATEGIES[0]
+    )
+    names: str = _setting(
+        "EARMARK_NAMES",
+        "What class names mean to AudioSet, where Earmark guesses wrong: "
+        "`siren=Siren\\|Police car (siren);hum=`",
+        "",
     )
     head_size: int = _setting("EARMARK_HEAD_SIZE", "How many clips a round publishes at once", 200)
     debounce_s: float = _setting(

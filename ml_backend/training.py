@@ -12,10 +12,13 @@ from ml_backend.classifier import Classifier, fit_classifier
 from ml_backend.clip import TaskLabels
 from ml_backend.coverage import coverage_distance
 from ml_backend.embedded import EmbeddedClips
+from ml_backend.features import lay_out
 from ml_backend.label_config import LabelConfig
 from ml_backend.query_strategy import Pool, QueryStrategy
 
 _SEED = 0
+_METHOD = "unit rows, prior"
+"""What is learned from the same state when this changes is another version."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,12 @@ def name_version(
     config: LabelConfig,
     strategy: QueryStrategy,
     embedder_id: str,
+    prior: NDArray[np.float32] | None = None,
 ) -> str:
     """Name the version that this state leads to, without the work: same state, same name."""
     answers = sorted(labels, key=lambda one: one.task_id)
     n_usable = sum(one.labels is not None for one in answers)
-    digest = _digest(clips, answers, config, strategy.name, embedder_id)
+    digest = _digest(clips, answers, config, strategy.name, embedder_id, prior)
     return f"earmark-{n_usable}-{digest[:12]}"
 
 
@@ -56,6 +60,7 @@ def learn(
     embedder_id: str,
     n_head: int,
     n_annotators_wanted: int = 1,
+    prior: NDArray[np.float32] | None = None,
 ) -> Learned:
     """Train on the labeled set and rank the pool.
 
@@ -76,7 +81,19 @@ def learn(
         How many clips are ranked greedily.
     n_annotators_wanted : int
         How many annotators the project wants for each clip.
+    prior : ndarray of float32, shape=(n_clips, n_classes), or None
+        What is known before any label (``Prior.logits``), by rows of ``clips``; a class without
+        it is a column of NaN.
+
+    Raises
+    ------
+    ValueError
+        If the prior has another shape.
     """
+    if prior is not None and prior.shape != (len(clips), len(config.class_names)):
+        raise ValueError(
+            f"the prior has shape {prior.shape}; wanted {(len(clips), len(config.class_names))}"
+        )
     answers = sorted(labels, key=lambda one: one.task_id)
     usable = [one for one in answers if one.labels is not None]
     labeled = clips.rows([one.task_id for one in usable])
@@ -93,8 +110,8 @@ def learn(
         config.class_names,
         multi_label=config.multi_label,
         groups=_groups(clips.recordings[labeled]),
-        pool_mean=clips.mean,
-        pool_std=clips.std,
+        layout=lay_out(clips.center, clips.spread, prior),
+        prior=None if prior is None else prior[labeled],
         seed=_SEED,
     )
     begun = [
@@ -105,7 +122,8 @@ def learn(
     is_pool = np.ones(len(clips), dtype=bool)
     is_pool[clips.rows([one.task_id for one in answers])] = False
     pool_rows = np.flatnonzero(is_pool)
-    model_version = name_version(clips, answers, config, strategy, embedder_id)
+    model_version = name_version(clips, answers, config, strategy, embedder_id, prior)
+    pool_prior = None if prior is None else prior[pool_rows]
     ranking = strategy.rank(
         Pool(
             embeddings=clips.unit[pool_rows],
@@ -113,10 +131,17 @@ def learn(
             probabilities=(
                 None
                 if classifier is None
-                else classifier.probabilities(clips.embeddings[pool_rows])
+                else classifier.probabilities(clips.embeddings[pool_rows], pool_prior)
             ),
             recordings=clips.recordings[pool_rows],
             multi_label=config.multi_label,
+            labels=matrix,
+            prior=pool_prior,
+            predict=(
+                None
+                if classifier is None
+                else lambda rows: classifier.probabilities(rows, pool_prior)
+            ),
         ),
         n_head,
         np.random.default_rng(int(model_version[-12:], 16)),
@@ -145,13 +170,16 @@ def _digest(
     config: LabelConfig,
     strategy: str,
     embedder_id: str,
+    prior: NDArray[np.float32] | None,
 ) -> str:
     said = [
         [one.task_id, None if one.labels is None else sorted(one.labels), one.n_annotators]
         for one in answers
     ]
-    state = [embedder_id, strategy, config.class_names, config.multi_label, said]
+    state = [_METHOD, embedder_id, strategy, config.class_names, config.multi_label, said]
     digest = hashlib.sha256(json.dumps(state).encode())
     digest.update(clips.task_ids.tobytes())
     digest.update("".join(clips.clip_keys).encode())
+    if prior is not None:
+        digest.update(prior.tobytes())
     return digest.hexdigest()

@@ -19,6 +19,7 @@ from ml_backend.errors import EarmarkError
 from ml_backend.fetch import Fetcher
 from ml_backend.hear import BATCH, Listener
 from ml_backend.label_studio import LabelStudio
+from ml_backend.prior import find_tagger
 from ml_backend.reconcile import Reconciler
 from ml_backend.rest import Rest
 from ml_backend.settings import Settings
@@ -45,7 +46,12 @@ class Worker:
         self._settings = settings
         self._store = store
         self._embedder_id = embedder.embedder_id
-        self._reconciler = Reconciler(store, label_studio, settings, embedder.embedder_id)
+        tagger, why_no_names = find_tagger(
+            embedder, settings.weights, settings.data_dir / "weights", settings.names
+        )
+        self._reconciler = Reconciler(
+            store, label_studio, settings, embedder.embedder_id, tagger=tagger
+        )
         self._rest = Rest(store, label_studio, settings, self._reconciler)
         fetcher = Fetcher(label_studio, settings.files_root, settings.audio_hosts)
         self._listener = Listener(store, fetcher, embedder)
@@ -53,7 +59,11 @@ class Worker:
         self._rounds: dict[int, tuple[Turn, Future[None]]] = {}
         store.facts.write(
             "embedder",
-            {"embedder_id": embedder.embedder_id, "warning": embedder.warning},
+            {
+                "embedder_id": embedder.embedder_id,
+                "warning": embedder.warning,
+                "why_no_names": why_no_names,
+            },
         )
 
     def run(self, stop: threading.Event) -> None:

@@ -7,8 +7,11 @@ from sklearn.linear_model import LogisticRegression
 
 from ml_backend import classifier as module
 from ml_backend.classifier import Classifier, fit_classifier
+from ml_backend.coverage import normalize_rows
+from ml_backend.features import lay_out
 
 DIM = 16
+FAR = 1_000.0
 
 
 def one_hot(answers, n_classes):
@@ -24,17 +27,37 @@ def blobs(n_clips, n_classes, *, distance=2.0, seed=0):
     return embeddings.astype(np.float32), answers, centers
 
 
-def fit(embeddings, labels, **changed):
-    embeddings = np.asarray(embeddings, dtype=np.float32)
+def far(rows):
+    """Move rows so far from the origin that their directions differ as the rows do."""
+    rows = np.asarray(rows, dtype=np.float64)
+    return np.hstack([rows, np.full((len(rows), 1), FAR)]).astype(np.float32)
+
+
+def fit(rows, labels, **changed):
+    """Train on rows as they are: seen from far away, with a spread as if each varied by 1."""
+    embeddings = far(rows)
+    center = np.append(np.zeros(DIM if not len(embeddings) else embeddings.shape[1] - 1), 1.0)
     given = {
         "class_names": [f"class {k}" for k in range(labels.shape[1])],
         "multi_label": False,
         "groups": None,
-        "pool_mean": np.zeros(embeddings.shape[1]),
-        "pool_std": np.ones(embeddings.shape[1]),
+        "layout": lay_out(center.astype(np.float32), np.sqrt(len(center) - 1) / FAR),
         "seed": 0,
     }
-    return fit_classifier(embeddings, labels, **(given | changed))
+    return Seen(fit_classifier(embeddings, labels, **(given | changed)))
+
+
+class Seen:
+    """A classifier asked about rows seen from far away."""
+
+    def __new__(cls, classifier):
+        return None if classifier is None else super().__new__(cls)
+
+    def __init__(self, classifier):
+        self.classifier = classifier
+
+    def probabilities(self, rows):
+        return self.classifier.probabilities(far(rows))
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 6])
@@ -134,10 +157,11 @@ def test_few_clips_give_the_same_as_fitting_all_dimensions():
     answers[:2] = 0, 1
     wide = np.hstack([embeddings, np.random.default_rng(1).normal(size=(12, 48))])
     plain = LogisticRegression(C=module._C, class_weight="balanced", tol=1e-8)
-    plain.fit(wide, answers)
-    found = fit(wide, one_hot(answers, 2)).probabilities(wide.astype(np.float32))
+    laid_out = wide / 8  # 64 dimensions: the mean squared length is 1
+    plain.fit(laid_out, answers)
+    found = fit(wide, one_hot(answers, 2)).probabilities(wide)
     ours = np.log(found[:, 1] / found[:, 0])
-    theirs = plain.decision_function(wide)
+    theirs = plain.decision_function(laid_out)
     # Equal but for the temperature.
     np.testing.assert_allclose(ours / ours.std(), theirs / theirs.std(), atol=0.02)
 
@@ -174,31 +198,89 @@ def test_renaming_classes_renames_probabilities():
     np.testing.assert_allclose(swapped[:, swap], plain, atol=0.02)
 
 
-def test_the_scale_of_embeddings_makes_no_difference():
+def learn(embeddings, answers, *, prior=None, prior_of_all=None):
+    """Train on embeddings as an embedder gives them, laid out by themselves."""
+    unit = normalize_rows(embeddings)
+    center = unit.mean(axis=0)
+    spread = float(np.sqrt(((unit - center) ** 2).sum(axis=1).mean()))
+    return fit_classifier(
+        embeddings,
+        one_hot(answers, 2),
+        ["siren", "other"],
+        multi_label=False,
+        groups=None,
+        layout=lay_out(center, spread, prior if prior_of_all is None else prior_of_all),
+        prior=prior,
+        seed=0,
+    )
+
+
+def test_the_length_of_an_embedding_makes_no_difference():
     embeddings, answers, _ = blobs(60, 2)
-    stretch, shift = np.geomspace(0.01, 100, DIM), np.linspace(-5, 5, DIM)
-    plain = fit(embeddings, one_hot(answers, 2)).probabilities(embeddings)
-    moved = (embeddings * stretch + shift).astype(np.float32)
-    again = fit(moved, one_hot(answers, 2), pool_mean=shift, pool_std=stretch)
-    np.testing.assert_allclose(again.probabilities(moved), plain, atol=1e-3)
+    louder = embeddings * np.geomspace(0.01, 100, 60, dtype=np.float32)[:, None]
+    plain = learn(embeddings, answers).probabilities(embeddings)
+    np.testing.assert_allclose(learn(louder, answers).probabilities(louder), plain, atol=1e-4)
 
 
-def test_a_dimension_that_never_varies_does_no_harm():
-    embeddings, answers, _ = blobs(60, 2)
-    spread = np.append(np.ones(DIM - 1), 0.0)
-    embeddings[:, -1] = 0.0
-    classifier = fit(embeddings, one_hot(answers, 2), pool_std=spread)
-    assert np.isfinite(classifier.probabilities(embeddings)).all()
+def test_clips_all_alike_leave_it_open():
+    embeddings = np.ones((6, DIM), np.float32)
+    found = learn(embeddings, np.array([0, 1, 0, 1, 0, 1])).probabilities(embeddings)
+    np.testing.assert_allclose(found, 0.5, atol=1e-3)
 
 
-def test_a_dimension_that_varies_no_more_than_float32_rounds_decides_nothing():
-    embeddings, answers, _ = blobs(60, 2)
-    rng = np.random.default_rng(1)
-    embeddings[:, -1] = np.float32(-11.5129) + rng.choice([0.0, 1e-6], 60)
-    mean, spread = embeddings.mean(axis=0), embeddings.std(axis=0)
-    classifier = fit(embeddings, one_hot(answers, 2), pool_mean=mean, pool_std=spread)
-    alone = np.vstack([classifier.probabilities(row[None]) for row in embeddings])
-    np.testing.assert_allclose(alone, classifier.probabilities(embeddings), atol=1e-5)
+def prior_for(answers, *, strength, seed=0):
+    """Logits that know the first class and nothing of the second."""
+    known = strength * (answers == 0) + np.random.default_rng(seed).normal(size=len(answers)) - 6
+    return np.stack([known, np.full(len(answers), np.nan)], axis=1).astype(np.float32)
+
+
+def test_a_prior_tells_apart_what_embeddings_do_not():
+    rng = np.random.default_rng(0)
+    answers = np.arange(400) % 2
+    embeddings = rng.normal(size=(400, 64)).astype(np.float32)
+    prior = prior_for(answers, strength=6.0)
+    few = slice(0, 20)
+    right = []
+    for shown in (None, prior):
+        classifier = learn(
+            embeddings[few], answers[few], prior=None if shown is None else shown[few],
+            prior_of_all=shown,
+        )  # fmt: skip
+        says = classifier.probabilities(embeddings, shown).argmax(axis=1)
+        right.append((says == answers)[20:].mean())
+    assert right[0] < 0.6
+    assert right[1] > 0.8
+
+
+def test_a_prior_that_is_wrong_is_overruled():
+    embeddings, answers, _ = blobs(400, 2, distance=4.0)
+    prior = prior_for(1 - answers, strength=1.0)
+    few = slice(0, 60)
+    classifier = learn(embeddings[few], answers[few], prior=prior[few], prior_of_all=prior)
+    says = classifier.probabilities(embeddings, prior).argmax(axis=1)
+    assert (says == answers)[60:].mean() > 0.9
+
+
+def test_a_classifier_that_read_a_prior_wants_one():
+    embeddings, answers, _ = blobs(40, 2)
+    prior = prior_for(answers, strength=3.0)
+    classifier = learn(embeddings, answers, prior=prior)
+    assert classifier.needs_prior
+    with pytest.raises(ValueError, match=r"prior has shape None; wanted \(40, 2\)"):
+        classifier.probabilities(embeddings)
+    again = Classifier.from_arrays(classifier.to_arrays())
+    np.testing.assert_array_equal(
+        again.probabilities(embeddings, prior), classifier.probabilities(embeddings, prior)
+    )
+
+
+def test_a_prior_that_knows_nothing_is_none():
+    embeddings, answers, _ = blobs(40, 2)
+    blank = learn(embeddings, answers, prior=np.full((40, 2), np.nan, np.float32))
+    assert not blank.needs_prior
+    np.testing.assert_array_equal(
+        blank.probabilities(embeddings), learn(embeddings, answers).probabilities(embeddings)
+    )
 
 
 def test_equal_clips_with_different_answers_leave_it_open():
@@ -209,7 +291,7 @@ def test_equal_clips_with_different_answers_leave_it_open():
 
 def test_the_same_labels_give_the_same_numbers():
     embeddings, answers, _ = blobs(60, 3)
-    first, second = (fit(embeddings, one_hot(answers, 3)) for _ in range(2))
+    first, second = (fit(embeddings, one_hot(answers, 3)).classifier for _ in range(2))
     np.testing.assert_array_equal(first.weights, second.weights)
 
 
@@ -218,19 +300,20 @@ def test_a_saved_classifier_says_the_same_and_needs_no_pickle(multi_label):
     embeddings, answers, _ = blobs(40, 2)
     names = ["siren", "Straße & Co", "never chosen"]
     labels = one_hot(answers, 3)
-    saved = fit(embeddings, labels, class_names=names, multi_label=multi_label)
+    saved = fit(embeddings, labels, class_names=names, multi_label=multi_label).classifier
     file = io.BytesIO()
     np.savez(file, **saved.to_arrays())
     file.seek(0)
     with np.load(file, allow_pickle=False) as arrays:
         loaded = Classifier.from_arrays(arrays)
     assert (loaded.class_names, loaded.multi_label) == (tuple(names), multi_label)
-    np.testing.assert_array_equal(loaded.probabilities(embeddings), saved.probabilities(embeddings))
+    seen = far(embeddings)
+    np.testing.assert_array_equal(loaded.probabilities(seen), saved.probabilities(seen))
 
 
 def test_embeddings_of_another_embedder_are_refused():
     embeddings, answers, _ = blobs(40, 2)
-    with pytest.raises(ValueError, match=r"shape \(40, 3\); wanted \(n_clips, 16\)"):
+    with pytest.raises(ValueError, match=r"shape \(40, 4\); wanted \(n_clips, 17\)"):
         fit(embeddings, one_hot(answers, 2)).probabilities(embeddings[:, :3])
 
 

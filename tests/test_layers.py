@@ -14,14 +14,15 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "errors",
     "settings clip handshake migrations",
-    "audio spectrogram uncertainty coverage greedy label_config label_studio",
+    "audio audit spectrogram uncertainty coverage greedy features label_config label_studio",
     "embedders store annotation prediction fetch embedded",
-    "classifier query_strategy hear",
-    "judge training",
+    "classifier strategies prior hear evaluation",
+    "judge query_strategy",
+    "training trial learning_curves",
     "publish",
     "reconcile",
     "rest",
-    "worker",
+    "worker simulate",
     "web",
 )
 # What the importer may know of the backend; its command line sees both whole.
@@ -46,6 +47,7 @@ OWNERS = {
     "sklearn": ("ml_backend.classifier", "ml_backend.worker"),  # which warms it up
     "umap": ("ml_backend.similarity_map",),
     "av": ("ml_backend.audio",),
+    "matplotlib": ("importer.curve_report",),
     "pyarrow": ("importer.table",),
     "typer": ("importer.cli",),
 }
@@ -60,6 +62,7 @@ HEAVY = (
     "umap",
     "sklearn",
     "librosa",
+    "matplotlib",
     "flask",
     "pandas",
     "onnxruntime",

@@ -225,7 +225,7 @@ def test_columns_of_another_length_are_refused():
 
 def test_the_strategies_are_those_the_settings_offer():
     assert [get_strategy(name).name for name in STRATEGIES] == list(STRATEGIES)
-    with pytest.raises(SettingsError, match="choose one of entropy-coverage"):
+    with pytest.raises(SettingsError, match="choose one of default, entropy-coverage"):
         get_strategy("cleverest")
 
 

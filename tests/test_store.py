@@ -300,6 +300,21 @@ def test_rounds_are_numbered_and_listed_newest_first(store):
     assert store.versions.rounds(1)[0].timings_s == {"total": 0.5}
 
 
+def test_a_round_is_measured_after_it_was_done(store):
+    for n_labeled in range(4):
+        store.versions.add_round(1, Round(0, "v", 0.0, n_labeled, 10, {"total": 0.5}))
+    store.versions.set_figures(1, 2, {"kappa": 0.5})
+    store.versions.set_figures(1, 3, {"kappa": 0.9})
+    assert [one.figures for one in store.versions.rounds(1)] == [
+        None,
+        {"kappa": 0.9},
+        {"kappa": 0.5},
+        None,
+    ]
+    assert [one.number for one in store.versions.measured_rounds(1)] == [3, 2]
+    assert [one.number for one in store.versions.measured_rounds(1, limit=1)] == [3]
+
+
 def test_a_project_that_is_gone_leaves_no_trace_but_its_embeddings(store):
     store.agenda.hint(1, now=1.0)
     store.clips.replace_tasks(1, [task(1)])

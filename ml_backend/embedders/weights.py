@@ -75,7 +75,7 @@ mn04_as_mAP_432.pt, or the folder that holds it.
         return Weights(path, expected)
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
-        sha256 = _download(f"{release_url}/{path.name}", path, expected)
+        sha256 = download(f"{release_url}/{path.name}", path, expected)
         record.write_text(sha256 + "\n", encoding="ascii")
     except OSError as error:
         raise WeightsError(
@@ -130,8 +130,14 @@ def _local_weights(name: str, weights: Path) -> Weights:
     return Weights(path, sha256)
 
 
-def _download(url: str, path: Path, expected: str | None) -> str:
-    """Fetch ``url`` into ``path`` and give its sha256, which must be the expected one."""
+def download(url: str, path: Path, expected: str | None) -> str:
+    """Fetch ``url`` into ``path`` and give its sha256, which must be the expected one.
+
+    Raises
+    ------
+    WeightsError
+        If it cannot be had or has another sha256; nothing is left at ``path`` then.
+    """
     import httpx
 
     remedy = f"Fetch {url} yourself and let EARMARK_WEIGHTS name the file or its folder."

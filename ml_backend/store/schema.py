@@ -102,6 +102,7 @@ round_ = Table(
     Column("n_labeled", Integer, nullable=False),
     Column("n_pool", Integer, nullable=False),
     Column("timings_s", JSON, nullable=False),
+    Column("figures", JSON(none_as_null=True)),
 )
 
 fact = Table(

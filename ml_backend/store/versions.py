@@ -1,11 +1,12 @@
 """Model versions with their order, and the rounds that made them."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import ColumnElement, Engine, delete, select, true, update
 from sqlalchemy import func as sql
 
 from ml_backend.store.dialect import upsert
@@ -41,7 +42,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Round:
-    """One turn of the loop: when, from how many labels, and what each step took in seconds."""
+    """One turn of the loop: when, from how many labels, and what each step took in seconds.
+
+    ``figures`` tells what its classifier was worth, None where nobody looked.
+    """
 
     number: int
     model_version: str
@@ -49,6 +53,7 @@ class Round:
     n_labeled: int
     n_pool: int
     timings_s: dict[str, float]
+    figures: dict[str, Any] | None = None
 
 
 class Versions:
@@ -162,24 +167,31 @@ class Versions:
 
     def rounds(self, project_id: int, *, limit: int = 20) -> list[Round]:
         """List the last rounds, newest first."""
+        return self._rounds(project_id, limit, true())
+
+    def measured_rounds(self, project_id: int, *, limit: int = 100) -> list[Round]:
+        """List the last rounds whose figures were taken, newest first."""
+        return self._rounds(project_id, limit, round_.c.figures.is_not(None))
+
+    def _rounds(self, project_id: int, limit: int, which: ColumnElement[bool]) -> list[Round]:
         statement = (
-            select(round_)
-            .where(round_.c.project_id == project_id)
+            select(*(round_.c[one.name] for one in fields(Round)))
+            .where(round_.c.project_id == project_id, which)
             .order_by(round_.c.number.desc())
             .limit(limit)
         )
         with self._engine.connect() as connection:
-            return [
-                Round(
-                    row.number,
-                    row.model_version,
-                    row.finished_at,
-                    row.n_labeled,
-                    row.n_pool,
-                    row.timings_s,
-                )
-                for row in connection.execute(statement)
-            ]
+            return [Round(*row) for row in connection.execute(statement)]
+
+    def set_figures(self, project_id: int, number: int, figures: dict[str, Any]) -> None:
+        """Keep what a round's classifier was found to be worth."""
+        statement = (
+            update(round_)
+            .where(round_.c.project_id == project_id, round_.c.number == number)
+            .values(figures=figures)
+        )
+        with self._engine.begin() as connection:
+            connection.execute(statement)
 
     def forget(self, project_id: int) -> None:
         """Drop a project's versions and rounds."""

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ml_backend.fetch import Fetcher
 from ml_backend.hear import Listener
 from ml_backend.label_config import LabelConfig, parse_label_config
 from ml_backend.label_studio import LabelStudio
+from ml_backend.prior import Tagger, find_tagger
 from ml_backend.publish import Edition
 from ml_backend.settings import Settings
 from ml_backend.store import Store
@@ -38,7 +39,7 @@ class Oracle:
         self._label_studio = label_studio
         self._lock = threading.Lock()
         self._loading = threading.Lock()  # takes seconds: who needs no embedder does not wait
-        self._ears: tuple[str, Listener] | None = None
+        self._ears: _Ears | None = None
         self._edition: tuple[int, Edition] | None = None
 
     def predict(
@@ -117,12 +118,20 @@ class Oracle:
             task.clip_key for task in self._store.clips.tasks(project_id) if task.task_id in labeled
         ]
         _, vectors = self._store.clips.embeddings(version.embedder_id, keys)
+        classifier = Classifier.from_arrays(version.classifier) if version.classifier else None
+        prior = None
+        if classifier is not None and classifier.needs_prior:
+            ears = self._listening(version.embedder_id)
+            if ears is None or ears.tagger is None:
+                return None
+            prior = ears.tagger.prior(config.class_names)
         return Edition(
             version.model_version,
             config,
-            Classifier.from_arrays(version.classifier) if version.classifier else None,
+            classifier,
             version.ranking["task_ids"].astype(np.int64),
             normalize_rows(vectors),
+            prior,
         )
 
     def _embeddings(self, tasks: Sequence[Task]) -> dict[str, np.ndarray[Any, Any]]:
@@ -136,32 +145,39 @@ class Oracle:
         if missing:
             task_of = {task.clip_key: task for task in tasks}
             deadline = time.monotonic() + HEARING_LIMIT_S
-            listener = self._listener(embedder["embedder_id"])
+            ears = self._listening(embedder["embedder_id"])
             try:
                 for start in range(0, len(missing), _BATCH):
                     left_s = deadline - time.monotonic()
-                    if listener is None or left_s <= 0:
+                    if ears is None or left_s <= 0:
                         break
                     batch = [task_of[key] for key in missing[start : start + _BATCH]]
-                    listener.hear(batch, limit_s=left_s)
+                    ears.listener.hear(batch, limit_s=left_s)
             except LabelStudioError as error:
                 log.warning("some clips cannot be heard now: %s", error)
             found, vectors = self._store.clips.embeddings(embedder["embedder_id"], keys)
         return dict(zip(found, vectors, strict=True))
 
-    def _listener(self, embedder_id: str) -> Listener | None:
+    def _listening(self, embedder_id: str) -> "_Ears | None":
         """Load the embedder on first use; None where it is not the one the worker uses."""
         with self._loading:
             if self._ears is None:
                 settings = self._settings
-                embedder = load_embedder(
-                    settings.embedder, settings.weights, settings.data_dir / "weights"
-                )
+                cache_dir = settings.data_dir / "weights"
+                embedder = load_embedder(settings.embedder, settings.weights, cache_dir)
                 fetcher = Fetcher(self._label_studio, settings.files_root, settings.audio_hosts)
+                tagger, _ = find_tagger(embedder, settings.weights, cache_dir, settings.names)
                 listener = Listener(self._store, fetcher, embedder)
-                self._ears = (embedder.embedder_id, listener)
-            held_id, listener = self._ears
-        return listener if held_id == embedder_id else None
+                self._ears = _Ears(embedder.embedder_id, listener, tagger)
+            ears = self._ears
+        return ears if ears.embedder_id == embedder_id else None
+
+
+@dataclass(frozen=True)
+class _Ears:
+    embedder_id: str
+    listener: Listener
+    tagger: Tagger | None
 
 
 def _asked(task: Any, audio_field: str) -> Task | None:

@@ -50,6 +50,7 @@ def register(app: Flask, store: Store, settings: Settings) -> None:
             embedder=embedder["embedder_id"],
             warning=embedder["warning"],
             strategy=settings.strategy,
+            why_no_names=embedder.get("why_no_names"),
             projects=projects,
         )
 
@@ -79,6 +80,7 @@ def describe(store: Store, project_id: int) -> dict[str, Any]:
         "n_labeled": sum(one.labels is not None for one in labels),
         "n_skipped": sum(one.is_skipped for one in labels),
         "labels": {name: per_class[name] for name in description["class_names"]},
+        "names": store.facts.read(f"names of project {project_id}"),
         "model_version": progress.model_version if progress else None,
         "n_published": progress.n_published if progress else 0,
         "n_ranked": progress.n_ranked if progress else 0,
@@ -99,7 +101,7 @@ def _state(counts: dict[str, int], per_class: Tally[str], is_ranked: bool) -> st
     if not is_ranked:
         return "putting the clips in order"
     if not per_class:
-        return "no labels yet: diverse and typical clips come first"
+        return "no labels yet: typical clips come first, and likely ones where a name is known"
     if len(per_class) == 1:
         only = next(iter(per_class))
         return f"one class so far ({only}): clips far from the labeled ones come first"

@@ -1,0 +1,13 @@
+"""What a round's classifier was worth: figures, where they were taken."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("round", sa.Column("figures", sa.JSON()))

@@ -1,0 +1,188 @@
+"""Replay the loop on clips whose labels are known, to see what a choice of labels is worth.
+
+Training, calibration and ranking are ``training.learn``, as in the live loop; only the annotator
+is replaced, by the table's labels. A run asks in rounds: the first labels in the order of the
+initial strategy, the others in that of the strategy, and after every round the classifier is
+measured on clips of recordings that it never met.
+
+Runs differ in two ways: each leaves out a tenth of the pool's recordings, drawn anew, and each
+seeds what is random in a strategy. So a spread over runs tells how much depends on what happened
+to be recorded, even for a strategy that draws nothing. In the same run every strategy has the
+same pool and the same test clips, and those with the same initial strategy the same first labels:
+differences are paired.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_backend.clip import TaskLabels
+from ml_backend.embedded import EmbeddedClips
+from ml_backend.errors import SourceError
+from ml_backend.evaluation import measure
+from ml_backend.greedy import Ranking
+from ml_backend.query_strategy import Pool, QueryStrategy
+from ml_backend.training import Learned, learn
+from ml_backend.trial import Trial, split
+
+N_HEAD = 200
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How labels are asked for: ``n_initial`` first, then rounds of ``step`` up to ``n_labels``."""
+
+    n_initial: int
+    step: int
+    n_labels: int
+    n_runs: int
+    seed: int
+
+
+def simulate(
+    trial: Trial,
+    plan: Plan,
+    strategies: Sequence[QueryStrategy],
+    initial_strategies: Sequence[QueryStrategy],
+    on_progress: Callable[[int, int], None] = lambda n_done, n_total: None,
+) -> list[dict[str, Any]]:
+    """Play every run of every strategy, and give the figures after each round.
+
+    Returns
+    -------
+    list of dict
+        One per run and round, with ``strategy``, ``initial_strategy``, ``run``, ``seed``,
+        ``n_labels``, ``per_class`` (how many of them each class has) and ``evaluation.FIGURES``.
+
+    Raises
+    ------
+    SourceError
+        If a pool is smaller than the initial labels.
+    """
+    if not 0 < plan.n_initial <= plan.n_labels or plan.step < 1 or plan.n_runs < 1:
+        raise SourceError(
+            f"{plan.n_initial} initial labels, rounds of {plan.step}, {plan.n_labels} labels, "
+            f"{plan.n_runs} runs: all must be 1 or more, and no more initial labels than labels."
+        )
+    splits = [split(trial, plan.seed + run) for run in range(plan.n_runs)]
+    smallest = min(len(pool) for pool, _ in splits)
+    if smallest < plan.n_initial:
+        raise SourceError(
+            f"The pool has {smallest} clips (each run leaves a tenth of its recordings out), and "
+            f"{plan.n_initial} initial labels are wanted. Lower --initial or widen the pool."
+        )
+    # Every run ends where the smallest pool ends, so that each mean is over the same runs.
+    n_labels = min(plan.n_labels, smallest)
+    n_curves = plan.n_runs * len(strategies) * len(initial_strategies)
+    rows: list[dict[str, Any]] = []
+    n_done = 0
+    for run, (pool, test) in enumerate(splits):
+        seed = plan.seed + run
+        annotator = Annotator(trial, pool, seed)
+        for initial in initial_strategies:
+            first = annotator.answer([], initial, plan.n_initial, plan.step)
+            for strategy in strategies:
+                labels = first
+                while True:
+                    learned = annotator.learn(labels, strategy)
+                    rows.append(
+                        {
+                            "strategy": strategy.name,
+                            "initial_strategy": initial.name,
+                            "run": run,
+                            "seed": seed,
+                            "n_labels": len(labels),
+                            "per_class": _count(trial, labels),
+                            **_measure(trial, learned, test),
+                        }
+                    )
+                    n_more = min(plan.step, n_labels - len(labels))
+                    if not n_more:
+                        break
+                    labels = labels + annotator.answers_to(learned.order[:n_more])
+                n_done += 1
+                on_progress(n_done, n_curves)
+    return rows
+
+
+class Annotator:
+    """Answers for the clips of one run's pool, in the order that the loop asks."""
+
+    def __init__(self, trial: Trial, pool: NDArray[np.int64], seed: int) -> None:
+        self._trial = trial
+        self._clips = _only(trial.clips, pool)
+        self._prior = None if trial.prior is None else trial.prior[pool]
+        self._seed = seed
+
+    def learn(self, labels: Sequence[TaskLabels], strategy: QueryStrategy) -> Learned:
+        """Do what the live loop does with these labels."""
+        return learn(
+            self._clips,
+            labels,
+            self._trial.config,
+            _Reseeded(strategy, self._seed),
+            embedder_id=self._trial.embedder_id,
+            n_head=N_HEAD,
+            prior=self._prior,
+        )
+
+    def answer(
+        self, labels: list[TaskLabels], strategy: QueryStrategy, n_labels: int, step: int
+    ) -> list[TaskLabels]:
+        """Go on in rounds of ``step`` until there are ``n_labels``."""
+        while len(labels) < n_labels:
+            n_more = min(step, n_labels - len(labels))
+            labels = labels + self.answers_to(self.learn(labels, strategy).order[:n_more])
+        return labels
+
+    def answers_to(self, task_ids: NDArray[np.int64]) -> list[TaskLabels]:
+        """Label clips as the table does."""
+        names = self._trial.config.class_names
+        return [
+            TaskLabels(int(row), frozenset({names[self._trial.answers[row]]}), False, 1)
+            for row in task_ids
+        ]
+
+
+def _only(clips: EmbeddedClips, rows: NDArray[np.int64]) -> EmbeddedClips:
+    return EmbeddedClips(
+        clips.task_ids[rows],
+        tuple(clips.clip_keys[row] for row in rows),
+        clips.recordings[rows],
+        clips.embeddings[rows],
+    )
+
+
+def _count(trial: Trial, labels: Sequence[TaskLabels]) -> dict[str, int]:
+    rows = np.array([one.task_id for one in labels], dtype=np.int64)
+    counts = np.bincount(trial.answers[rows], minlength=len(trial.config.class_names))
+    return dict(zip(trial.config.class_names, counts.tolist(), strict=True))
+
+
+def _measure(trial: Trial, learned: Learned, test: NDArray[np.int64]) -> dict[str, float]:
+    n_classes = len(trial.config.class_names)
+    truth = np.eye(n_classes, dtype=np.int8)[trial.answers[test]]
+    if learned.classifier is None:
+        return measure(truth, np.full(truth.shape, 1.0 / n_classes), trial.target)
+    prior = None if trial.prior is None else trial.prior[test]
+    probabilities = learned.classifier.probabilities(trial.clips.embeddings[test], prior)
+    return measure(truth, probabilities, trial.target)
+
+
+@dataclass(frozen=True)
+class _Reseeded:
+    """A strategy whose random numbers are the run's own."""
+
+    strategy: QueryStrategy
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return self.strategy.name
+
+    def rank(self, pool: Pool, n_head: int, rng: np.random.Generator) -> Ranking:
+        state = int(rng.integers(2**32))
+        return self.strategy.rank(pool, n_head, np.random.default_rng([self.seed, state]))

@@ -1,0 +1,1 @@
+"""Query strategies, one idea each; ``query_strategy.py`` knows them by name."""

@@ -1,0 +1,208 @@
+"""Simulated runs: the live loop's order, fair comparisons, questions that are refused."""
+
+import numpy as np
+import pytest
+
+from ml_backend.clip import content_hash
+from ml_backend.errors import SourceError
+from ml_backend.evaluation import FIGURES
+from ml_backend.label_config import label_config_xml
+from ml_backend.learning_curves import compare, summarize
+from ml_backend.query_strategy import get_strategy
+from ml_backend.reconcile import Reconciler
+from ml_backend.settings import Settings
+from ml_backend.simulate import Annotator, Plan, simulate
+from ml_backend.store import open_store
+from ml_backend.store.agenda import Turn
+from ml_backend.trial import make_trial, split
+from tests.fake_label_studio import FakeLabelStudio
+
+N_CLIPS = 120
+RANDOM = get_strategy("random")
+CHOSEN = get_strategy("entropy-coverage")
+
+
+def clips(n_clips=N_CLIPS, seed=0):
+    """Every fourth clip a siren; two clips a recording; half of them in the pool."""
+    rng = np.random.default_rng(seed)
+    recordings = np.arange(n_clips) // 2
+    is_siren = recordings % 4 == 0
+    embeddings = rng.standard_normal((n_clips, 8)).astype(np.float32)
+    embeddings[is_siren, 0] += 4.0
+    labels = np.where(is_siren, "siren", np.where(recordings % 2, "drill", "dog")).tolist()
+    keys = [content_hash(str(row).encode()) for row in range(n_clips)]
+    return {
+        "embeddings": embeddings,
+        "labels": labels,
+        "recordings": recordings,
+        "clip_keys": keys,
+        "target": "siren",
+        "is_pool": np.arange(n_clips) < n_clips // 2,
+        "is_test": np.arange(n_clips) >= n_clips // 2,
+        "test_share": None,
+        "embedder_id": "toy-1",
+    }
+
+
+def trial_of(**changed):
+    given = {**clips(), **changed}
+    arrays = [given.pop(name) for name in ("embeddings", "labels", "recordings", "clip_keys")]
+    return make_trial(*arrays, **given)
+
+
+PLAN = Plan(n_initial=10, step=5, n_labels=20, n_runs=3, seed=0)
+
+
+def test_every_run_and_round_is_reported_once():
+    curves = simulate(trial_of(), PLAN, [CHOSEN, RANDOM], [RANDOM])
+    places = [(row["strategy"], row["run"], row["n_labels"]) for row in curves]
+    assert len(places) == len(set(places)) == 2 * 3 * 3
+    assert {row["n_labels"] for row in curves} == {10, 15, 20}
+    assert all(row[figure] >= 0 for row in curves for figure in FIGURES)
+    assert all(sum(row["per_class"].values()) == row["n_labels"] for row in curves)
+
+
+def test_the_same_seed_gives_the_same_figures_and_another_one_others():
+    once, again = (simulate(trial_of(), PLAN, [RANDOM], [RANDOM]) for _ in range(2))
+    other = simulate(trial_of(), Plan(10, 5, 20, 3, seed=100), [RANDOM], [RANDOM])
+    assert once == again
+    assert [row["log_loss"] for row in once] != [row["log_loss"] for row in other]
+
+
+def test_strategies_with_the_same_initial_one_begin_with_the_same_labels():
+    curves = simulate(trial_of(), PLAN, [CHOSEN, RANDOM], [RANDOM])
+    first = {
+        strategy: [row["log_loss"] for row in curves if row["strategy"] == strategy][::3]
+        for strategy in (CHOSEN.name, RANDOM.name)
+    }
+    assert first[CHOSEN.name] == first[RANDOM.name]
+
+
+@pytest.mark.parametrize("changed", [{}, {"test_share": 0.3, "is_test": None}])
+def test_no_recording_is_asked_about_and_measured_on(changed):
+    trial = trial_of(**changed)
+    pools = set()
+    for seed in range(10):
+        pool, test = split(trial, seed)
+        recordings = trial.clips.recordings
+        assert not set(recordings[pool]) & set(recordings[test])
+        assert np.bincount(recordings[pool])[recordings[pool]].min() == 2  # none cut in two
+        pools.add(tuple(pool))
+    assert len(pools) == 10
+
+
+def test_a_run_ends_with_the_smallest_pool():
+    curves = simulate(trial_of(), Plan(50, 20, 500, 2, 0), [RANDOM], [RANDOM])
+    assert {row["n_labels"] for row in curves} == {50, 54}
+
+
+def test_the_live_loop_asks_in_the_order_that_is_simulated(tmp_path):
+    """One state, two ways: through Label Studio, store and webhook, or by the table's labels."""
+    trial = trial_of()
+    annotator = Annotator(trial, np.flatnonzero(trial.is_pool), seed=5)
+    studio = FakeLabelStudio()
+    project_id = studio.add_project(label_config_xml(("siren", "other"), multi_label=False))
+    rows = np.flatnonzero(trial.is_pool)
+    task_ids = studio.add_tasks(
+        project_id,
+        [
+            {
+                "audio": f"/data/{row}.wav",
+                "content_hash": trial.clips.clip_keys[row],
+                "recording_id": str(trial.clips.recordings[row]),
+            }
+            for row in rows
+        ],
+    )
+    task_of = dict(zip(rows.tolist(), task_ids, strict=True))
+    store = open_store("sqlite://")
+    keys = [trial.clips.clip_keys[row] for row in rows]
+    store.clips.add_embeddings("toy-1", keys, trial.clips.embeddings[rows])
+    settings = Settings(data_dir=tmp_path, strategy=CHOSEN.name)
+    reconciler = Reconciler(store, studio.client(), settings, "toy-1")
+    labels = []
+    for n_more in (0, 8, 1, 3):
+        new = annotator.answers_to(annotator.learn(labels, CHOSEN).order[:n_more])
+        for one in new:
+            studio.annotate(task_of[one.task_id], *one.labels)
+        labels = labels + new
+        store.agenda.hint(project_id, now=1.0, tasks=True)
+        reconciler.reconcile(Turn(project_id, tasks_changed=True, n_heard=1, n_heard_tasks=1))
+        simulated = [task_of[row] for row in annotator.learn(labels, CHOSEN).order.tolist()]
+        assert studio.queue(project_id) == simulated
+    assert len({name for one in labels for name in one.labels}) == 2
+
+
+def test_a_summary_holds_means_intervals_and_paired_differences():
+    curves = simulate(trial_of(), PLAN, [CHOSEN, RANDOM], [RANDOM])
+    rows = summarize(curves)
+    chosen = [row for row in rows if row["strategy"] == CHOSEN.name]
+    assert [row["n_labels"] for row in chosen] == [10, 15, 20]
+    for row in chosen:
+        of = {
+            name: [
+                one["balanced_accuracy"]
+                for one in curves
+                if (one["strategy"], one["n_labels"]) == (name, row["n_labels"])
+            ]
+            for name in (CHOSEN.name, RANDOM.name)
+        }
+        assert row["balanced_accuracy"]["mean"] == pytest.approx(np.mean(of[CHOSEN.name]))
+        gain = np.subtract(of[CHOSEN.name], of[RANDOM.name])
+        assert row["difference"]["balanced_accuracy"]["mean"] == pytest.approx(gain.mean())
+    assert all(row["difference"] is None for row in rows if row["strategy"] == RANDOM.name)
+
+
+def test_random_from_the_start_is_the_baseline_where_it_was_played():
+    def row(strategy, initial, accuracy):
+        figures = dict.fromkeys(FIGURES, accuracy)
+        names = {"strategy": strategy, "initial_strategy": initial}
+        return {**names, "run": 0, "seed": 0, "n_labels": 40, **figures}
+
+    curves = [row("x", "x", 0.9), row("random", "x", 0.8), row("random", "random", 0.7)]
+    gain = summarize(curves)[0]["difference"]["balanced_accuracy"]["mean"]
+    assert gain == pytest.approx(0.2)
+    gain = summarize(curves[:2])[0]["difference"]["balanced_accuracy"]["mean"]
+    assert gain == pytest.approx(0.1)
+    assert compare(curves)[2]["label_efficiency"] is None
+
+
+REFUSED = [
+    ({"target": "whistle"}, "No clip has the label 'whistle'; there are dog, drill, siren"),
+    ({"labels": ["siren"] * N_CLIPS}, "All clips have the label 'siren'"),
+    ({"is_pool": np.zeros(N_CLIPS, bool)}, "The pool has no labeled clips"),
+    ({"is_pool": np.arange(N_CLIPS) < 2}, "The pool has only clips of 'siren'"),
+    ({"is_test": np.arange(N_CLIPS) >= N_CLIPS - 6}, "The test has only clips of 'other'"),
+    ({"is_pool": np.arange(N_CLIPS) < 61}, "1 recordings have clips both in the pool and in"),
+    ({"clip_keys": ["same"] * N_CLIPS}, "The sound same has two labels, 'siren' and 'drill'"),
+]
+
+
+@pytest.mark.parametrize(("changed", "reason"), REFUSED)
+def test_a_question_that_the_clips_cannot_answer_is_refused(changed, reason):
+    with pytest.raises(SourceError, match=reason):
+        trial_of(**changed)
+
+
+def test_an_embedding_that_is_no_number_is_named():
+    embeddings = clips()["embeddings"].copy()
+    embeddings[3, 2] = np.nan
+    with pytest.raises(SourceError, match=rf"{clips()['clip_keys'][3]} is not finite"):
+        trial_of(embeddings=embeddings)
+
+
+def test_a_pool_smaller_than_the_initial_labels_is_refused():
+    with pytest.raises(SourceError, match=r"The pool has 54 clips .* 55 initial labels"):
+        simulate(trial_of(), Plan(55, 5, 60, 2, 0), [RANDOM], [RANDOM])
+
+
+@pytest.mark.parametrize("plan", [Plan(0, 5, 9, 1, 0), Plan(9, 0, 9, 1, 0), Plan(9, 5, 8, 1, 0)])
+def test_a_plan_that_makes_no_sense_is_refused(plan):
+    with pytest.raises(SourceError, match="all must be 1 or more"):
+        simulate(trial_of(), plan, [RANDOM], [RANDOM])
+
+
+def test_a_share_that_leaves_a_class_out_is_refused():
+    labels = ["siren"] * 2 + ["other"] * (N_CLIPS - 2)
+    with pytest.raises(SourceError, match="too few recordings"):
+        split(trial_of(labels=labels, test_share=0.3, is_test=None), 0)
