@@ -13,7 +13,6 @@ from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.simulate import Annotator, Plan, simulate
 from ml_backend.store import open_store
-from ml_backend.store.agenda import Turn
 from ml_backend.trial import make_trial, split
 from tests.fake_label_studio import FakeLabelStudio
 
@@ -127,7 +126,7 @@ def test_the_live_loop_asks_in_the_order_that_is_simulated(tmp_path):
             studio.annotate(task_of[one.task_id], *one.labels)
         labels = labels + new
         store.agenda.hint(project_id, now=1.0, tasks=True)
-        reconciler.reconcile(Turn(project_id, tasks_changed=True, n_heard=1, n_heard_tasks=1))
+        reconciler.reconcile(store.agenda.take(project_id, now=2.0, lease_s=0.0))
         simulated = [task_of[row] for row in annotator.learn(labels, CHOSEN).order.tolist()]
         assert studio.queue(project_id) == simulated
     assert len({name for one in labels for name in one.labels}) == 2
