@@ -257,7 +257,14 @@ def simulate(
         for path in (json_, plot):
             if path is not None and not path.absolute().parent.is_dir():
                 raise SettingsError(f"{path}: there is no folder {path.absolute().parent}.")
-        plan = Plan(n_initial=initial, step=step, n_labels=labels, n_runs=runs, seed=seed)
+        plan = Plan(
+            n_initial=initial,
+            step=step,
+            n_labels=labels,
+            n_runs=runs,
+            seed=seed,
+            audit_share=settings.audit_share,
+        )
         strategies = [get_strategy(name) for name in strategy or (settings.strategy, "random")]
         firsts = [get_strategy(name) for name in initial_strategy or (settings.strategy,)]
         clips = read_labeled_table(

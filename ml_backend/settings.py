@@ -84,6 +84,11 @@ class Settings:
     head_size: int = _setting("EARMARK_HEAD_SIZE", "How many clips a round publishes at once", 200)
     debounce_s: float = _setting(
         "EARMARK_DEBOUNCE_S", "How long a project must be quiet before a round, in s", 0.3
+    audit_share: float = _setting(
+        "EARMARK_AUDIT_SHARE",
+        "Share of the clips that are drawn at random, labeled to measure and not trained on",
+        0.07,
+    )
     )
     poll_s: float = _setting(
         "EARMARK_POLL_S", "How often a project is checked although nothing was heard, in s", 60.0
@@ -131,6 +136,10 @@ class Settings:
         for name, number in [
             ("EARMARK_HEAD_SIZE", self.head_size),
             ("EARMARK_POLL_S", self.poll_s),
+        if not 0 <= self.audit_share <= 0.5:
+            raise SettingsError(
+                f"EARMARK_AUDIT_SHARE is {self.audit_share}; it must be between 0 and 0.5."
+            )
             ("EARMARK_PORT", self.port),
         ]:
             if number <= 0:
