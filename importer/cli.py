@@ -530,6 +530,8 @@ def _show_status(facts: dict[str, Any]) -> None:
                 f"  {one['model_version']}, {one['n_published']} of {one['n_ranked']} published",
                 highlight=False,
             )
+        if one["accuracy"]:
+            _show_accuracy(one["accuracy"])
         if one["rounds"]:
             last = one["rounds"][0]
             out.print(f"  last round took {last['timings_s']['total']:.2f} s", highlight=False)
@@ -537,6 +539,28 @@ def _show_status(facts: dict[str, Any]) -> None:
             err.print(f"  [red]{one['error']}[/]", highlight=False)
         for clip in one["unheard"][:5]:
             err.print(f"  task {clip['task']}: {clip['reason']}", highlight=False)
+
+
+def _show_accuracy(accuracy: dict[str, Any]) -> None:
+    """Print what the classifier is worth, how that came to be, and whether to go on."""
+
+    def spell(figure: dict[str, float]) -> str:
+        return f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+
+    for name, meaning in (
+        ("cross_validated", f"across recordings, {accuracy['n_labeled']} labels"),
+        ("audit", f"on {accuracy['n_audit']} clips drawn at random"),
+    ):
+        if figures := accuracy[name]:
+            per_class = ", ".join(f"{n} {spell(f)}" for n, f in figures["per_class"].items())
+            out.print(
+                f"  balanced accuracy {spell(figures['balanced_accuracy'])} {meaning}: {per_class}",
+                highlight=False,
+            )
+    if len(accuracy["curve"]) > 1:
+        points = (f"{one['n_labeled']}: {one['value']:.2f}" for one in accuracy["curve"][-8:])
+        out.print(f"  by number of labels  {', '.join(points)}", highlight=False)
+    out.print(f"  {accuracy['advice']}", highlight=False)
 
 
 def _label_studio(settings: Settings) -> Any:
