@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import typer
 from rich.console import Console
 
 from importer.studio import Credentials
+from ml_backend.errors import EarmarkError
 
 _out = Console()
 _err = Console(stderr=True)
@@ -103,7 +105,7 @@ def tell_status(facts: dict[str, Any]) -> None:
         complain(f"{facts['warning']}", "yellow")
     for one in facts["projects"]:
         counts = ", ".join(f"{name} {number}" for name, number in one["labels"].items())
-        say(f"\n[bold]Project {one['project']}  {one['title']}[/]")
+        say(f"\nProject {one['project']}  {one['title']}", "bold")
         say(f"  {one['state']}")
         say(
             f"  {one['n_clips']} clips, {one['n_embedded']} heard, {one['n_unheard']} cannot be; "
@@ -113,6 +115,8 @@ def tell_status(facts: dict[str, Any]) -> None:
             say(
                 f"  {one['model_version']}, {one['n_published']} of {one['n_ranked']} published",
             )
+        if one["accuracy"]:
+            _tell_accuracy(one["accuracy"])
         if one["rounds"]:
             last = one["rounds"][0]
             say(f"  last round took {last['timings_s']['total']:.2f} s")
@@ -120,3 +124,32 @@ def tell_status(facts: dict[str, Any]) -> None:
             complain(f"  {one['error']}", "red")
         for clip in one["unheard"][:5]:
             complain(f"  task {clip['task']}: {clip['reason']}")
+
+
+def _tell_accuracy(accuracy: dict[str, Any]) -> None:
+    """Print what the classifier is worth, how that came to be, and whether to go on."""
+
+    def spell(figure: dict[str, float]) -> str:
+        return f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+
+    for name, meaning in (
+        ("cross_validated", f"across recordings, {accuracy['n_labeled']} labels"),
+        ("audit", f"on {accuracy['n_audit']} clips drawn at random"),
+    ):
+        if figures := accuracy[name]:
+            per_class = ", ".join(f"{n} {spell(f)}" for n, f in figures["per_class"].items())
+            say(f"  balanced accuracy {spell(figures['balanced_accuracy'])} {meaning}: {per_class}")
+    if len(accuracy["curve"]) > 1:
+        points = (f"{one['n_labeled']}: {one['value']:.2f}" for one in accuracy["curve"][-8:])
+        say(f"  by number of labels  {', '.join(points)}")
+    say(f"  {accuracy['advice']}")
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say what went wrong in one plain sentence, and end with status 1."""
+    try:
+        yield
+    except EarmarkError as error:
+        complain(str(error), "red")
+        raise typer.Exit(1) from None

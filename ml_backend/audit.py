@@ -121,6 +121,8 @@ def interleave(
     >>> interleave(np.arange(6), np.array([7, 8]), 0.5, n_answered=10, n_audited=0).tolist()
     [0, 7, 1, 8, 2, 3, 4, 5]
     """
+    if not len(audit):
+        return chosen
     places = np.arange(1, len(audit) + 1) + n_audited
     # The k-th audit clip is served when k clips of the share are due.
     due = np.ceil(places / share - 1e-9).astype(np.int64) + N_BEFORE - n_answered - 1

@@ -95,6 +95,27 @@ def coverage_distance(
     return np.minimum(distance, 2.0)
 
 
+def nearest_labeled(
+    pool_unit: NDArray[np.float32], labeled_unit: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    """Find each pool clip's nearest labeled clip, as a row of the labeled set, of which one is.
+
+    Of equally near ones it is the lowest row.
+
+    Examples
+    --------
+    >>> pool = np.eye(2, dtype=np.float32)
+    >>> nearest_labeled(pool, pool[::-1]).tolist()
+    [1, 0]
+    """
+    nearest = np.empty(len(pool_unit), dtype=np.int64)
+    step = max(1, _BLOCK_BYTES // (4 * len(labeled_unit)))
+    for start in range(0, len(pool_unit), step):
+        block = slice(start, start + step)
+        nearest[block] = (pool_unit[block] @ labeled_unit.T).argmax(axis=1)
+    return nearest
+
+
 def check_finite_rows(rows: NDArray[np.floating], name: str) -> None:
     """Refuse an array that is not 2-D or holds NaN or infinity.
 

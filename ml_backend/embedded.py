@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_backend.audit import draw_lots
 from ml_backend.clip import Task
 from ml_backend.coverage import normalize_rows
 
@@ -46,6 +47,11 @@ class EmbeddedClips:
             return 0.0
         squared = np.einsum("ij,ij->", self.unit, self.unit, dtype=np.float64) / len(self)
         return float(np.sqrt(max(squared - (self.center.astype(np.float64) ** 2).sum(), 0.0)))
+
+    @cached_property
+    def lots(self) -> NDArray[np.float64]:
+        """Lots that decide about the audit slice, ``(n_clips,)``."""
+        return draw_lots(self.clip_keys)
 
     def rows(self, task_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Find the rows of tasks that are embedded, in the order asked; others are left out."""

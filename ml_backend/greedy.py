@@ -107,6 +107,48 @@ def pick_greedily(
     return Ranking(order, acquisition)
 
 
+def pick_in_turn(
+    scores: NDArray[np.float64],
+    choose: Callable[[list[int], NDArray[np.bool_]], int],
+    n_head: int,
+    recordings: NDArray[np.int64] | None,
+) -> Ranking:
+    """Pick a head by any rule and put the rest behind it by score.
+
+    Parameters
+    ----------
+    scores : ndarray, shape=(n_pool,)
+        Acquisition scores: the order behind the head.
+    choose : callable
+        ``choose(picked, is_open)`` gives the next row; ``is_open`` tells which may be chosen, and
+        some may.
+    n_head, recordings
+        As ``pick_greedily`` takes them.
+
+    Examples
+    --------
+    >>> last = lambda picked, is_open: int(np.flatnonzero(is_open)[-1])
+    >>> pick_in_turn(np.array([0.1, 0.9, 0.8]), last, 1, None).order.tolist()
+    [2, 1, 0]
+    """
+    is_left = np.ones(len(scores), dtype=bool)
+    is_held_back = np.zeros(len(scores), dtype=bool)
+    picked: list[int] = []
+    while len(picked) < min(n_head, len(scores)):
+        is_open = is_left & ~is_held_back
+        if not is_open.any():
+            is_held_back[:] = False
+            continue
+        row = choose(picked, is_open)
+        picked.append(row)
+        is_left[row] = False
+        if recordings is not None and recordings[row] != _UNKNOWN_RECORDING:
+            is_held_back |= recordings == recordings[row]
+    rest = descending(scores)
+    order = np.concatenate([np.array(picked, dtype=np.int64), rest[is_left[rest]]])
+    return Ranking(order, scores)
+
+
 def _largest(bounds: NDArray[np.float64], leader: int) -> NDArray[np.int64]:
     rows = np.flatnonzero(bounds > -np.inf)
     if len(rows) > _PICK_BLOCK:

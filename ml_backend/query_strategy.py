@@ -12,15 +12,34 @@ picking.
 """
 
 from ml_backend.errors import SettingsError
+from ml_backend.strategies.badge import Badge
+from ml_backend.strategies.drop_query import DropQuery
 from ml_backend.strategies.entropy_coverage import EntropyCoverage
+from ml_backend.strategies.herding import UHerding
+from ml_backend.strategies.k_center import KCenter, MismatchFirst
+from ml_backend.strategies.margin import Margin
 from ml_backend.strategies.plain import Random, Uncertainty
 from ml_backend.strategies.pool import Pool, QueryStrategy
 from ml_backend.strategies.schedule import Schedule
+from ml_backend.strategies.typiclust import TypiClust
 
 __all__ = ["Pool", "QueryStrategy", "get_strategy"]
 
 _STRATEGIES: dict[str, QueryStrategy] = {
-    strategy.name: strategy for strategy in (Schedule(), EntropyCoverage(), Uncertainty(), Random())
+    strategy.name: strategy
+    for strategy in (
+        Schedule(),
+        EntropyCoverage(),
+        UHerding(),
+        TypiClust(),
+        DropQuery(),
+        Badge(),
+        MismatchFirst(),
+        KCenter(),
+        Margin(),
+        Uncertainty(),
+        Random(),
+    )
 }
 
 

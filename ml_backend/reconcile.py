@@ -22,6 +22,7 @@ from ml_backend.classifier import Classifier
 from ml_backend.clip import Task, TaskLabels, clip_key
 from ml_backend.embedded import EmbeddedClips, embedded_clips
 from ml_backend.errors import LabelStudioError, LabelStudioNotFoundError
+from ml_backend.gauge import Gauge
 from ml_backend.label_config import LabelConfig, parse_label_config
 from ml_backend.label_studio import LabelStudio
 from ml_backend.prior import Prior, Tagger
@@ -65,6 +66,7 @@ class Reconciler:
         self._embedder_id = embedder_id
         self._clock = clock
         self._tagger = tagger
+        self._gauge = Gauge(store)
         self._priors: OrderedDict[int, _HeldPrior] = OrderedDict()
         self._held: OrderedDict[int, EmbeddedClips] = OrderedDict()
         self._lock = threading.Lock()
@@ -113,7 +115,9 @@ class Reconciler:
         strategy = get_strategy(self._settings.strategy)
         with _timed(timings_s, "prior"):
             prior, logits = self._prior(project_id, clips, config)
-        wanted = name_version(clips, labels, config, strategy, self._embedder_id, logits)
+        wanted = name_version(
+            clips, labels, config, strategy, self._embedder_id, logits, self._settings.audit_share
+        )
         if progress is not None and progress.model_version == wanted:
             is_shown = project.get("model_version") == wanted
             if is_shown or not progress.n_ranked:
@@ -129,12 +133,13 @@ class Reconciler:
                 n_head=self._settings.head_size,
                 n_annotators_wanted=project.get("maximum_annotations") or 1,
                 prior=logits,
+                audit_share=self._settings.audit_share,
             )
         with _timed(timings_s, "publish"):
             self._publish(project_id, learned, labels, clips, config, prior)
         self._asked[project_id] = _question(project)
         timings_s["total"] = sum(timings_s.values())
-        self._store.versions.add_round(
+        number = self._store.versions.add_round(
             project_id,
             Round(
                 number=0,
@@ -153,6 +158,7 @@ class Reconciler:
             len(learned.order),
             timings_s["total"],
         )
+        self._gauge.measure(project_id, number, learned, clips, config, logits)
         return learned.model_version
 
     def clips(self, project_id: int) -> EmbeddedClips:

@@ -16,7 +16,10 @@ from typing import Any
 from ml_backend.errors import SettingsError
 
 ENV_FILES = ("earmark.env", ".demo/earmark.env")
-STRATEGIES = ("default", "entropy-coverage", "uncertainty", "random")
+STRATEGIES = (
+    "default", "entropy-coverage", "uherding", "typiclust", "dropquery", "badge",
+    "mismatch-first", "k-center", "margin", "uncertainty", "random",
+)  # fmt: skip
 
 
 def _setting(name: str, meaning: str, default: Any = MISSING) -> Any:
@@ -81,6 +84,11 @@ class Settings:
         "`siren=Siren\\|Police car (siren);hum=`",
         "",
     )
+    audit_share: float = _setting(
+        "EARMARK_AUDIT_SHARE",
+        "Share of the clips that are drawn at random, labeled to measure and not trained on",
+        0.07,
+    )
     head_size: int = _setting("EARMARK_HEAD_SIZE", "How many clips a round publishes at once", 200)
     debounce_s: float = _setting(
         "EARMARK_DEBOUNCE_S", "How long a project must be quiet before a round, in s", 0.3
@@ -127,6 +135,10 @@ class Settings:
         if self.strategy not in STRATEGIES:
             raise SettingsError(
                 f"EARMARK_STRATEGY is {self.strategy!r}; choose one of {', '.join(STRATEGIES)}."
+            )
+        if not 0 <= self.audit_share <= 0.5:
+            raise SettingsError(
+                f"EARMARK_AUDIT_SHARE is {self.audit_share}; it must be between 0 and 0.5."
             )
         for name, number in [
             ("EARMARK_HEAD_SIZE", self.head_size),

@@ -33,13 +33,17 @@ N_HEAD = 200
 
 @dataclass(frozen=True)
 class Plan:
-    """How labels are asked for: ``n_initial`` first, then rounds of ``step`` up to ``n_labels``."""
+    """How labels are asked for: ``n_initial`` first, then rounds of ``step`` up to ``n_labels``.
+
+    As in the live loop, ``audit_share`` of them are drawn at random and not trained on.
+    """
 
     n_initial: int
     step: int
     n_labels: int
     n_runs: int
     seed: int
+    audit_share: float = 0.0
 
 
 def simulate(
@@ -81,7 +85,7 @@ def simulate(
     n_done = 0
     for run, (pool, test) in enumerate(splits):
         seed = plan.seed + run
-        annotator = Annotator(trial, pool, seed)
+        annotator = Annotator(trial, pool, seed, plan.audit_share)
         for initial in initial_strategies:
             first = annotator.answer([], initial, plan.n_initial, plan.step)
             for strategy in strategies:
@@ -111,11 +115,14 @@ def simulate(
 class Annotator:
     """Answers for the clips of one run's pool, in the order that the loop asks."""
 
-    def __init__(self, trial: Trial, pool: NDArray[np.int64], seed: int) -> None:
+    def __init__(
+        self, trial: Trial, pool: NDArray[np.int64], seed: int, audit_share: float = 0.0
+    ) -> None:
         self._trial = trial
         self._clips = _only(trial.clips, pool)
         self._prior = None if trial.prior is None else trial.prior[pool]
         self._seed = seed
+        self._audit_share = audit_share
 
     def learn(self, labels: Sequence[TaskLabels], strategy: QueryStrategy) -> Learned:
         """Do what the live loop does with these labels."""
@@ -127,6 +134,7 @@ class Annotator:
             embedder_id=self._trial.embedder_id,
             n_head=N_HEAD,
             prior=self._prior,
+            audit_share=self._audit_share,
         )
 
     def answer(

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_backend.audit import interleave
 from ml_backend.classifier import Classifier, fit_classifier
 from ml_backend.clip import TaskLabels
 from ml_backend.coverage import coverage_distance
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.features import lay_out
 from ml_backend.label_config import LabelConfig
+from ml_backend.labeled import LabeledSet, part_answers
 from ml_backend.query_strategy import Pool, QueryStrategy
 
 _SEED = 0
@@ -26,7 +28,8 @@ class Learned:
     """What one round learned: a classifier, if it could be trained, and the order of the pool.
 
     ``order`` holds task numbers, best first; ``coverage`` is aligned with it. The same state
-    gives the same ``model_version``.
+    gives the same ``model_version``. ``training`` is what the classifier was trained on, ``audit``
+    what it may be measured on.
     """
 
     model_version: str
@@ -34,6 +37,8 @@ class Learned:
     order: NDArray[np.int64]
     coverage: NDArray[np.float32]
     n_labeled: int
+    training: LabeledSet
+    audit: LabeledSet
 
 
 def name_version(
@@ -43,11 +48,12 @@ def name_version(
     strategy: QueryStrategy,
     embedder_id: str,
     prior: NDArray[np.float32] | None = None,
+    audit_share: float = 0.0,
 ) -> str:
     """Name the version that this state leads to, without the work: same state, same name."""
     answers = sorted(labels, key=lambda one: one.task_id)
     n_usable = sum(one.labels is not None for one in answers)
-    digest = _digest(clips, answers, config, strategy.name, embedder_id, prior)
+    digest = _digest(clips, answers, config, strategy.name, embedder_id, prior, audit_share)
     return f"earmark-{n_usable}-{digest[:12]}"
 
 
@@ -61,6 +67,7 @@ def learn(
     n_head: int,
     n_annotators_wanted: int = 1,
     prior: NDArray[np.float32] | None = None,
+    audit_share: float = 0.0,
 ) -> Learned:
     """Train on the labeled set and rank the pool.
 
@@ -84,6 +91,8 @@ def learn(
     prior : ndarray of float32, shape=(n_clips, n_classes), or None
         What is known before any label (``Prior.logits``), by rows of ``clips``; a class without
         it is a column of NaN.
+    audit_share : float
+        Share of the clips that is set aside to measure on (``audit.py``).
 
     Raises
     ------
@@ -95,14 +104,8 @@ def learn(
             f"the prior has shape {prior.shape}; wanted {(len(clips), len(config.class_names))}"
         )
     answers = sorted(labels, key=lambda one: one.task_id)
-    usable = [one for one in answers if one.labels is not None]
-    labeled = clips.rows([one.task_id for one in usable])
-    known = set(clips.task_ids[labeled].tolist())
-    usable = [one for one in usable if one.task_id in known]
-    matrix = np.array(
-        [[name in (one.labels or ()) for name in config.class_names] for one in usable],
-        dtype=np.int8,
-    ).reshape(len(usable), len(config.class_names))
+    parted = part_answers(clips, answers, config.class_names, audit_share)
+    labeled, matrix = parted.training.rows, parted.training.labels
 
     classifier = fit_classifier(
         clips.embeddings[labeled],
@@ -121,8 +124,9 @@ def learn(
     ]
     is_pool = np.ones(len(clips), dtype=bool)
     is_pool[clips.rows([one.task_id for one in answers])] = False
+    is_pool[parted.waiting] = False
     pool_rows = np.flatnonzero(is_pool)
-    model_version = name_version(clips, answers, config, strategy, embedder_id, prior)
+    model_version = name_version(clips, answers, config, strategy, embedder_id, prior, audit_share)
     pool_prior = None if prior is None else prior[pool_rows]
     ranking = strategy.rank(
         Pool(
@@ -146,13 +150,22 @@ def learn(
         n_head,
         np.random.default_rng(int(model_version[-12:], 16)),
     )
-    rows = np.concatenate([clips.rows(begun), pool_rows[ranking.order]])
+    order = interleave(
+        pool_rows[ranking.order],
+        parted.waiting,
+        audit_share,
+        n_answered=parted.n_answered,
+        n_audited=parted.n_audited,
+    )
+    rows = np.concatenate([clips.rows(begun), order])
     return Learned(
         model_version,
         classifier,
         clips.task_ids[rows],
         coverage_distance(clips.unit[rows], clips.unit[labeled]).astype(np.float32),
-        len(usable),
+        parted.n_usable,
+        parted.training,
+        parted.audit,
     )
 
 
@@ -171,12 +184,21 @@ def _digest(
     strategy: str,
     embedder_id: str,
     prior: NDArray[np.float32] | None,
+    audit_share: float,
 ) -> str:
     said = [
         [one.task_id, None if one.labels is None else sorted(one.labels), one.n_annotators]
         for one in answers
     ]
-    state = [_METHOD, embedder_id, strategy, config.class_names, config.multi_label, said]
+    state = [
+        _METHOD,
+        audit_share,
+        embedder_id,
+        strategy,
+        config.class_names,
+        config.multi_label,
+        said,
+    ]
     digest = hashlib.sha256(json.dumps(state).encode())
     digest.update(clips.task_ids.tobytes())
     digest.update("".join(clips.clip_keys).encode())

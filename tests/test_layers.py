@@ -16,10 +16,10 @@ LAYERS = (
     "settings clip handshake migrations",
     "audio audit spectrogram uncertainty coverage greedy features label_config label_studio",
     "embedders store annotation prediction fetch embedded",
-    "classifier strategies prior hear evaluation",
-    "judge query_strategy",
+    "classifier strategies prior hear evaluation labeled",
+    "judge query_strategy figures",
     "training trial learning_curves",
-    "publish",
+    "publish gauge",
     "reconcile",
     "rest",
     "worker simulate",
@@ -30,7 +30,7 @@ OPEN_TO_IMPORTER = {
     "errors", "settings", "clip", "handshake", "audio", "spectrogram", "label_config",
     "label_studio",
 }  # fmt: skip
-SEES_ALL = "importer.cli"
+SEES_ALL = ("importer.cli", "importer.simulation")
 
 OWNERS = {
     "flask": ("ml_backend.web",),
@@ -49,7 +49,7 @@ OWNERS = {
     "av": ("ml_backend.audio",),
     "matplotlib": ("importer.curve_report",),
     "pyarrow": ("importer.table",),
-    "typer": ("importer.cli",),
+    "typer": ("importer.cli", "importer.simulation", "importer.telling"),
 }
 # These read or build environments; everything else is handed its settings.
 KNOW_THE_ENVIRONMENT = {"ml_backend.settings", "importer.demo"}
@@ -140,11 +140,11 @@ def test_the_backend_imports_downwards(name, imported):
     [pair for pair in INTERNAL if is_in(pair[0], "importer") and is_in(pair[1], "ml_backend")],
 )
 def test_the_importer_knows_little_of_the_backend(name, imported):
-    assert name == SEES_ALL or unit(imported) in OPEN_TO_IMPORTER
+    assert name in SEES_ALL or unit(imported) in OPEN_TO_IMPORTER
 
 
 def test_the_command_line_is_imported_by_nobody():
-    assert [name for name, imported in INTERNAL if imported == SEES_ALL] == []
+    assert [name for name, imported in INTERNAL if imported == SEES_ALL[0]] == []
 
 
 def test_no_modules_import_each_other_in_a_circle():

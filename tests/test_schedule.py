@@ -56,7 +56,7 @@ def test_later_it_is_entropy_times_coverage_once_the_named_class_was_found():
 def test_a_named_class_that_is_hardly_found_is_searched_for_a_while():
     pool = make_pool(42, counts=(schedule.N_ENOUGH - 1, 0))
     assert head("default", pool)[0] == 299
-    late = make_pool(schedule.N_SEARCH, counts=(0, 0))
+    late = make_pool(schedule.N_COLD + schedule.N_SEARCH, counts=(0, 0))
     assert head("default", late) == head("entropy-coverage", late)
 
 
@@ -80,3 +80,16 @@ def test_likely_clips_keep_to_one_a_recording_too(n_labeled):
     recordings = np.arange(300) // 10
     found = head("default", make_pool(n_labeled, recordings=recordings), 30)
     assert sorted(recordings[found]) == list(range(30))
+
+
+def test_the_more_classes_the_longer_the_cold_start():
+    pool = make_pool(45, counts=(10, 35))
+    many = Pool(
+        pool.embeddings,
+        pool.labeled,
+        np.full((300, 5), 0.2),
+        None,
+        labels=np.eye(5, dtype=np.int8)[np.arange(45) % 5],
+        prior=np.full((300, 5), np.nan, np.float32),
+    )
+    assert head("default", many) == head("entropy-coverage", without_knowledge(many))

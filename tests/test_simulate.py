@@ -98,7 +98,9 @@ def test_a_run_ends_with_the_smallest_pool():
 def test_the_live_loop_asks_in_the_order_that_is_simulated(tmp_path):
     """One state, two ways: through Label Studio, store and webhook, or by the table's labels."""
     trial = trial_of()
-    annotator = Annotator(trial, np.flatnonzero(trial.is_pool), seed=5)
+    settings = Settings(data_dir=tmp_path, strategy=CHOSEN.name, audit_share=0.1)
+    pool = np.flatnonzero(trial.is_pool)
+    annotator = Annotator(trial, pool, seed=5, audit_share=settings.audit_share)
     studio = FakeLabelStudio()
     project_id = studio.add_project(label_config_xml(("siren", "other"), multi_label=False))
     rows = np.flatnonzero(trial.is_pool)
@@ -117,16 +119,15 @@ def test_the_live_loop_asks_in_the_order_that_is_simulated(tmp_path):
     store = open_store("sqlite://")
     keys = [trial.clips.clip_keys[row] for row in rows]
     store.clips.add_embeddings("toy-1", keys, trial.clips.embeddings[rows])
-    settings = Settings(data_dir=tmp_path, strategy=CHOSEN.name)
     reconciler = Reconciler(store, studio.client(), settings, "toy-1")
     labels = []
-    for n_more in (0, 8, 1, 3):
+    for n_more in (0, 8, 1, 13, 15):
         new = annotator.answers_to(annotator.learn(labels, CHOSEN).order[:n_more])
         for one in new:
             studio.annotate(task_of[one.task_id], *one.labels)
         labels = labels + new
         store.agenda.hint(project_id, now=1.0, tasks=True)
-        reconciler.reconcile(store.agenda.take(project_id, now=2.0, lease_s=0.0))
+        reconciler.reconcile(store.agenda.take(project_id, now=2.0, lease_s=-1.0))
         simulated = [task_of[row] for row in annotator.learn(labels, CHOSEN).order.tolist()]
         assert studio.queue(project_id) == simulated
     assert len({name for one in labels for name in one.labels}) == 2

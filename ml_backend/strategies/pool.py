@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ml_backend.coverage import check_finite_rows
 from ml_backend.greedy import Ranking
-from ml_backend.uncertainty import binary_entropy, normalized_entropy
+from ml_backend.uncertainty import binary_entropy, binary_margin, margin, normalized_entropy
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,27 @@ class Pool:
     def __len__(self) -> int:
         return len(self.embeddings)
 
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, as far as anything given tells; else 0."""
+        for known in (self.labels, self.prior, self.probabilities):
+            if known is not None:
+                return int(known.shape[1])
+        return 0
+
     def uncertainty(self) -> NDArray[np.float64] | None:
         """Give the normalized entropy of each clip, shape=(n_pool,), once there is a classifier."""
         if self.probabilities is None:
             return None
         measure = binary_entropy if self.multi_label else normalized_entropy
         return measure(self.probabilities)
+
+    def indecision(self) -> NDArray[np.float64] | None:
+        """Give 1 minus the margin of each clip, shape=(n_pool,), once there is a classifier."""
+        if self.probabilities is None:
+            return None
+        measure = binary_margin if self.multi_label else margin
+        return np.asarray(1.0 - measure(self.probabilities))
 
 
 class QueryStrategy(Protocol):

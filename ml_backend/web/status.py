@@ -11,12 +11,15 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ml_backend.figures import advise
 from ml_backend.settings import Settings
 from ml_backend.store import Store
+from ml_backend.store.versions import Round
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _N_REASONS = 20
 _N_ROUNDS = 20
+_N_MEASURED = 50
 
 
 def register(app: Flask, store: Store, settings: Settings) -> None:
@@ -87,7 +90,35 @@ def describe(store: Store, project_id: int) -> dict[str, Any]:
         "is_waiting": store.agenda.is_waiting(project_id),
         "state": _state(counts, per_class, bool(progress)),
         "error": description["error"] or None,
-        "rounds": [vars(one) for one in store.versions.rounds(project_id, limit=_N_ROUNDS)],
+        "accuracy": _accuracy(
+            store.versions.measured_rounds(project_id, limit=_N_MEASURED),
+            {name: per_class[name] for name in description["class_names"]},
+        ),
+        "rounds": [
+            {name: value for name, value in vars(one).items() if name != "figures"}
+            for one in store.versions.rounds(project_id, limit=_N_ROUNDS)
+        ],
+    }
+
+
+def _accuracy(measured: list[Round], n_per_class: dict[str, int]) -> dict[str, Any] | None:
+    """Tell what the classifier is worth, how that came to be, and whether to go on."""
+    if not measured:
+        return None
+    rounds = [(one, one.figures or {}) for one in reversed(measured)]  # oldest first
+    last, figures = rounds[-1]
+    curve = [
+        {"n_labeled": one.n_labeled, **taken["cross_validated"]["balanced_accuracy"]}
+        for one, taken in rounds
+        if taken["cross_validated"]
+    ]
+    return {
+        "n_labeled": last.n_labeled,
+        "cross_validated": figures["cross_validated"],
+        "audit": figures["audit"],
+        "n_audit": figures["n_audit"],
+        "curve": curve,
+        "advice": advise([taken["kappa"] for _, taken in rounds], n_per_class),
     }
 
 

@@ -1,0 +1,115 @@
+"""Figures of the live loop: honest about recordings, rare classes and few labels."""
+
+import numpy as np
+import pytest
+
+from ml_backend.clip import Task
+from ml_backend.embedded import embedded_clips
+from ml_backend.figures import advise, audit, cross_validate, is_due, summarize_recalls
+from ml_backend.label_config import label_config_xml, parse_label_config
+from ml_backend.labeled import LabeledSet
+
+
+def config(*names, multi_label=False):
+    return parse_label_config(label_config_xml(names, multi_label=multi_label))
+
+
+def clips(embeddings, recordings):
+    tasks = [Task(row, f"k{row}", "/a.wav", f"r{one}") for row, one in enumerate(recordings)]
+    keys = [task.clip_key for task in tasks]
+    return embedded_clips(tasks, keys, np.asarray(embeddings, dtype=np.float32))
+
+
+def one_hot(answers, n_classes=2):
+    return np.eye(n_classes, dtype=np.int8)[answers]
+
+
+def test_recognizing_the_recording_is_worth_nothing():
+    """Clips of a recording sound alike, and tell nothing about other recordings."""
+    rng = np.random.default_rng(0)
+    recordings = np.repeat(np.arange(30), 4)
+    centers = rng.standard_normal((30, 16))
+    pool = clips(centers[recordings] + 0.01 * rng.standard_normal((120, 16)), recordings)
+    labels = one_hot(rng.permutation(np.arange(30) % 2)[recordings])
+    figures = cross_validate(pool, LabeledSet(np.arange(120), labels), config("a", "b"), None)
+    accuracy = figures["balanced_accuracy"]
+    assert 0.2 < accuracy["value"] < 0.8
+    assert accuracy["n"] == 30
+    assert accuracy["high"] - accuracy["low"] > 0.2
+
+
+def test_what_can_be_heard_is_found_to_be_heard():
+    rng = np.random.default_rng(1)
+    answers = np.arange(60) % 3
+    pool = clips(4 * np.eye(8)[answers] + rng.standard_normal((60, 8)), np.arange(60) // 2)
+    labeled = LabeledSet(np.arange(60), one_hot(answers, 3))
+    figures = cross_validate(pool, labeled, config("a", "b", "c"), None)
+    assert figures["balanced_accuracy"]["value"] > 0.9
+    assert list(figures["per_class"]) == ["a", "b", "c"]
+
+
+def test_a_class_of_one_recording_cannot_be_judged():
+    rng = np.random.default_rng(2)
+    answers = np.array([0] * 10 + [1] * 10 + [2] * 5)
+    recordings = np.array([*range(20), *[99] * 5])
+    pool = clips(4 * np.eye(8)[answers] + rng.standard_normal((25, 8)), recordings)
+    labeled = LabeledSet(np.arange(25), one_hot(answers, 3))
+    figures = cross_validate(pool, labeled, config("a", "b", "c"), None)
+    assert list(figures["per_class"]) == ["a", "b"]
+    two = LabeledSet(np.arange(10, 25), labeled.labels[10:])
+    assert cross_validate(pool, two, config("a", "b", "c"), None) is None
+
+
+def test_several_labels_a_clip_are_judged_class_by_class():
+    rng = np.random.default_rng(3)
+    labels = rng.integers(2, size=(60, 2)).astype(np.int8)
+    embeddings = np.hstack([4 * labels, np.ones((60, 1))]) + rng.standard_normal((60, 3)) / 4
+    labels[:, 1] = rng.permutation(labels[:, 1])
+    pool = clips(embeddings, np.arange(60))
+    chosen = config("heard", "made up", multi_label=True)
+    figures = cross_validate(pool, LabeledSet(np.arange(60), labels), chosen, None)
+    assert figures["per_class"]["heard"]["value"] > 0.9
+    assert figures["per_class"]["made up"]["value"] < 0.75
+
+
+def test_nothing_is_said_without_labels_or_classifier():
+    pool = clips(np.eye(4), range(4))
+    nothing = LabeledSet(np.empty(0, np.int64), np.empty((0, 2), np.int8))
+    assert cross_validate(pool, nothing, config("a", "b"), None) is None
+    assert (
+        audit(None, pool, LabeledSet(np.arange(2), one_hot([0, 1])), config("a", "b"), None) is None
+    )
+
+
+def test_recalls_are_those_counted_by_hand():
+    labels = one_hot([0, 0, 0, 0, 1, 1])
+    says = one_hot([0, 0, 0, 1, 1, 0])
+    figures = summarize_recalls(labels, says, np.array([1, 1, 2, 3, 4, 5]), config("a", "b"))
+    assert figures["per_class"]["a"]["value"] == 0.75
+    assert (figures["per_class"]["a"]["n"], figures["per_class"]["b"]["n"]) == (3, 2)
+    assert figures["balanced_accuracy"]["value"] == 0.625
+
+
+@pytest.mark.parametrize(
+    ("kappas", "labels", "wanted"),
+    [
+        ([], {"a": 3, "b": 2}, "Go on: it is too early"),
+        ([None, 0.999, 1.0], {"a": 30, "b": 20}, "Go on: it is too early"),
+        ([1.0, 0.9, 1.0, 1.0], {"a": 30, "b": 20}, "Go on: labels still change"),
+        ([0.5, 0.99, 1.0, 1.0], {"a": 30, "b": 20}, "You may stop"),
+        ([1.0, 1.0, 1.0], {"a": 30, "b": 0}, "hardly met b yet"),
+        ([1.0, 1.0, 1.0], {"a": 30, "b": 1}, "hardly met b yet"),
+    ],
+)
+def test_the_advice_needs_stability_and_discovery(kappas, labels, wanted):
+    assert wanted in advise(kappas, labels)
+
+
+def test_figures_are_taken_every_five_labels_and_later_every_twentieth():
+    n_before, looks = 0, []
+    for n_labeled in range(1, 401):
+        if is_due(n_labeled, n_before):
+            looks.append(n_labeled)
+            n_before = n_labeled
+    assert looks[:4] == [5, 10, 15, 20]
+    assert looks[-1] - looks[-2] > 15

@@ -1,0 +1,118 @@
+"""The live loop's figures, from annotations in Label Studio to the status page."""
+
+import numpy as np
+import pytest
+
+from importer import cli
+from ml_backend.clip import content_hash
+from ml_backend.label_config import label_config_xml
+from ml_backend.reconcile import Reconciler
+from ml_backend.settings import Settings
+from ml_backend.store import open_store
+from ml_backend.store.agenda import Turn
+from ml_backend.web.status import describe
+from tests.fake_label_studio import FakeLabelStudio
+
+N_CLIPS = 300
+
+
+class Project:
+    """Clips of two kinds that can be told apart, two of a recording; labeled as they are served."""
+
+    def __init__(self, audit_share=0.1):
+        rng = np.random.default_rng(0)
+        self.studio = FakeLabelStudio()
+        self.project_id = self.studio.add_project(
+            label_config_xml(("siren", "other"), multi_label=False)
+        )
+        self.store = open_store("sqlite://")
+        recordings = np.arange(N_CLIPS) // 2
+        self.is_siren = recordings % 3 == 0
+        embeddings = rng.standard_normal((N_CLIPS, 6)) + 6 * self.is_siren[:, None]
+        keys = [content_hash(str(row).encode()) for row in range(N_CLIPS)]
+        self.store.clips.add_embeddings("toy-1", keys, embeddings.astype(np.float32))
+        self.task_ids = self.studio.add_tasks(
+            self.project_id,
+            [
+                {"audio": "/a.wav", "content_hash": key, "recording_id": str(one)}
+                for key, one in zip(keys, recordings, strict=True)
+            ],
+        )
+        self.settings = Settings(audit_share=audit_share, strategy="random")
+        self.reconciler = self.start()
+        self.store.agenda.hint(self.project_id, now=1.0, tasks=True)
+        self.round()
+
+    def start(self):
+        return Reconciler(self.store, self.studio.client(), self.settings, "toy-1")
+
+    def round(self):
+        turn = Turn(self.project_id, tasks_changed=True, n_heard=1, n_heard_tasks=1)
+        self.reconciler.reconcile(turn)
+
+    def label(self, n_labels):
+        for task_id in self.studio.queue(self.project_id)[:n_labels]:
+            kind = "siren" if self.is_siren[self.task_ids.index(task_id)] else "other"
+            self.studio.annotate(task_id, kind)
+        self.round()
+
+    def accuracy(self):
+        return describe(self.store, self.project_id)["accuracy"]
+
+
+@pytest.fixture(scope="module")
+def project():
+    labeled = Project()
+    for n_labels in (3, 3, 6, 6, 2, 10, 10, 10, 10, 10, 10, 10, 10):
+        labeled.label(n_labels)
+    return labeled
+
+
+def test_figures_are_taken_when_there_are_enough_new_labels(project):
+    n_labeled = [one["n_labeled"] for one in project.accuracy()["curve"]]
+    assert n_labeled == [6, 12, 18, 30, 40, 50, 60, 70, 80, 90, 100]
+
+
+def test_the_status_tells_both_figures_with_intervals_and_by_class(project):
+    accuracy = project.accuracy()
+    assert accuracy["n_labeled"] == 100
+    assert accuracy["n_audit"] == 9  # a tenth of those after the first ten
+    for figures in (accuracy["cross_validated"], accuracy["audit"]):
+        balanced = figures["balanced_accuracy"]
+        assert 0 <= balanced["low"] < balanced["value"] <= balanced["high"] <= 1
+        assert list(figures["per_class"]) == ["siren", "other"]
+    assert accuracy["cross_validated"]["balanced_accuracy"]["value"] > 0.9
+
+
+def test_an_easy_question_is_soon_answered(project):
+    assert project.accuracy()["advice"].startswith("You may stop")
+
+
+def test_figures_outlive_a_restart_and_follow_labels_that_are_taken_back(project):
+    before = project.accuracy()["n_labeled"]
+    project.reconciler = project.start()
+    for number in list(project.studio.annotations)[-20:]:
+        del project.studio.annotations[number]
+    project.round()
+    assert project.accuracy()["n_labeled"] == before - 20
+    assert "too early to tell" in project.accuracy()["advice"]
+
+
+def test_a_project_without_a_slice_has_no_audit_figure():
+    project = Project(audit_share=0.0)
+    project.label(30)
+    assert project.accuracy()["n_audit"] == 0
+    assert project.accuracy()["audit"] is None
+    assert project.accuracy()["cross_validated"]["balanced_accuracy"]["value"] > 0.9
+
+
+def test_nothing_is_claimed_before_there_is_a_classifier():
+    assert Project().accuracy() is None
+
+
+def test_the_command_tells_the_figures_in_words(project, capsys):
+    cli._show_accuracy(project.accuracy())
+    told = " ".join(capsys.readouterr().out.split())
+    assert "across recordings" in told
+    assert "clips drawn at random" in told
+    assert "by number of labels" in told
