@@ -103,7 +103,7 @@ def tell_status(facts: dict[str, Any]) -> None:
         complain(f"{facts['warning']}", "yellow")
     for one in facts["projects"]:
         counts = ", ".join(f"{name} {number}" for name, number in one["labels"].items())
-        say(f"\n[bold]Project {one['project']}  {one['title']}[/]")
+        say(f"\nProject {one['project']}  {one['title']}", "bold")
         say(f"  {one['state']}")
         say(
             f"  {one['n_clips']} clips, {one['n_embedded']} heard, {one['n_unheard']} cannot be; "
