@@ -1,42 +1,70 @@
 """How long does it take to order a pool and to learn? Synthetic embeddings of 384 numbers.
 
-Run: ``python benchmarks/ranking_speed.py``
+Run: ``python benchmarks/ranking_speed.py [--sizes 8732 100000] [--strategies default badge]``
+
+Every figure is of one process on one core: seconds, and memory beyond the pool's own matrix.
 """
 
+import argparse
+import resource
+import subprocess
+import sys
 import time
 
 import numpy as np
 
 from ml_backend.classifier import fit_classifier
 from ml_backend.coverage import normalize_rows
+from ml_backend.features import lay_out
 from ml_backend.query_strategy import Pool, get_strategy
+from ml_backend.settings import STRATEGIES
 
 EMBEDDING_DIM = 384
 N_HEAD = 200
 
 
 def make_embeddings(n_clips: int, rng: np.random.Generator) -> np.ndarray:
-    centers = rng.normal(size=(30, EMBEDDING_DIM))
-    spread = 0.7 * rng.normal(size=(n_clips, EMBEDDING_DIM))
-    return (centers[rng.integers(0, 30, n_clips)] + spread).astype(np.float32)
+    centers = rng.normal(size=(30, EMBEDDING_DIM)).astype(np.float32)
+    rows = centers[rng.integers(0, 30, n_clips)]
+    for start in range(0, n_clips, 10_000):
+        block = rows[start : start + 10_000]
+        block += 0.7 * rng.standard_normal(block.shape, dtype=np.float32)
+    return rows
 
 
-def time_ranking(n_pool: int) -> None:
+def make_pool(n_pool: int, n_labeled: int) -> Pool:
     rng = np.random.default_rng(0)
-    unit = normalize_rows(make_embeddings(n_pool, rng))
-    recordings = rng.integers(0, n_pool // 7, n_pool)
-    probabilities = rng.dirichlet([1, 1], size=n_pool)
-    for state, n_labeled, known in [
-        ("nothing labeled", 0, None),
-        ("20 of one class", 20, None),
-        ("60 labeled", 60, probabilities),
-        ("2,000 labeled", 2_000, probabilities),
-    ]:
-        pool = Pool(unit, unit[:n_labeled], known, recordings)
-        started = time.perf_counter()
-        get_strategy("entropy-coverage").rank(pool, N_HEAD, rng)
-        duration_s = time.perf_counter() - started
-        print(f"| next {N_HEAD} of {n_pool:,}, {state} | {duration_s:.2f} s |")
+    unit = make_embeddings(n_pool, rng)
+    for start in range(0, n_pool, 10_000):
+        unit[start : start + 10_000] = normalize_rows(unit[start : start + 10_000])
+    weights = rng.normal(size=EMBEDDING_DIM).astype(np.float32)
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        target = 1 / (1 + np.exp(-5 * (rows @ weights).astype(np.float64)))
+        return np.stack([target, 1 - target], axis=1)
+
+    logits = np.full((n_pool, 2), np.nan, dtype=np.float32)
+    logits[:, 0] = rng.normal(size=n_pool)
+    return Pool(
+        unit,
+        unit[:n_labeled].copy(),
+        predict(unit) if n_labeled else None,
+        rng.integers(0, n_pool // 7, n_pool),
+        labels=np.eye(2, dtype=np.int8)[np.arange(n_labeled) % 2],
+        prior=logits,
+        predict=predict if n_labeled else None,
+    )
+
+
+def time_ranking(name: str, n_pool: int, n_labeled: int) -> None:
+    """Print one row; peak memory is the process's own, so each row has a process."""
+    pool = make_pool(n_pool, n_labeled)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    get_strategy(name).rank(pool, N_HEAD, np.random.default_rng(0))
+    duration_s = time.perf_counter() - started
+    more_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(f"| {name} | {n_pool:,} | {n_labeled:,} | {duration_s:.2f} s | {more_mb:.0f} MB |")
 
 
 def time_training(n_labeled: int, n_classes: int, *, multi_label: bool) -> None:
@@ -46,6 +74,9 @@ def time_training(n_labeled: int, n_classes: int, *, multi_label: bool) -> None:
     scores += rng.normal(size=scores.shape) * scores.std()
     chosen = np.eye(n_classes)[scores.argmax(axis=1)]
     labels = (scores > scores.std() if multi_label else chosen).astype(np.int8)
+    unit = normalize_rows(embeddings)
+    center = unit.mean(axis=0)
+    prior = rng.normal(size=(n_labeled, n_classes)).astype(np.float32)
     started = time.perf_counter()
     fit_classifier(
         embeddings,
@@ -53,19 +84,35 @@ def time_training(n_labeled: int, n_classes: int, *, multi_label: bool) -> None:
         [f"class {k}" for k in range(n_classes)],
         multi_label=multi_label,
         groups=rng.integers(0, max(2, n_labeled // 4), n_labeled),
-        pool_mean=embeddings.mean(axis=0),
-        pool_std=embeddings.std(axis=0),
+        layout=lay_out(center, float(np.sqrt(((unit - center) ** 2).sum(axis=1).mean())), prior),
+        prior=prior,
         seed=0,
     )
     duration_s = time.perf_counter() - started
     kind = "several labels a clip" if multi_label else "one label a clip"
-    print(f"| learn {n_classes} classes, {kind}, {n_labeled:,} labels | {duration_s:.2f} s |")
+    print(f"| {n_classes} classes, {kind} | {n_labeled:,} | {duration_s:.2f} s |")
 
 
 def main() -> None:
-    print("| task | time |\n|---|---|")
-    for n_pool in (8_732, 100_000):
-        time_ranking(n_pool)
+    parser = argparse.ArgumentParser(description="Seconds to order a pool and to learn.")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[8_732, 100_000])
+    parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES))
+    parser.add_argument("--labeled", type=int, nargs="+", default=[0, 60, 2_000])
+    parser.add_argument("--one", nargs=3, metavar=("NAME", "POOL", "LABELED"), help="one row")
+    arguments = parser.parse_args()
+    if arguments.one:
+        name, n_pool, n_labeled = arguments.one
+        time_ranking(name, int(n_pool), int(n_labeled))
+        return
+    print(
+        f"| strategy | pool | labeled | next {N_HEAD} | beyond the matrix |\n|---|---|---|---|---|"
+    )
+    for n_pool in arguments.sizes:
+        for name in arguments.strategies:
+            for n_labeled in arguments.labeled:
+                row = [sys.executable, __file__, "--one", name, str(n_pool), str(n_labeled)]
+                subprocess.run(row, check=True)
+    print("\n| learn | labels | time |\n|---|---|---|")
     time_training(60, 2, multi_label=False)  # the first call also imports scikit-learn
     for n_labeled in (60, 2_000):
         time_training(n_labeled, 2, multi_label=False)

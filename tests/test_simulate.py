@@ -77,6 +77,14 @@ def test_strategies_with_the_same_initial_one_begin_with_the_same_labels():
     assert first[CHOSEN.name] == first[RANDOM.name]
 
 
+def test_what_is_random_in_a_strategy_is_the_runs_own():
+    trial = trial_of()
+    pool = np.flatnonzero(trial.is_pool)
+    orders = [Annotator(trial, pool, seed).learn([], RANDOM).order.tolist() for seed in (0, 0, 1)]
+    assert orders[0] == orders[1]
+    assert orders[0] != orders[2]
+
+
 @pytest.mark.parametrize("changed", [{}, {"test_share": 0.3, "is_test": None}])
 def test_no_recording_is_asked_about_and_measured_on(changed):
     trial = trial_of(**changed)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-_MAX_FITTED = 20_000
+_MAX_FITTED = 10_000
 _N_ROUNDS = 8
 _ROWS_AT_ONCE = 8_192
 
@@ -13,7 +13,7 @@ def cluster(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Group rows by Lloyd's algorithm, eight rounds from a random start.
 
-    Larger sets are fitted on 20,000 rows and then assigned: O(n * n_clusters) time, O(n) memory.
+    Larger sets are fitted on 10,000 rows and then assigned: O(n * n_clusters) time, O(n) memory.
 
     Parameters
     ----------

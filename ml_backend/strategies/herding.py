@@ -8,7 +8,7 @@ from ml_backend.greedy import Ranking, pick_greedily
 from ml_backend.strategies.pool import Pool
 
 # Herding compares candidates with reference clips; larger pools are represented by a sample.
-_MAX_CANDIDATES = 5_000
+_MAX_CANDIDATES = 4_000
 _MAX_REFERENCES = 1_024
 _KERNEL_WIDTH = 1.0
 _WIDTH_QUANTILE = 0.05
@@ -29,7 +29,7 @@ class UHerding:
     - 0 labels, 1 class: everything counts as undecided and the width is 1, which is MaxHerding.
     - 2 classes, many classes: undecided is 1 minus the margin of the two likeliest.
     - several labels per clip: the mean of that over the yes-or-no heads.
-    - cost: the pool is represented by 1,024 clips and 5,000 candidates: O(n) time and memory.
+    - cost: the pool is represented by 1,024 clips and 4,000 candidates: O(n) time and memory.
 
     References
     ----------
@@ -58,9 +58,9 @@ def herd(
     """Pick what adds most to how well the pool is covered: typical clips, unlike each other.
 
     The gain of a clip is the mean, over the reference clips, of how much nearer it brings them to
-    something labeled, by a Gaussian kernel. Up to 1,024 references and 5,000 candidates are drawn
-    from larger pools: O(n) time and memory. What a clip does for itself is then added, since it is
-    seldom a reference.
+    something labeled, by a Gaussian kernel. Up to 1,024 references and 4,000 candidates are drawn
+    from larger pools: O(n) time and memory. With weights, where the kernel may be narrow, what a
+    clip does for itself is then added, since it is seldom a reference.
 
     Parameters
     ----------
@@ -85,11 +85,14 @@ def herd(
     kernel = _kernel(pool.embeddings[candidates] @ references.T, width)
     column = np.full(len(pool), -1)
     column[candidates] = np.arange(len(candidates))
-    own = weight / len(pool) if len(drawn) < len(pool) else np.zeros_like(weight)
+    is_alone = weights is not None and len(drawn) < len(pool)
+    own = weight / np.float32(max(len(pool), 1))
 
     def score(rows: NDArray[np.int64], picked: list[int]) -> NDArray[np.float64]:
         by_picked = kernel[column[picked]].max(axis=0, initial=0.0)  # (n_references,)
         gained = _gain(kernel[column[rows]], np.maximum(covered[drawn], by_picked), mass)
+        if not is_alone:
+            return gained
         near = _kernel(
             1.0 - coverage_distance(pool.embeddings[rows], pool.embeddings[picked]), width
         )
@@ -103,7 +106,8 @@ def herd(
         similarity = pool.embeddings[block] @ references[few].T
         of_few = _gain(_kernel(similarity, width), covered[drawn][few], mass[few])
         start[block] = of_few * (len(mass) / max(len(mass[few]), 1))
-    start += own * (1.0 - covered)
+    if is_alone:
+        start += own * (1.0 - covered)
     return pick_greedily(start, score, n_head, pool.recordings, candidates)
 
 

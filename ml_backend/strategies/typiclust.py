@@ -9,7 +9,8 @@ from ml_backend.strategies.pool import Pool
 
 _MAX_CLUSTERS = 500
 _N_NEIGHBORS = 20
-_MAX_COMPARED = 2_048
+_MAX_COMPARED = 256
+_ROWS_AT_ONCE = 2_048
 _LEAST_DISTANCE = 1e-6
 
 
@@ -17,7 +18,7 @@ class TypiClust:
     """Visit clusters without labels by size; in each ask for the clip with the nearest neighbors.
 
     Labeled set and pool are grouped into ``n_labeled + n_head`` clusters, 500 at most. Typicality
-    is 1 / mean distance to the 20 nearest neighbors in the cluster, of 2,048 of its clips where it
+    is 1 / mean distance to the 20 nearest neighbors in the cluster, of 256 of its clips where it
     has more. When every cluster is visited the round begins anew.
 
     - 0 labels to many, one class or several, several labels per clip: alike, since only where
@@ -70,9 +71,9 @@ def _typicality(unit: NDArray[np.float32], members: NDArray[np.int64]) -> NDArra
         n_neighbors = min(_N_NEIGHBORS, len(compared) - 1)
         if n_neighbors < 1:
             continue
-        for block in np.array_split(rows, -(-len(rows) // _MAX_COMPARED)):
+        for block in np.array_split(rows, -(-len(rows) // _ROWS_AT_ONCE)):
             squared = np.maximum(2.0 - 2.0 * (unit[block] @ unit[compared].T), 0.0)
-            # The nearest of all is the clip itself.
+            # The nearest of all is the clip itself, where it is compared.
             nearest = np.partition(squared, n_neighbors, axis=1)[:, : n_neighbors + 1]
             distance = np.sqrt(nearest).sum(axis=1, dtype=np.float64) / n_neighbors
             typicality[block] = 1.0 / np.maximum(distance, _LEAST_DISTANCE)

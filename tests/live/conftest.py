@@ -48,6 +48,14 @@ def api(studio):
 
 
 @pytest.fixture(scope="session")
+def personal_token(api):
+    """A personal access token of the first user, who may have only one."""
+    enabled = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": True}
+    api.post("/api/jwt/settings", json=enabled)
+    return api.post("/api/token/").json()["token"]
+
+
+@pytest.fixture(scope="session")
 def earmark(studio, shared, tmp_path_factory):
     """The backend as `earmark serve` runs it, with mn04; it never falls quiet enough to tidy up."""
     environment = {

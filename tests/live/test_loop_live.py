@@ -387,12 +387,9 @@ def test_set_up_again_everything_is_in_place(earmark, project):
     assert earmark.tell(*again)["changes"] == []
 
 
-def test_a_personal_access_token_will_do(earmark, api, project):
-    enabled = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": True}
-    api.post("/api/jwt/settings", json=enabled)
-    token = api.post("/api/token/").json()["token"]
+def test_a_personal_access_token_will_do(earmark, personal_token, project):
     again = ("setup", "--project", str(project.project_id))
-    assert earmark.tell(*again, LABEL_STUDIO_API_KEY=token)["changes"] == []
+    assert earmark.tell(*again, LABEL_STUDIO_API_KEY=personal_token)["changes"] == []
 
 
 def test_the_train_button_arrives(earmark, api, project, status):

@@ -356,12 +356,8 @@ def test_a_wrong_token_and_an_unknown_project_are_told_apart(studio, label_studi
         set_up(label_studio, **wanted, project_id=999_999)
 
 
-def test_a_personal_access_token_works_as_well(studio, label_studio, project_id):
-    owner = {"Authorization": f"Token {studio.credentials.token}"}
-    settings = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": True}
-    httpx.post(f"{studio.url}/api/jwt/settings", headers=owner, json=settings)
-    created = httpx.post(f"{studio.url}/api/token/", headers=owner)
-    personal = LabelStudio(studio.url, created.json()["token"])
+def test_a_personal_access_token_works_as_well(studio, label_studio, personal_token, project_id):
+    personal = LabelStudio(studio.url, personal_token)
     assert personal.whoami()["id"] == label_studio.whoami()["id"]
     assert personal.project(project_id)["id"] == project_id
 
