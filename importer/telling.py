@@ -116,7 +116,7 @@ def tell_status(facts: dict[str, Any]) -> None:
                 f"  {one['model_version']}, {one['n_published']} of {one['n_ranked']} published",
             )
         if one["accuracy"]:
-            _tell_accuracy(one["accuracy"])
+            tell_accuracy(one["accuracy"])
         if one["rounds"]:
             last = one["rounds"][0]
             say(f"  last round took {last['timings_s']['total']:.2f} s")
@@ -126,7 +126,7 @@ def tell_status(facts: dict[str, Any]) -> None:
             complain(f"  task {clip['task']}: {clip['reason']}")
 
 
-def _tell_accuracy(accuracy: dict[str, Any]) -> None:
+def tell_accuracy(accuracy: dict[str, Any]) -> None:
     """Print what the classifier is worth, how that came to be, and whether to go on."""
 
     def spell(figure: dict[str, float]) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from importer import cli
+from importer import telling
 from ml_backend.clip import content_hash
 from ml_backend.label_config import label_config_xml
 from ml_backend.reconcile import Reconciler
@@ -47,7 +47,14 @@ class Project:
         return Reconciler(self.store, self.studio.client(), self.settings, "toy-1")
 
     def round(self):
-        turn = Turn(self.project_id, tasks_changed=True, n_heard=1, n_heard_tasks=1)
+        turn = Turn(
+            self.project_id,
+            labels_changed=True,
+            tasks_changed=True,
+            n_heard=1,
+            n_heard_labels=1,
+            n_heard_tasks=1,
+        )
         self.reconciler.reconcile(turn)
 
     def label(self, n_labels):
@@ -111,7 +118,7 @@ def test_nothing_is_claimed_before_there_is_a_classifier():
 
 
 def test_the_command_tells_the_figures_in_words(project, capsys):
-    cli._show_accuracy(project.accuracy())
+    telling.tell_accuracy(project.accuracy())
     told = " ".join(capsys.readouterr().out.split())
     assert "across recordings" in told
     assert "clips drawn at random" in told
