@@ -9,9 +9,9 @@ from ml_backend.label_config import label_config_xml
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
-from ml_backend.store.agenda import Turn
 from ml_backend.web.status import describe
 from tests.fake_label_studio import FakeLabelStudio
+from tests.turns import whole_turn
 
 N_CLIPS = 300
 
@@ -47,14 +47,7 @@ class Project:
         return Reconciler(self.store, self.studio.client(), self.settings, "toy-1")
 
     def round(self):
-        turn = Turn(
-            self.project_id,
-            labels_changed=True,
-            tasks_changed=True,
-            n_heard=1,
-            n_heard_labels=1,
-            n_heard_tasks=1,
-        )
+        turn = whole_turn(self.project_id)
         self.reconciler.reconcile(turn)
 
     def label(self, n_labels):

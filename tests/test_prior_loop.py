@@ -11,9 +11,9 @@ from ml_backend.prior import Tagger
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
-from ml_backend.store.agenda import Turn
 from ml_backend.web.oracle import Oracle, _Ears
 from tests.fake_label_studio import FakeLabelStudio
+from tests.turns import whole_turn
 
 N_CLIPS = 60
 
@@ -54,9 +54,7 @@ class Loop:
             self.store, self.studio.client(), self.settings, "toy-1", tagger=tagger
         )
         self.store.agenda.hint(self.project_id, now=1.0, tasks=True)
-        return reconciler.reconcile(
-            Turn(self.project_id, tasks_changed=True, n_heard=1, n_heard_tasks=1)
-        )
+        return reconciler.reconcile(whole_turn(self.project_id))
 
     def label(self):
         for row in range(0, N_CLIPS, 6):

@@ -1,0 +1,15 @@
+"""A turn in which everything of a project may have changed."""
+
+from ml_backend.store.agenda import Turn
+
+
+def whole_turn(project_id):
+    """Take a project as a worker does that has heard of everything."""
+    return Turn(
+        project_id,
+        labels_changed=True,
+        tasks_changed=True,
+        n_heard=1,
+        n_heard_labels=1,
+        n_heard_tasks=1,
+    )
