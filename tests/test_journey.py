@@ -237,6 +237,7 @@ def test_a_deleted_annotation_is_unlearned_and_leads_back_to_the_same_version(ru
     assert task_id in running.studio.queue(running.project_id)
 
 
+@pytest.mark.slow
 def test_a_changed_annotation_is_learned_anew(running):
     task_id = running.studio.queue(running.project_id)[0]
     annotation_id = running.annotate(task_id, "siren")
@@ -248,6 +249,7 @@ def test_a_changed_annotation_is_learned_anew(running):
     assert running.status()["labels"] == {"siren": 0, "other": 1}
 
 
+@pytest.mark.slow
 def test_two_annotators_who_disagree_teach_nothing(running):
     task_id = running.studio.queue(running.project_id)[0]
     running.annotate(task_id, "siren", by=1)
@@ -263,6 +265,7 @@ def test_a_lost_event_is_made_up_for_by_the_clock(running):
     running.until(lambda: running.version != before)
 
 
+@pytest.mark.slow
 def test_an_annotation_made_while_the_backend_was_down_is_learned_at_its_start(running):
     running.end()
     before = running.version
@@ -271,6 +274,7 @@ def test_an_annotation_made_while_the_backend_was_down_is_learned_at_its_start(r
     running.until(lambda: running.version != before)
 
 
+@pytest.mark.slow
 def test_a_restart_changes_nothing_and_embeds_nothing_again(running):
     before, n_rounds = running.version, len(running.status()["rounds"])
     running.end()
@@ -296,6 +300,7 @@ def replace_embed(embedder):
     return Silent()
 
 
+@pytest.mark.slow
 def test_new_and_deleted_tasks_are_followed(running, tmp_path):
     more = tmp_path / "more"
     more.mkdir()
@@ -311,6 +316,7 @@ def test_new_and_deleted_tasks_are_followed(running, tmp_path):
     running.until(lambda: running.status()["n_ranked"] == 24)
 
 
+@pytest.mark.slow
 def test_a_task_deleted_behind_our_back_does_not_stop_the_loop(running):
     queue = running.studio.queue(running.project_id)
     with running.studio.lock:
@@ -331,6 +337,7 @@ def test_a_clip_whose_audio_is_gone_is_named_and_stops_nobody(loop):
     loop.until(lambda: loop.status()["n_ranked"] == 23)
 
 
+@pytest.mark.slow
 def test_label_studio_may_be_down_for_a_while(running):
     running.studio.is_down = True
     running.hear("ANNOTATION_CREATED")
@@ -344,6 +351,7 @@ def test_label_studio_may_be_down_for_a_while(running):
     running.until(lambda: running.status()["error"] is None)
 
 
+@pytest.mark.slow
 def test_a_label_config_that_cannot_be_learned_is_reported_until_it_can(running):
     project = running.studio.projects[running.project_id]
     good = project["label_config"]
@@ -355,6 +363,7 @@ def test_a_label_config_that_cannot_be_learned_is_reported_until_it_can(running)
     running.until(lambda: set(running.status()["labels"]) == {"siren", "quiet"})
 
 
+@pytest.mark.slow
 def test_the_echo_of_publishing_costs_one_look_at_the_project(loop):
     loop.settings = replace(loop.settings, poll_s=3600.0)  # the clock's rounds would count, too
     loop.start()
@@ -367,6 +376,7 @@ def test_the_echo_of_publishing_costs_one_look_at_the_project(loop):
     assert set(loop.studio.calls[begun:]) == {("GET", f"/api/projects/{loop.project_id}")}
 
 
+@pytest.mark.slow
 def test_a_deleted_project_is_forgotten(running):
     del running.studio.projects[running.project_id]
     running.hear("PROJECT_UPDATED")
@@ -394,6 +404,7 @@ def test_predict_answers_in_order_and_hears_what_nobody_has_heard(running):
             assert one["result"] == published["result"]
 
 
+@pytest.mark.slow
 def test_500_tasks_get_500_answers(running):
     tasks = [list(running.studio.tasks.values())[n % 24] for n in range(500)]
     body = {"project": running.project_id, "tasks": tasks}
@@ -408,6 +419,7 @@ def ask(loop, tasks, **more):
     return loop.web.post("/predict", json=body, auth=("earmark", SECRET))
 
 
+@pytest.mark.slow
 def test_what_label_studio_cannot_give_now_costs_the_other_tasks_nothing(running):
     known = next(iter(running.studio.tasks.values()))
     running.studio.is_down = True
@@ -421,6 +433,7 @@ def test_what_label_studio_cannot_give_now_costs_the_other_tasks_nothing(running
     ]
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_an_embedder_that_he_does_not_need(running, monkeypatch):
     is_loading, may_load = threading.Event(), threading.Event()
 
@@ -446,6 +459,7 @@ def test_nobody_waits_for_an_embedder_that_he_does_not_need(running, monkeypatch
         waiting.join()
 
 
+@pytest.mark.slow
 def test_a_label_studio_that_breaks_in_the_middle_of_a_round_loses_nothing(running):
     queue = running.studio.queue(running.project_id)
     running.studio.annotate(queue[0], "siren")
@@ -459,6 +473,7 @@ def test_a_label_studio_that_breaks_in_the_middle_of_a_round_loses_nothing(runni
     assert running.status()["labels"] == {"siren": 1, "other": 0}
 
 
+@pytest.mark.slow
 def test_many_events_at_once_lead_to_few_rounds(running):
     n_rounds = len(running.status()["rounds"])
     queue = running.studio.queue(running.project_id)
@@ -469,6 +484,7 @@ def test_many_events_at_once_lead_to_few_rounds(running):
     assert len(running.status()["rounds"]) - n_rounds <= 6
 
 
+@pytest.mark.slow
 def test_the_same_labels_give_the_same_order_in_another_place(running, tmp_path, street):
     folder = tmp_path / "elsewhere"
     folder.mkdir()

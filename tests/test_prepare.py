@@ -195,6 +195,7 @@ def many(tmp_path):
     return scan(tmp_path / "in")
 
 
+@pytest.mark.slow
 def test_many_workers_answer_what_one_answers_in_the_same_order(tmp_path, many):
     many[3] = replace(many[3], path=tmp_path / "gone.wav")
     assert list(prepare_in_parallel(many, tmp_path / "2", 2)) == list(
@@ -202,6 +203,7 @@ def test_many_workers_answer_what_one_answers_in_the_same_order(tmp_path, many):
     )
 
 
+@pytest.mark.slow
 def test_a_clip_that_kills_its_worker_is_refused_alone(tmp_path, many):
     many[20] = replace(many[20], metadata={"x": Deadly()})
 
