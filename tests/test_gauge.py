@@ -13,6 +13,8 @@ from ml_backend.web.status import describe
 from tests.fake_label_studio import FakeLabelStudio
 from tests.turns import whole_turn
 
+pytestmark = pytest.mark.slow
+
 N_CLIPS = 300
 
 

@@ -145,6 +145,7 @@ def test_a_clip_that_the_embedder_fails_on_is_named_and_the_others_are_heard(
     assert "3.wav: cannot be embedded (RuntimeError)" in reasons(store, embedder)[3]
 
 
+@pytest.mark.slow
 def test_what_is_not_read_in_time_is_left_for_another_time(listener_of, store, embedder, network):
     network.slow = {2}
     listener = listener_of(embedder)

@@ -105,6 +105,7 @@ def simulate(folder, table, *options):
     return CliRunner().invoke(app, [*command, "--test", "fold=3", *options], env=environ)
 
 
+@pytest.mark.slow
 def test_the_command_plays_prints_draws_and_writes(tmp_path, table):
     written, drawn = tmp_path / "out.json", tmp_path / "out.png"
     options = "--initial 6 --step 3 --labels 12 --runs 2 --strategy entropy-coverage"

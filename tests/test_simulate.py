@@ -61,6 +61,7 @@ def test_every_run_and_round_is_reported_once():
     assert all(sum(row["per_class"].values()) == row["n_labels"] for row in curves)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures_and_another_one_others():
     once, again = (simulate(trial_of(), PLAN, [RANDOM], [RANDOM]) for _ in range(2))
     other = simulate(trial_of(), Plan(10, 5, 20, 3, seed=100), [RANDOM], [RANDOM])

@@ -169,6 +169,7 @@ def test_uherding_picks_what_writing_out_every_pair_picks(state):
     assert head("uherding", pool, 20) == slow_uherding(pool, 20)
 
 
+@pytest.mark.slow
 def test_in_a_large_pool_uherding_by_a_sample_covers_nearly_as_much():
     pool = make_pool("2 classes", n_pool=1_500)
     width = 0.5

@@ -144,6 +144,7 @@ def test_a_crash_shows_the_last_words_without_the_secrets(studio_of):
     assert not studio.is_running
 
 
+@pytest.mark.slow
 def test_silence_ends_at_the_limit_and_leaves_nothing_behind(studio_of):
     studio = studio_of("time.sleep(600)")
     with pytest.raises(StudioError, match="within 1 s"):

@@ -180,6 +180,7 @@ def test_tasks_that_are_no_list_are_refused(client, tasks):
     assert "tasks" in answer.get_json()["error"]
 
 
+@pytest.mark.slow
 def test_a_label_studio_that_is_down_is_named_without_the_token(client, studio):
     studio.is_down = True
     answer = client.post("/predict", json={"tasks": [{"id": 1}], "project": "1"}, auth=BASIC)
