@@ -1,0 +1,60 @@
+// Talking to the backend. Every answer is checked; what went wrong is an Error in plain words.
+
+import { decodePacked } from "./packed.js";
+
+const project = document.documentElement.dataset.project;
+
+/** Address of something of this project: `address("clips/12/audio")`. */
+export const address = (path) => `/projects/${project}/${path}`;
+
+/** JSON that the project answers with. */
+export async function getJson(path) {
+  return (await ask(address(path))).json();
+}
+
+/** Columns in the packed form, decoded; null when the server says that `etag` still holds. */
+export async function getPacked(path, etag = null) {
+  const headers = etag ? { "If-None-Match": etag } : {};
+  const answer = await ask(address(path), { headers, cache: "no-store" });
+  if (answer.status === 304) return null;
+  const packed = decodePacked(await answer.arrayBuffer());
+  packed.etag = answer.headers.get("ETag");
+  return packed;
+}
+
+/** Change something: POST, PUT or DELETE with a JSON body (or a form). Answers with JSON. */
+export async function send(method, path, body = undefined) {
+  return (await change(method, path, body)).json();
+}
+
+/** The same, where the answer is packed columns. */
+export async function sendForPacked(method, path, body) {
+  return decodePacked(await (await change(method, path, body)).arrayBuffer());
+}
+
+function change(method, path, body) {
+  const headers = {
+    "X-Earmark-CSRF": document.querySelector('meta[name="csrf-token"]').content,
+  };
+  const isForm = body instanceof FormData;
+  if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
+  return ask(address(path), { method, headers, body: isForm ? body : JSON.stringify(body) });
+}
+
+async function ask(url, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(url, { credentials: "same-origin", ...options });
+  } catch {
+    throw new Error("The backend does not answer. Is `earmark serve` running?");
+  }
+  if (answer.ok || answer.status === 304) return answer;
+  if (answer.status === 401) {
+    const here = location.pathname + location.search + location.hash;
+    location.assign(`/sign-in?next=${encodeURIComponent(here)}`);
+  }
+  const said = await answer.json().catch(() => ({}));
+  const error = new Error(said.error ?? `The backend answered ${answer.status}.`);
+  error.status = answer.status;
+  throw error;
+}
