@@ -72,6 +72,15 @@ def test_the_names_that_were_matched_are_told(loop):
     assert json.loads(json.dumps(told)) == {"siren": ["Siren"], "other": []}
 
 
+def test_names_follow_the_label_config(loop):
+    loop.reconcile(loop.tagger)
+    project = loop.studio.projects[loop.project_id]
+    for class_names, told in [(("dog", "rest"), {"dog": ["Dog"], "rest": []}), (("x", "y"), None)]:
+        project["label_config"] = label_config_xml(class_names, multi_label=False)
+        loop.reconcile(loop.tagger)
+        assert loop.store.facts.read(f"names of project {loop.project_id}") == told
+
+
 def test_another_prior_is_another_version_and_the_same_is_the_same(loop):
     loop.label()
     versions = [loop.reconcile(tagger) for tagger in (loop.tagger, None, loop.tagger)]

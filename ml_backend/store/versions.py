@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Engine, delete, select, true, update
+from sqlalchemy import ColumnElement, Engine, Table, delete, select, true, update
 from sqlalchemy import func as sql
 
 from ml_backend.store.dialect import upsert
@@ -132,13 +132,7 @@ class Versions:
 
     def set_published(self, project_id: int, model_version: str, n_published: int) -> None:
         """Note how much of a version's order Label Studio has."""
-        statement = (
-            update(version)
-            .where(version.c.project_id == project_id, version.c.model_version == model_version)
-            .values(n_published=n_published)
-        )
-        with self._engine.begin() as connection:
-            connection.execute(statement)
+        self._set(version, project_id, {"model_version": model_version}, n_published=n_published)
 
     def superseded(self, project_id: int, *, at_most: int) -> str | None:
         """Name the oldest superseded version with 1 to ``at_most`` published predictions."""
@@ -185,19 +179,18 @@ class Versions:
 
     def set_figures(self, project_id: int, number: int, figures: dict[str, Any]) -> None:
         """Keep what a round's classifier was found to be worth."""
-        statement = (
-            update(round_)
-            .where(round_.c.project_id == project_id, round_.c.number == number)
-            .values(figures=figures)
-        )
-        with self._engine.begin() as connection:
-            connection.execute(statement)
+        self._set(round_, project_id, {"number": number}, figures=figures)
 
     def forget(self, project_id: int) -> None:
         """Drop a project's versions and rounds."""
         with self._engine.begin() as connection:
             for table in (version, round_):
                 connection.execute(delete(table).where(table.c.project_id == project_id))
+
+    def _set(self, table: Table, project_id: int, row: dict[str, Any], **values: Any) -> None:
+        statement = update(table).filter_by(project_id=project_id, **row).values(**values)
+        with self._engine.begin() as connection:
+            connection.execute(statement)
 
 
 def _pack(arrays: dict[str, NDArray[np.generic]] | None) -> bytes | None:
