@@ -36,7 +36,7 @@ class Store:
 
     def forget(self, project_id: int) -> None:
         """Drop a project that Label Studio no longer has; embeddings stay for other projects."""
-        for part in (self.clips, self.labels, self.versions, self.agenda):
+        for part in (self.clips, self.labels, self.versions, self.facts, self.agenda):
             part.forget(project_id)
 
     def close(self) -> None:
