@@ -65,6 +65,13 @@ def test_a_hard_class_is_measured_by_its_own_measure():
     assert (rows.tolist(), instead.tolist()) == ([2], [1])
 
 
+def test_a_label_that_is_the_likeliest_all_the_same_is_not_in_doubt():
+    p = [[0.95, 0.05], [0.95, 0.05], [0.6, 0.4], [0.7, 0.3], [0.8, 0.2]]
+    rows, _, _ = doubt(np.array([0, 0, 0, 1, 1]), np.array(p))
+    assert 2 not in rows
+    assert set(rows) <= {3, 4}
+
+
 def test_nearly_all_wrong_labels_that_were_planted_are_found_and_few_others():
     rng = np.random.default_rng(0)
     answers = rng.integers(3, size=240)
