@@ -3,7 +3,9 @@
 //
 // A filter is one of
 //   { values: [text or null, …] }   categories and booleans; null (`-`) = missing
+//   { values: […], not: true }      all but these (`!-` = whatever has a value)
 //   { lo, hi }                      numbers, or dates as ISO texts; either may be null
+//   { lo, hi, missing: true }       the same, and what has no value (`1..2,-`)
 //   { words }                       texts that hold these words
 // A long selection moves behind the `#`, which servers never see and so never refuse.
 
@@ -49,27 +51,32 @@ export function sortedIds(ids) {
 
 function writeFilter(filter) {
   if ("words" in filter) return `~${escape(filter.words)}`;
-  if ("values" in filter) return filter.values.map(writeValue).join(",");
-  return `${filter.lo ?? ""}..${filter.hi ?? ""}`;
+  if ("values" in filter) return (filter.not ? "!" : "") + filter.values.map(writeValue).join(",");
+  return `${filter.lo ?? ""}..${filter.hi ?? ""}${filter.missing ? ",-" : ""}`;
 }
 
 function readFilter(value) {
   if (value.startsWith("~")) return { words: unescape(value.slice(1)) };
-  const ends = unescape(value).split("..");
+  const missing = value.endsWith(",-");
+  const ends = unescape(missing ? value.slice(0, -2) : value).split("..");
   if (ends.length === 2 && value.includes("..") && ends.every((end) => NUMBER_OR_DATE.test(end))) {
-    return { lo: end(ends[0]), hi: end(ends[1]) };
+    return { lo: end(ends[0]), hi: end(ends[1]), ...(missing && { missing }) };
   }
-  if (value === "") return { values: [] };
-  return { values: value.split(",").map((one) => (one === "-" ? null : unescape(one))) };
+  const not = value.startsWith("!");
+  const texts = (not ? value.slice(1) : value).split(",");
+  const values = texts[0] === "" && texts.length === 1 ? [] : texts.map(readValue);
+  return not ? { values, not } : { values };
 }
 
 const end = (text) => (text === "" ? null : Number.isNaN(Number(text)) ? text : Number(text));
 
-// A category may be called "-", "~a" or "1..2".
+// A category may be called "-", "!", "~a" or "1..2".
 const writeValue = (value) =>
   value === null
     ? "-"
-    : escape(value).replaceAll(".", "%2E").replaceAll("~", "%7E").replace(/^-$/, "%2D");
+    : escape(value).replaceAll(".", "%2E").replaceAll("~", "%7E").replace(/^-$/, "%2D").replace(/^!/, "%21");
+
+const readValue = (text) => (text === "-" ? null : unescape(text));
 
 const escape = (text) => encodeURIComponent(text).replaceAll("%3A", ":");
 

@@ -5,8 +5,11 @@
 //   await pool.column(name)     a decoded column (see packed.js), one value per row of the frame
 //   pool.ids                    task ids, ascending, one per row
 //   pool.rowOf(taskId)          row number, or -1
+//   pool.mark(changes)          show labels before the server has them (see below)
 //   pool.addEventListener("revision", …)   the frame was replaced; fetch columns anew
+//   pool.addEventListener("standing", …)   pool.standing, what the server last said of itself
 //   pool.addEventListener("trouble", …)    event.detail is a sentence, or null when all is well
+//   pool.provide(name, column)  a column of the page's own, such as the similarity to a dropped sound
 
 import { getJson, getPacked } from "./server.js";
 
@@ -15,6 +18,8 @@ const POLL_MS = 1000;
 class Pool extends EventTarget {
   frame = null;
   ids = new Int32Array(0);
+  standing = null;
+  #provided = new Map(); // name → { ids, column }
   #columns = new Map(); // name → promise of a column, of the present revision
   #locality = null;
 
@@ -47,10 +52,49 @@ class Pool extends EventTarget {
 
   /** A column by name: from the frame, or asked for once per revision. */
   async column(name) {
+    if (this.#provided.has(name)) return this.#realigned(this.#provided.get(name));
     const own = this.frame.columns.get(name);
     if (own?.names || own?.values) return own;
     if (!this.#columns.has(name)) this.#columns.set(name, this.#ask(name));
     return this.#columns.get(name);
+  }
+
+  /** Show labels at once: `changes` maps a task id to its labels, or to null for a skip.
+   *
+   * The server's next frame says how it really is. Answers with a function that takes it back.
+   */
+  mark(changes) {
+    const before = new Map(["label", "skipped"].map((name) => [name, this.frame.columns.get(name)]));
+    const [label, skipped] = [...before.values()].map((column) => ({
+      ...column,
+      codes: column.codes.slice(),
+      names: [...(column.names ?? [])],
+    }));
+    for (const [taskId, labels] of changes) {
+      const row = this.rowOf(taskId);
+      if (row < 0) continue;
+      skipped.codes[row] = labels === null ? 1 : 0;
+      label.codes[row] = labels === null || labels.length === 0 ? -1 : codeOf(label.names, labels);
+    }
+    const { frame } = this;
+    const show = (columns) => {
+      if (this.frame !== frame) return;
+      for (const column of columns) frame.columns.set(column.name, column);
+      this.dispatchEvent(new Event("revision"));
+    };
+    show([label, skipped]);
+    return () => show(before.values());
+  }
+
+  provide(name, column) {
+    this.#provided.set(name, { ids: this.ids, column: { ...column, name } });
+  }
+
+  /** A provided column in the rows of the present frame; clips it does not know are missing. */
+  #realigned({ ids, column }) {
+    if (ids === this.ids) return column;
+    const valueOf = new Map(Array.from(ids, (id, row) => [id, column.values[row]]));
+    return { ...column, values: Float64Array.from(this.ids, (id) => valueOf.get(id) ?? NaN) };
   }
 
   async #ask(name) {
@@ -80,8 +124,9 @@ class Pool extends EventTarget {
   async #watch() {
     try {
       if (!document.hidden) {
-        const { revision } = await getJson("revision");
-        if (revision !== this.frame.revision) await this.#load();
+        this.standing = await getJson("revision");
+        if (this.standing.revision !== this.frame.revision) await this.#load();
+        this.dispatchEvent(new Event("standing"));
         this.#tell(null);
       }
     } catch (error) {
@@ -93,6 +138,12 @@ class Pool extends EventTarget {
   #tell(sentence) {
     this.dispatchEvent(new CustomEvent("trouble", { detail: sentence }));
   }
+}
+
+function codeOf(names, labels) {
+  const name = labels.join(", ");
+  const code = names.indexOf(name);
+  return code < 0 ? names.push(name) - 1 : code;
 }
 
 export const pool = new Pool();
