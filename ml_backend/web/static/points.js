@@ -1,0 +1,171 @@
+// Draws the points: one WebGL2 program, one draw call.
+//
+//   const points = new Points(canvas)         throws where there is no WebGL2
+//   points.place(from, to)                    Float32Array(2n) each, map units
+//   points.paint(colors)                      Uint8Array(4n), RGBA
+//   points.mark(marks)                        Uint8Array(n), bits of MARK
+//   points.draw(view, size, { moved, inks })  moved: 0 at `from` … 1 at `to`
+//
+// Faded points are drawn first and marked ones last, by an index that is sorted when marks change.
+
+import { scaleOf } from "./camera.js";
+
+export const MARK = { labeled: 1, selected: 2, faded: 4, focused: 8 };
+
+const VERTEX = `#version 300 es
+in vec2 from; in vec2 to; in vec4 color; in uint mark;
+uniform vec2 middle; uniform vec2 scale; uniform float moved; uniform float diameter;
+flat out vec4 paint; flat out uint marks; flat out float radius;
+void main() {
+  vec2 at = mix(from, to, moved);
+  gl_Position = vec4((at - middle) * scale, 0.0, 1.0);
+  bool faded = (mark & 4u) != 0u;
+  radius = 0.5 * diameter * (faded ? 0.7 : (mark & 1u) != 0u ? 1.3 : 1.0);
+  float outline = (mark & 8u) != 0u ? 5.0 : (mark & 2u) != 0u ? 2.5 : 0.0;
+  float ring = (mark & 1u) != 0u ? max(1.5, 0.2 * diameter) : 0.0;
+  gl_PointSize = 2.0 * (radius + (faded ? 0.0 : outline + ring)) + 2.0;
+  paint = color; marks = mark;
+}`;
+
+// From the middle outwards: the point, the ring of a labeled clip, the outline of a selected one.
+const FRAGMENT = `#version 300 es
+precision highp float;
+flat in vec4 paint; flat in uint marks; flat in float radius;
+uniform float diameter; uniform vec3 ink; uniform vec3 accent; uniform float fade;
+out vec4 result;
+void main() {
+  bool faded = (marks & 4u) != 0u;
+  float outline = faded ? 0.0 : (marks & 8u) != 0u ? 5.0 : (marks & 2u) != 0u ? 2.5 : 0.0;
+  float ring = !faded && (marks & 1u) != 0u ? max(1.5, 0.2 * diameter) : 0.0;
+  float extent = radius + outline + ring + 1.0;
+  float distance = length(gl_PointCoord - 0.5) * 2.0 * extent;
+  float cover = 1.0 - smoothstep(radius + outline + ring - 0.5, radius + outline + ring + 0.5, distance);
+  if (cover <= 0.0) discard;
+  vec3 color = paint.rgb;
+  if (ring > 0.0) color = mix(color, ink, smoothstep(radius - 0.5, radius + 0.5, distance));
+  if (outline > 0.0) color = mix(color, accent, smoothstep(radius + ring - 0.5, radius + ring + 0.5, distance));
+  float alpha = cover * (faded ? fade : marks != 0u ? 1.0 : paint.a);
+  result = vec4(color * alpha, alpha);
+}`;
+
+const ATTRIBUTES = ["from", "to", "color", "mark"];
+const UNIFORMS = ["middle", "scale", "moved", "diameter", "ink", "accent", "fade"];
+
+export class Points {
+  #canvas;
+  #gl;
+  #buffers;
+  #uniforms;
+  #kept = {}; // what was last uploaded, to start anew when the context was lost
+
+  constructor(canvas) {
+    this.#canvas = canvas;
+    this.#gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true });
+    if (this.#gl === null) throw new Error("This browser shows no WebGL2, which the map needs.");
+    this.#build();
+  }
+
+  get n() {
+    return this.#kept.to ? this.#kept.to.length / 2 : 0;
+  }
+
+  place(from, to) {
+    this.#upload("from", from);
+    this.#upload("to", to);
+  }
+
+  paint(colors) {
+    this.#upload("color", colors);
+  }
+
+  mark(marks) {
+    this.#upload("mark", marks);
+    const gl = this.#gl;
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.#buffers.order);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, drawingOrder(marks), gl.DYNAMIC_DRAW);
+  }
+
+  /** Draw into the whole canvas; colors are [r, g, b] in 0…1. */
+  draw(view, size, { moved = 1, ink, accent, fade }) {
+    const gl = this.#gl;
+    const ratio = Math.min(devicePixelRatio || 1, 2);
+    const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
+    if (this.#canvas.width !== width || this.#canvas.height !== height) {
+      Object.assign(this.#canvas, { width, height });
+    }
+    gl.viewport(0, 0, width, height);
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+    if (this.n === 0) return;
+    const scale = scaleOf(view, size);
+    gl.uniform2f(this.#uniforms.middle, view.x, view.y);
+    gl.uniform2f(this.#uniforms.scale, (2 * scale) / size.width, (2 * scale) / size.height);
+    gl.uniform1f(this.#uniforms.moved, moved);
+    gl.uniform1f(this.#uniforms.diameter, diameterOf(this.n, view.zoom) * ratio);
+    gl.uniform3fv(this.#uniforms.ink, ink);
+    gl.uniform3fv(this.#uniforms.accent, accent);
+    gl.uniform1f(this.#uniforms.fade, fade);
+    gl.drawElements(gl.POINTS, this.n, gl.UNSIGNED_INT, 0);
+  }
+
+  /** Build everything again after the browser took the context away. */
+  restore() {
+    this.#build();
+    const { from, to, color, mark } = this.#kept;
+    if (!to) return;
+    this.place(from, to);
+    if (color) this.paint(color);
+    if (mark) this.mark(mark);
+  }
+
+  #build() {
+    const gl = this.#gl;
+    const program = gl.createProgram();
+    for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+      const shader = gl.createShader(kind);
+      gl.shaderSource(shader, source);
+      gl.compileShader(shader);
+      gl.attachShader(program, shader);
+    }
+    ATTRIBUTES.forEach((name, place) => gl.bindAttribLocation(program, place, name));
+    gl.linkProgram(program);
+    if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
+      throw new Error(`The map cannot be drawn: ${gl.getProgramInfoLog(program)}`);
+    }
+    gl.useProgram(program);
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    this.#uniforms = Object.fromEntries(UNIFORMS.map((name) => [name, gl.getUniformLocation(program, name)]));
+    this.#buffers = Object.fromEntries([...ATTRIBUTES, "order"].map((name) => [name, gl.createBuffer()]));
+  }
+
+  #upload(name, values) {
+    const gl = this.#gl;
+    const place = ATTRIBUTES.indexOf(name);
+    this.#kept[name] = values;
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.#buffers[name]);
+    gl.bufferData(gl.ARRAY_BUFFER, values, gl.DYNAMIC_DRAW);
+    gl.enableVertexAttribArray(place);
+    if (name === "mark") gl.vertexAttribIPointer(place, 1, gl.UNSIGNED_BYTE, 0, 0);
+    else if (name === "color") gl.vertexAttribPointer(place, 4, gl.UNSIGNED_BYTE, true, 0, 0);
+    else gl.vertexAttribPointer(place, 2, gl.FLOAT, false, 0, 0);
+  }
+}
+
+/** Diameter of a point in CSS pixels: smaller where there are many, larger from near. */
+export function diameterOf(n, zoom) {
+  const whole = Math.min(9, Math.max(2.4, 46 / Math.pow(n, 0.235)));
+  return Math.min(16, whole * Math.pow(Math.max(zoom, 1), 0.3));
+}
+
+/** Rows in the order they are drawn: faded, plain, labeled, selected, focused. */
+export function drawingOrder(marks) {
+  const layerOf = (mark) =>
+    mark & MARK.focused ? 4 : mark & MARK.faded ? 0 : mark & MARK.selected ? 3 : mark & MARK.labeled ? 2 : 1;
+  const starts = new Uint32Array(6);
+  for (const mark of marks) starts[layerOf(mark) + 1]++;
+  for (let layer = 1; layer < 6; layer++) starts[layer] += starts[layer - 1];
+  const order = new Uint32Array(marks.length);
+  for (let row = 0; row < marks.length; row++) order[starts[layerOf(marks[row])]++] = row;
+  return order;
+}
