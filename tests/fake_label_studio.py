@@ -1,6 +1,7 @@
 """A Label Studio in memory, for the true client: it keeps the rules that bend Earmark's design.
 
-Its queue serves, of the unlabeled tasks with a prediction of the current version, the one with
+It knows its users by their tokens, and lists a task's annotations without the cancelled ones only
+where the real one does. Its queue serves, of the unlabeled tasks with a prediction of the current version, the one with
 the lowest score; a bulk of predictions with one unknown task is refused whole; a version without
 predictions cannot become current. The live tests hold the real one to the same rules.
 """
@@ -30,10 +31,16 @@ class FakeLabelStudio:
         self.breaks_at = None  # the end of a path
         self.calls = []
         self.views = []
+        self.users = {TOKEN: {"id": 1, "email": "first@studio.test"}}
+        self.hidden = set()  # (user, project): what this user may not see
         self._next_id = 0
 
-    def client(self):
-        return LabelStudio("http://studio.test", TOKEN, transport=httpx.MockTransport(self._answer))
+    def client(self, token=TOKEN):
+        return LabelStudio("http://studio.test", token, transport=httpx.MockTransport(self._answer))
+
+    def add_user(self, token, email):
+        self.users[token] = {"id": 1 + len(self.users), "email": email}
+        return self.users[token]["id"]
 
     # What a person does
 
@@ -101,6 +108,9 @@ class FakeLabelStudio:
             self.calls.append((request.method, request.url.path))
             if self.is_down:
                 raise httpx.ConnectError("refused", request=request)
+            token = request.headers.get("Authorization", "").removeprefix("Token ")
+            if token not in self.users:
+                return httpx.Response(401, json={"detail": "Invalid token."})
             breaks = self.breaks_at is not None and request.url.path.endswith(self.breaks_at)
             if self.is_broken or breaks:
                 return httpx.Response(500, json={"detail": "out of order"})
@@ -111,8 +121,20 @@ class FakeLabelStudio:
                     return handler(self, request, *numbers)
             return httpx.Response(404, json={"detail": "Not found."})
 
+    def _user(self, request):
+        return self.users[request.headers["Authorization"].removeprefix("Token ")]
+
+    def _whoami(self, request):
+        return httpx.Response(200, json=self._user(request))
+
+    def _list_projects(self, request):
+        me = self._user(request)["id"]
+        rows = [one for one in self.projects.values() if (me, one["id"]) not in self.hidden]
+        return httpx.Response(200, json={"count": len(rows), "results": rows})
+
     def _project(self, request, project_id):
-        if project_id not in self.projects:
+        is_hidden = (self._user(request)["id"], project_id) in self.hidden
+        if project_id not in self.projects or is_hidden:
             return httpx.Response(404, json={"detail": "No Project matches the given query."})
         project = self.projects[project_id]
         if request.method == "PATCH":
@@ -172,6 +194,8 @@ class FakeLabelStudio:
 
 
 _ROUTES = [
+    ("GET", r"/api/current-user/whoami", FakeLabelStudio._whoami),
+    ("GET", r"/api/projects", FakeLabelStudio._list_projects),
     ("GET", r"/api/projects/(\d+)", FakeLabelStudio._project),
     ("PATCH", r"/api/projects/(\d+)", FakeLabelStudio._project),
     ("GET", r"/api/tasks", FakeLabelStudio._tasks),

@@ -111,3 +111,13 @@ fact = Table(
     Column("name", String(64), primary_key=True),
     Column("value", JSON, nullable=False),
 )
+
+# A visitor's sign-in, or a ticket for one. What is sealed can be opened only by whoever shows the
+# cookie or the ticket.
+session = Table(
+    "session",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
