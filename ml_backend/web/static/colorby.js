@@ -38,8 +38,8 @@ export function makeColorBox(frameOf, onChoose) {
     label: "Color by",
     options: (words) => {
       const parts = words.toLowerCase().split(/\s+/);
-      return colorChoices(frameOf()).filter(({ title, group }) =>
-        parts.every((part) => `${title} ${group}`.toLowerCase().includes(part)),
+      return colorChoices(frameOf()).filter(({ value, title, group }) =>
+        parts.every((part) => `${value} ${title} ${group}`.toLowerCase().includes(part)),
       );
     },
     onChoose: ({ value }) => onChoose(value),

@@ -14,7 +14,6 @@ import { boxBetween } from "./geometry.js";
 const REACH_PX = 12;
 const DRAG_PX = 4;
 const PAN_STEP_PX = 60;
-const ZOOM_STEP = 1.5;
 
 const howOf = (event) => (event.altKey ? "remove" : event.shiftKey ? "add" : "replace");
 
@@ -92,15 +91,22 @@ export function attachGestures(mapView, overlay, { tool, onHover, onPick, onEncl
     { passive: false },
   );
 
+  // A click takes the focus from where one types, and leaves the arrows to the inspector.
+  canvas.addEventListener("mousedown", (event) => {
+    event.preventDefault();
+    document.activeElement?.blur();
+  });
+
+  const middle = () => [mapView.size.width / 2, mapView.size.height / 2];
+  mapView.addEventListener("view", () => {
+    if (canvas.matches(":focus-visible")) onHover(mapView.rowAt(...middle(), REACH_PX), ...middle());
+  });
+  canvas.addEventListener("blur", () => onHover(-1));
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey) return;
-    const middle = [mapView.size.width / 2, mapView.size.height / 2];
     const shift = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (shift) mapView.pan(...shift.map((step) => step * PAN_STEP_PX));
-    else if (event.key === "+" || event.key === "=") mapView.zoom(ZOOM_STEP);
-    else if (event.key === "-") mapView.zoom(1 / ZOOM_STEP);
-    else if (event.key === "0") mapView.showAll();
-    else if (event.key === "Enter") onPick(mapView.rowAt(...middle, Infinity), howOf(event));
+    else if (event.key === "Enter") onPick(mapView.rowAt(...middle(), Infinity), howOf(event));
     else if (event.key === "Escape" && drag) {
       drag = null;
       fingers.clear();
@@ -108,6 +114,5 @@ export function attachGestures(mapView, overlay, { tool, onHover, onPick, onEncl
     } else return;
     event.preventDefault();
     event.stopPropagation();
-    if (shift || "+=-0".includes(event.key)) onHover(mapView.rowAt(...middle, REACH_PX), ...middle);
   });
 }

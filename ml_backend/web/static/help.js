@@ -4,10 +4,18 @@ const KEYS = [
   ["The map", [
     ["V / L / B", "hand, lasso, box"],
     ["Shift, Alt + drag", "lasso that adds, that takes away"],
-    ["+ / − / 0 / Z", "zoom in, out, whole map, to the selection"],
+    ["+ / − / F / Z", "zoom in, out, full map, to the selection"],
     ["Arrows", "move the map, while it has the focus"],
     ["Enter", "choose the clip nearest to the middle (Shift adds)"],
     ["Esc", "nothing selected"],
+  ]],
+  ["Listening and labeling", [
+    ["Space", "play, pause"],
+    ["← / →", "previous, next clip"],
+    ["1 … 9", "label; with Shift, all selected clips"],
+    ["0 or S", "skip"],
+    ["Enter", "write the labels, where a clip may have several"],
+    ["Ctrl Z", "undo the last labeling"],
   ]],
   ["Everywhere", [
     ["Tab", "from part to part"],
@@ -16,8 +24,8 @@ const KEYS = [
   ]],
 ];
 
-/** Build the dialog; `more` are sections of the same form, from other parts of the page. */
-export function mountHelp(button, more = []) {
+/** Build the dialog; answers with what opens it. */
+export function mountHelp(button) {
   const dialog = document.createElement("dialog");
   dialog.className = "help";
   dialog.setAttribute("aria-labelledby", "help-title");
@@ -25,7 +33,7 @@ export function mountHelp(button, more = []) {
   title.id = "help-title";
   title.textContent = "Keys";
   dialog.append(title);
-  for (const [heading, rows] of [...KEYS, ...more]) {
+  for (const [heading, rows] of KEYS) {
     const section = document.createElement("h2");
     section.textContent = heading;
     const list = document.createElement("dl");

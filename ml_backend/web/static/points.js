@@ -12,44 +12,39 @@ import { scaleOf } from "./camera.js";
 
 export const MARK = { labeled: 1, selected: 2, faded: 4, focused: 8 };
 
+// `edges`: where the point ends, the ring of a labeled clip around it, the outline of a selected one.
 const VERTEX = `#version 300 es
 in vec2 from; in vec2 to; in vec4 color; in uint mark;
-uniform vec2 middle; uniform vec2 scale; uniform float moved; uniform float diameter;
-flat out vec4 paint; flat out uint marks; flat out float radius;
+uniform vec2 middle, scale;
+uniform float moved, diameter, outline, fade;
+flat out vec4 paint;
+flat out vec3 edges;
 void main() {
-  vec2 at = mix(from, to, moved);
-  gl_Position = vec4((at - middle) * scale, 0.0, 1.0);
-  bool faded = (mark & 4u) != 0u;
-  radius = 0.5 * diameter * (faded ? 0.7 : (mark & 1u) != 0u ? 1.3 : 1.0);
-  float outline = (mark & 8u) != 0u ? 5.0 : (mark & 2u) != 0u ? 2.5 : 0.0;
-  float ring = (mark & 1u) != 0u ? max(1.5, 0.2 * diameter) : 0.0;
-  gl_PointSize = 2.0 * (radius + (faded ? 0.0 : outline + ring)) + 2.0;
-  paint = color; marks = mark;
+  bool labeled = (mark & 1u) != 0u, selected = (mark & 2u) != 0u;
+  bool faded = (mark & 4u) != 0u, focused = (mark & 8u) != 0u;
+  float radius = 0.5 * diameter * (faded ? 0.7 : labeled ? 1.3 : 1.0);
+  float ring = labeled && !faded ? max(1.5, 0.2 * diameter) : 0.0;
+  edges = radius + vec3(0.0, ring, ring + (focused ? 3.0 * outline : selected ? outline : 0.0));
+  paint = vec4(color.rgb, faded && !focused ? fade : mark != 0u ? 1.0 : color.a);
+  gl_Position = vec4((mix(from, to, moved) - middle) * scale, 0.0, 1.0);
+  gl_PointSize = 2.0 * edges.z + 2.0;
 }`;
-
-// From the middle outwards: the point, the ring of a labeled clip, the outline of a selected one.
 const FRAGMENT = `#version 300 es
 precision highp float;
-flat in vec4 paint; flat in uint marks; flat in float radius;
-uniform float diameter; uniform vec3 ink; uniform vec3 accent; uniform float fade;
+flat in vec4 paint;
+flat in vec3 edges;
+uniform vec3 ink, accent;
 out vec4 result;
 void main() {
-  bool faded = (marks & 4u) != 0u;
-  float outline = faded ? 0.0 : (marks & 8u) != 0u ? 5.0 : (marks & 2u) != 0u ? 2.5 : 0.0;
-  float ring = !faded && (marks & 1u) != 0u ? max(1.5, 0.2 * diameter) : 0.0;
-  float extent = radius + outline + ring + 1.0;
-  float distance = length(gl_PointCoord - 0.5) * 2.0 * extent;
-  float cover = 1.0 - smoothstep(radius + outline + ring - 0.5, radius + outline + ring + 0.5, distance);
-  if (cover <= 0.0) discard;
-  vec3 color = paint.rgb;
-  if (ring > 0.0) color = mix(color, ink, smoothstep(radius - 0.5, radius + 0.5, distance));
-  if (outline > 0.0) color = mix(color, accent, smoothstep(radius + ring - 0.5, radius + ring + 0.5, distance));
-  float alpha = cover * (faded ? fade : marks != 0u ? 1.0 : paint.a);
+  float distance = length(gl_PointCoord - 0.5) * (2.0 * edges.z + 2.0);
+  vec3 within = 1.0 - smoothstep(edges - 0.5, edges + 0.5, vec3(distance));
+  vec3 color = mix(accent, mix(ink, paint.rgb, within.x), within.y);
+  float alpha = within.z * paint.a;
   result = vec4(color * alpha, alpha);
 }`;
 
 const ATTRIBUTES = ["from", "to", "color", "mark"];
-const UNIFORMS = ["middle", "scale", "moved", "diameter", "ink", "accent", "fade"];
+const UNIFORMS = ["middle", "scale", "moved", "diameter", "outline", "ink", "accent", "fade"];
 
 export class Points {
   #canvas;
@@ -101,7 +96,9 @@ export class Points {
     gl.uniform2f(this.#uniforms.middle, view.x, view.y);
     gl.uniform2f(this.#uniforms.scale, (2 * scale) / size.width, (2 * scale) / size.height);
     gl.uniform1f(this.#uniforms.moved, moved);
-    gl.uniform1f(this.#uniforms.diameter, diameterOf(this.n, view.zoom) * ratio);
+    const diameter = diameterOf(this.n, view.zoom);
+    gl.uniform1f(this.#uniforms.diameter, diameter * ratio);
+    gl.uniform1f(this.#uniforms.outline, Math.max(1.25, 0.22 * diameter) * ratio);
     gl.uniform3fv(this.#uniforms.ink, ink);
     gl.uniform3fv(this.#uniforms.accent, accent);
     gl.uniform1f(this.#uniforms.fade, fade);

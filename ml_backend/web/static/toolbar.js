@@ -49,13 +49,13 @@ export function makeToolbar({ mapView, rowsOfSelection }) {
   const near = () => mapView.showRows(rowsOfSelection());
   add("in", "Zoom in (+)", zoomIn);
   add("out", "Zoom out (−)", zoomOut);
-  add("all", "Show the whole map (0)", () => mapView.showAll());
+  add("all", "Show the whole map (F)", () => mapView.showAll());
   add("near", "Show the selection from near (Z)", near);
   choose("pan");
 
   const keys = {
     v: () => choose("pan"), l: () => choose("lasso"), b: () => choose("box"),
-    "+": zoomIn, "=": zoomIn, "-": zoomOut, 0: () => mapView.showAll(), z: near,
+    "+": zoomIn, "=": zoomIn, "-": zoomOut, f: () => mapView.showAll(), z: near,
   };
   return { element, tool: () => current, keys };
 }
