@@ -16,6 +16,7 @@ import numpy as np
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import LabelStudioError, LabelStudioNotFoundError
 from ml_backend.gauge import Gauge
+from ml_backend.holding import find_held
 from ml_backend.label_config import parse_label_config
 from ml_backend.label_studio import LabelStudio
 from ml_backend.prior import Prior, Tagger
@@ -136,13 +137,23 @@ class Reconciler:
         return open_edition(version, config, clips, self._reader.prior(config))
 
     def _follow(self, state: State, standing: _Standing, watch: Stopwatch) -> str | None:
-        """Learn, rank and publish, unless the version that stands is the one this leads to."""
+        """Learn, rank and publish, unless the version that stands is the one this leads to.
+
+        Where a version is held, nothing is learned and so nothing measured.
+        """
         if standing.is_too_early(state, lambda: self._reader.is_hearing(state.project_id)):
             return None
         strategy = get_strategy(self._settings.strategy)
         with watch.step("prior"):
             prior = self._reader.prior(state.config)
             logits = self._reader.logits(state, prior)
+        held = find_held(
+            self._store,
+            state.project_id,
+            state.config,
+            self._embedder_id,
+            has_prior=prior is not None,
+        )
         wanted = name_version(
             state.clips,
             state.labels,
@@ -151,6 +162,7 @@ class Reconciler:
             self._embedder_id,
             logits,
             self._settings.audit_share,
+            held,
         )
         if standing.is_that_of(wanted):
             return wanted
@@ -165,11 +177,15 @@ class Reconciler:
                 n_annotators_wanted=state.project.get("maximum_annotations") or 1,
                 prior=logits,
                 audit_share=self._settings.audit_share,
+                held=held,
             )
         with watch.step("publish"):
             self._publish(state, learned, prior)
         number = self._note(state.project_id, learned, watch)
-        self._gauge.measure(state.project_id, number, learned, state.clips, state.config, logits)
+        if held is None:
+            self._gauge.measure(
+                state.project_id, number, learned, state.clips, state.config, logits
+            )
         return learned.model_version
 
     def _publish(self, state: State, learned: Learned, prior: Prior | None) -> None:

@@ -14,6 +14,7 @@ from ml_backend.clip import TaskLabels
 from ml_backend.coverage import coverage_distance
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.features import lay_out
+from ml_backend.holding import Held
 from ml_backend.label_config import LabelConfig
 from ml_backend.labeled import LabeledSet, part_answers
 from ml_backend.query_strategy import Pool, QueryStrategy
@@ -49,12 +50,13 @@ def name_version(
     embedder_id: str,
     prior: NDArray[np.float32] | None = None,
     audit_share: float = 0.0,
+    held: Held | None = None,
 ) -> str:
     """Name the version that this state leads to, without the work: same state, same name."""
     answers = sorted(labels, key=lambda one: one.task_id)
     n_usable = sum(one.labels is not None for one in answers)
-    digest = _digest(clips, answers, config, strategy.name, embedder_id, prior, audit_share)
-    return f"earmark-{n_usable}-{digest[:12]}"
+    digest = _digest(clips, answers, config, strategy.name, embedder_id, prior, audit_share)[:12]
+    return held.name(digest) if held else f"earmark-{n_usable}-{digest}"
 
 
 def learn(
@@ -68,8 +70,9 @@ def learn(
     n_annotators_wanted: int = 1,
     prior: NDArray[np.float32] | None = None,
     audit_share: float = 0.0,
+    held: Held | None = None,
 ) -> Learned:
-    """Train on the labeled set and rank the pool.
+    """Train on the labeled set, unless a classifier is held, and rank the pool.
 
     Skipped clips and ties are in neither. Where a project wants several annotators a clip, those
     it has begun come first, so that a majority can form.
@@ -93,6 +96,8 @@ def learn(
         it is a column of NaN.
     audit_share : float
         Share of the clips that is set aside to measure on (``audit.py``).
+    held : Held or None
+        Ranks instead of a classifier that is trained (``holding.py``).
 
     Raises
     ------
@@ -107,15 +112,19 @@ def learn(
     parted = part_answers(clips, answers, config.class_names, audit_share)
     labeled, matrix = parted.training.rows, parted.training.labels
 
-    classifier = fit_classifier(
-        clips.embeddings[labeled],
-        matrix,
-        config.class_names,
-        multi_label=config.multi_label,
-        groups=_groups(clips.recordings[labeled]),
-        layout=lay_out(clips.center, clips.spread, prior),
-        prior=None if prior is None else prior[labeled],
-        seed=_SEED,
+    classifier = (
+        held.classifier
+        if held
+        else fit_classifier(
+            clips.embeddings[labeled],
+            matrix,
+            config.class_names,
+            multi_label=config.multi_label,
+            groups=_groups(clips.recordings[labeled]),
+            layout=lay_out(clips.center, clips.spread, prior),
+            prior=None if prior is None else prior[labeled],
+            seed=_SEED,
+        )
     )
     begun = [
         one.task_id
@@ -126,7 +135,9 @@ def learn(
     is_pool[clips.rows([one.task_id for one in answers])] = False
     is_pool[parted.waiting] = False
     pool_rows = np.flatnonzero(is_pool)
-    model_version = name_version(clips, answers, config, strategy, embedder_id, prior, audit_share)
+    model_version = name_version(
+        clips, answers, config, strategy, embedder_id, prior, audit_share, held
+    )
     pool_prior = None if prior is None else prior[pool_rows]
     ranking = strategy.rank(
         Pool(

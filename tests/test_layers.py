@@ -15,7 +15,7 @@ LAYERS = (
     "errors",
     "settings clip handshake migrations stopwatch",
     "audio audit spectrogram uncertainty coverage greedy features label_config label_studio",
-    "embedders store annotation prediction fetch embedded",
+    "embedders store annotation prediction fetch embedded thumbnail",
     "classifier strategies prior hear evaluation labeled",
     "judge query_strategy out_of_fold holding",
     "figures mistakes",

@@ -84,9 +84,16 @@ class Versions:
 
     def current(self, project_id: int) -> Version | None:
         """Give the newest version, or None before the first."""
+        return self._find(project_id, version.c.ranking.is_not(None))
+
+    def find(self, project_id: int, model_version: str) -> Version | None:
+        """Give a version by its name; None where there is none."""
+        return self._find(project_id, version.c.model_version == model_version)
+
+    def _find(self, project_id: int, which: ColumnElement[bool]) -> Version | None:
         statement = (
             select(version)
-            .where(version.c.project_id == project_id, version.c.ranking.is_not(None))
+            .where(version.c.project_id == project_id, which)
             .order_by(version.c.created_at.desc())
             .limit(1)
         )
@@ -129,6 +136,14 @@ class Versions:
         )
         with self._engine.connect() as connection:
             return list(connection.scalars(statement))
+
+    def with_classifier(self, project_id: int) -> set[str]:
+        """Name the versions that have one."""
+        statement = select(version.c.model_version).where(
+            version.c.project_id == project_id, version.c.classifier.is_not(None)
+        )
+        with self._engine.connect() as connection:
+            return set(connection.scalars(statement))
 
     def set_published(self, project_id: int, model_version: str, n_published: int) -> None:
         """Note how much of a version's order Label Studio has."""
