@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.annotation import read_annotations
-from ml_backend.clip import Task, TaskLabels, clip_key
+from ml_backend.clip import Task, TaskLabels, clip_key, told
 from ml_backend.embedded import EmbeddedClips, embedded_clips
 from ml_backend.label_config import LabelConfig, parse_label_config
 from ml_backend.label_studio import LabelStudio
@@ -157,4 +157,5 @@ def _task(task_id: int, data: dict[str, Any], audio_field: str) -> Task:
         clip_key(data, address),
         address,
         None if recording is None else str(recording),
+        told(data, audio_field),
     )
