@@ -32,6 +32,7 @@ class FakeLabelStudio:
         self.calls = []
         self.views = []
         self.users = {TOKEN: {"id": 1, "email": "first@studio.test"}}
+        self.files = {}  # path to content
         self.hidden = set()  # (user, project): what this user may not see
         self._next_id = 0
 
@@ -114,6 +115,8 @@ class FakeLabelStudio:
             breaks = self.breaks_at is not None and request.url.path.endswith(self.breaks_at)
             if self.is_broken or breaks:
                 return httpx.Response(500, json={"detail": "out of order"})
+            if request.url.path in self.files:
+                return httpx.Response(200, content=self.files[request.url.path])
             for method, pattern, handler in _ROUTES:
                 found = re.fullmatch(pattern, request.url.path.rstrip("/"))
                 if found and request.method == method:
@@ -145,6 +148,14 @@ class FakeLabelStudio:
             project.update(fields)
         n_tasks = sum(task["project"] == project_id for task in self.tasks.values())
         return httpx.Response(200, json={**project, "task_number": n_tasks})
+
+    def _users(self, request):
+        ids = {one["completed_by"] for one in self.annotations.values()} | {1}
+        users = [
+            {"id": n, "email": f"user{n}@studio.test", "first_name": "", "last_name": ""}
+            for n in ids
+        ]
+        return httpx.Response(200, json=users)
 
     def _tasks(self, request):
         project_id = int(request.url.params["project"])
@@ -194,6 +205,7 @@ class FakeLabelStudio:
 
 
 _ROUTES = [
+    ("GET", r"/api/users", FakeLabelStudio._users),
     ("GET", r"/api/current-user/whoami", FakeLabelStudio._whoami),
     ("GET", r"/api/projects", FakeLabelStudio._list_projects),
     ("GET", r"/api/projects/(\d+)", FakeLabelStudio._project),

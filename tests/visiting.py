@@ -2,6 +2,7 @@
 
 import re
 
+from ml_backend.clip import Task, clip_key, told
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.web import create_app
@@ -33,12 +34,16 @@ class Place:
 
     def add_project(self, label_config, datas=()):
         """Add a project with tasks that a round has read; give its number and theirs."""
-        from ml_backend.clip import Task, clip_key
-
         project_id = self.studio.add_project(label_config)
         task_ids = self.studio.add_tasks(project_id, list(datas))
         tasks = [
-            Task(task_id, clip_key(data, data["audio"]), data["audio"])
+            Task(
+                task_id,
+                clip_key(data, data["audio"]),
+                data["audio"],
+                data.get("recording_id"),
+                told(data, "audio"),
+            )
             for task_id, data in zip(task_ids, datas, strict=True)
         ]
         self.store.clips.replace_tasks(project_id, tasks)

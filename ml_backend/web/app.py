@@ -2,12 +2,13 @@
 
 import logging
 
-from flask import Flask, g, jsonify, render_template, request
+from flask import Flask, g, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from ml_backend.errors import (
+    AudioError,
     EarmarkError,
     LabelConfigError,
     LabelStudioAuthError,
@@ -18,7 +19,7 @@ from ml_backend.errors import (
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.store import open_store
-from ml_backend.web import contract, headers, pages, signing_in, status
+from ml_backend.web import contract, headers, media, pages, signing_in, status
 from ml_backend.web.access import Access
 from ml_backend.web.asked import is_page
 from ml_backend.web.oracle import Oracle
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 _STATUS_OF: list[tuple[type[EarmarkError], int]] = [
+    (AudioError, 404),
     (LabelStudioNotFoundError, 404),
     (LabelStudioError, 502),
     (RequestError, 400),
@@ -53,6 +55,7 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     contract.register(app, store, Oracle(settings, store, label_studio))
     status.register(app, store, settings)
     pages.register(app, store, settings)
+    media.register(app, store, settings, label_studio)
     app.register_error_handler(EarmarkError, _explain)
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(Exception, _apologize)
@@ -69,7 +72,11 @@ def _explain(error: EarmarkError) -> ResponseReturnValue:
 def _refuse(error: HTTPException) -> ResponseReturnValue:
     if error.code is None or error.code < 400:
         return error.get_response()
-    return _say(error.description or error.name, error.code)
+    answer = make_response(_say(error.description or error.name, error.code))
+    for name, value in error.get_headers():
+        if name != "Content-Type":  # such as Allow, or the Content-Range that there is
+            answer.headers[name] = value
+    return answer
 
 
 def _apologize(error: Exception) -> ResponseReturnValue:
