@@ -11,12 +11,22 @@ nothing. Labels that the label config no longer has are ignored.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ml_backend.clip import TaskLabels
 from ml_backend.label_config import LabelConfig
 
 _Annotation = Mapping[str, Any]
+
+
+@dataclass
+class Count:
+    """What one annotator said: of how many clips, how many skipped, how often each class."""
+
+    n_clips: int = 0
+    n_skipped: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
 
 
 def read_annotations(
@@ -48,6 +58,44 @@ def read_annotations(
         for task in exported
         if task.get("annotations")
     ]
+
+
+def count_by_annotator(
+    exported: Iterable[Mapping[str, Any]], config: LabelConfig
+) -> dict[int, Count]:
+    """Count what each annotator said last of each clip, whatever the others said.
+
+    Parameters
+    ----------
+    exported, config
+        As for ``read_annotations``.
+
+    Returns
+    -------
+    dict of int to Count
+        By Label Studio's numbers of users; what carries no user's number is not counted.
+
+    Examples
+    --------
+    >>> config = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
+    >>> said = {"from_name": "sound", "value": {"choices": ["siren"]}}
+    >>> annotation = {"id": 1, "completed_by": 4, "result": [said]}
+    >>> count_by_annotator([{"id": 7, "annotations": [annotation]}], config)
+    {4: Count(n_clips=1, n_skipped=0, labels=Counter({'siren': 1}))}
+    """
+    counts: dict[int, Count] = {}
+    for task in exported:
+        for annotation in _latest(task.get("annotations") or ()):
+            who = _annotator(annotation)
+            if not isinstance(who, int):
+                continue
+            count = counts.setdefault(who, Count())
+            if annotation.get("was_cancelled"):
+                count.n_skipped += 1
+            elif (vote := _vote(annotation, config)) is not None:
+                count.n_clips += 1
+                count.labels.update(vote)
+    return counts
 
 
 def _read_task(task_id: int, annotations: Sequence[_Annotation], config: LabelConfig) -> TaskLabels:

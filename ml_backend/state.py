@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.annotation import read_annotations
+from ml_backend.annotators import Annotators
 from ml_backend.clip import Task, TaskLabels, clip_key, told
 from ml_backend.embedded import EmbeddedClips, embedded_clips
 from ml_backend.label_config import LabelConfig, parse_label_config
@@ -58,6 +59,7 @@ class Reader:
         self._label_studio = label_studio
         self._embedder_id = embedder_id
         self._tagger = tagger
+        self._annotators = Annotators(store, label_studio)
         self._clips: OrderedDict[int, EmbeddedClips] = OrderedDict()
         self._priors: OrderedDict[int, _HeldPrior] = OrderedDict()
         self._named: dict[int, dict[str, tuple[str, ...]] | None] = {}
@@ -84,6 +86,7 @@ class Reader:
         with watch.step("labels"):
             exported = self._label_studio.annotated_tasks(project_id)
             labels = read_annotations(exported, config)
+            self._annotators.note(project_id, exported, config)
             is_news = self._store.labels.replace(project_id, labels)
         with watch.step("embeddings"):
             clips = self.clips(project_id)

@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
     "errors",
-    "settings clip handshake migrations stopwatch",
-    "audio audit spectrogram uncertainty coverage greedy features label_config label_studio",
+    "settings clip columns handshake migrations stopwatch",
+    "audio audit spectrogram uncertainty coverage greedy features label_config label_studio sheet",
     "embedders store annotation prediction fetch embedded thumbnail",
     "classifier strategies prior hear evaluation labeled",
-    "judge query_strategy out_of_fold holding",
+    "judge query_strategy out_of_fold holding annotators",
     "figures mistakes",
     "training trial learning_curves",
     "publish gauge state",

@@ -65,6 +65,10 @@ class LabelStudio:
         """Describe the owner of the token: ``id``, ``email`` and more."""
         return dict(self._connection.get("/api/current-user/whoami"))
 
+    def users(self) -> list[Json]:
+        """List everybody with an account: ``id``, ``email``, ``first_name`` and more."""
+        return list(self._connection.get("/api/users/"))
+
     # --- projects --------------------------------------------------------------------------
 
     def projects(self) -> list[Json]:
