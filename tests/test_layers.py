@@ -17,7 +17,7 @@ LAYERS = (
     "audio audit spectrogram uncertainty coverage greedy features label_config label_studio sheet",
     "embedders store annotation prediction fetch embedded thumbnail",
     "classifier strategies prior hear evaluation labeled",
-    "judge query_strategy out_of_fold holding annotators",
+    "judge judged query_strategy out_of_fold holding annotators",
     "figures mistakes",
     "training trial learning_curves",
     "publish gauge state",

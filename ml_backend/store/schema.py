@@ -132,3 +132,37 @@ session = Table(
     Column("sealed", Text, nullable=False),
     Column("expires_at", Float, nullable=False),
 )
+
+# What pages show of all clips, made by the worker so that nobody waits for it in a request.
+sheet = Table(
+    "sheet",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+judged = Table(
+    "judged",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("stamp", String(64), nullable=False),
+    Column("model_version", String(64), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+map_ = Table(
+    "map",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("embedder_id", String(64), primary_key=True),
+    Column("locality", Integer, primary_key=True, autoincrement=False),
+    Column("stamp", String(64), nullable=False, default=""),
+    Column("n_fitted", Integer, nullable=False, default=0),
+    Column("content", LargeBinary),
+    Column("is_wanted", Boolean, nullable=False, default=False),
+    Column("progress", Float, nullable=False, default=0.0),
+    Column("state", Text, nullable=False, default=""),
+)

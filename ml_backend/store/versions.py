@@ -1,6 +1,5 @@
 """Model versions with their order, and the rounds that made them."""
 
-import io
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Engine, Table, delete, select, true, update
 from sqlalchemy import func as sql
 
+from ml_backend.store.arrays import pack_arrays, unpack_arrays
 from ml_backend.store.dialect import upsert
 from ml_backend.store.schema import round_, version
 
@@ -69,8 +69,8 @@ class Versions:
             "model_version": new.model_version,
             "embedder_id": new.embedder_id,
             "created_at": new.created_at,
-            "classifier": _pack(new.classifier),
-            "ranking": _pack(new.ranking),
+            "classifier": None if new.classifier is None else pack_arrays(new.classifier),
+            "ranking": None if new.ranking is None else pack_arrays(new.ranking),
             "n_ranked": 0 if new.ranking is None else len(new.ranking["task_ids"]),
             "n_published": 0,
         }
@@ -105,8 +105,8 @@ class Versions:
             row.model_version,
             row.embedder_id,
             row.created_at,
-            _unpack(row.classifier),
-            _unpack(row.ranking),
+            None if row.classifier is None else unpack_arrays(row.classifier),
+            None if row.ranking is None else unpack_arrays(row.ranking),
         )
 
     def progress(self, project_id: int) -> Progress | None:
@@ -206,18 +206,3 @@ class Versions:
         statement = update(table).filter_by(project_id=project_id, **row).values(**values)
         with self._engine.begin() as connection:
             connection.execute(statement)
-
-
-def _pack(arrays: dict[str, NDArray[np.generic]] | None) -> bytes | None:
-    if arrays is None:
-        return None
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def _unpack(packed: bytes | None) -> dict[str, NDArray[np.generic]] | None:
-    if packed is None:
-        return None
-    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
