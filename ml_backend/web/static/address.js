@@ -78,7 +78,7 @@ const writeValue = (value) =>
 
 const readValue = (text) => (text === "-" ? null : unescape(text));
 
-const escape = (text) => encodeURIComponent(text).replaceAll("%3A", ":");
+const escape = (text) => encodeURIComponent(text).replaceAll("%3A", ":").replaceAll("%40", "@");
 
 function unescape(text) {
   try {

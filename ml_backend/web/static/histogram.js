@@ -76,7 +76,7 @@ export class Histogram {
       class: `handle handle-${end}`,
       role: "slider",
       tabindex: "0",
-      "aria-label": `${title}, ${end}`,
+      "aria-label": `${title}, ${end === "from" ? "lower" : "upper"} end`,
       "aria-valuemin": "0",
       "aria-valuemax": String(this.#n - 1),
       keydown: (event) => this.#moveByKey(event, end),

@@ -28,14 +28,14 @@ class Inspector {
     this.labeling = new Labeling({ moveOn: () => this.#step(1), refresh: (taskIds) => this.#refresh(taskIds) });
     this.neighbors = new Neighbors();
     this.title = make("h2", { class: "clip-name" });
-    this.place = make("span", { class: "faint small" });
+    this.place = make("div", { class: "faint small" });
     this.previous = make("button", { type: "button", "aria-label": "Previous clip", title: "Previous (←)", click: () => this.#step(-1) }, "←");
     this.next = make("button", { type: "button", "aria-label": "Next clip", title: "Next (→)", click: () => this.#step(1) }, "→");
     this.link = make("a", { target: "_blank", rel: "noopener" }, "Open in Label Studio ↗");
     this.known = make("div", { class: "known" });
     this.rest = make("div", { class: "known" });
     this.empty = make("p", { class: "faint empty" }, "Pick a clip on the map or in the table to hear it.");
-    const head = make("header", { class: "panel-head" }, this.title, this.place, this.previous, this.next);
+    const head = make("header", { class: "panel-head" }, make("div", { class: "clip-heading" }, this.title, this.place), this.previous, this.next);
     this.content = make("div", { class: "inspected" }, head, this.player.element, this.labeling.element);
     this.content.append(this.known, this.neighbors.element, this.rest, make("p", {}, this.link));
     panel.replaceChildren(this.empty, this.content);

@@ -3,7 +3,7 @@
 import { make } from "./elements.js";
 import { address, getJson } from "./server.js";
 import { state } from "./state.js";
-import { count, numberText } from "./wording.js";
+import { count, numberText, probabilityText } from "./wording.js";
 
 const N_BARS = 6;
 const N_NEIGHBORS = 12;
@@ -38,13 +38,12 @@ const figure = (value) => (isNumber(value) ? value.toFixed(2) : null);
 function bar(name, probability) {
   const filled = make("span", { class: "filled" });
   filled.style.width = `${Math.max(0, Math.min(1, probability)) * 100}%`;
-  const text = probability >= 0.995 || probability < 0.005 ? probability.toPrecision(2) : probability.toFixed(2);
   return make(
     "li",
     {},
     make("span", { class: "name", title: name }, name),
     make("span", { class: "bar", "aria-hidden": "true" }, filled),
-    make("span", { class: "number" }, isNumber(probability) ? text : ""),
+    make("span", { class: "number" }, probabilityText(probability)),
   );
 }
 

@@ -8,10 +8,11 @@ import { make, say } from "./elements.js";
 import { pool } from "./pool.js";
 import { send } from "./server.js";
 import { state } from "./state.js";
-import { clips } from "./wording.js";
+import { clips, count } from "./wording.js";
 
 const N_KEYS = 9;
-const SKIP = null;
+const SKIP = null; // "cannot tell", as the server and pool.mark understand it
+const MOST_AT_ONCE = 200; // as many as the server takes
 
 export class Labeling {
   #moveOn;
@@ -80,8 +81,9 @@ export class Labeling {
     takeBack();
     state.set({ focus });
     try {
-      await send("DELETE", `annotations/${encodeURIComponent(token)}`);
-      notice(`Taken back: the labels of ${clips(taskIds.length)} are as they were.`);
+      const { n, refused } = await send("DELETE", `annotations/${encodeURIComponent(token)}`);
+      if (refused.length > 0) fail(`Taken back for ${clips(n)}, not for ${count(refused.length)}. ${reasonsOf(refused)}`);
+      else notice(`Taken back: ${clips(n)} as before.`);
     } catch (error) {
       fail(`It could not be taken back. ${error.message}`);
     }
@@ -116,7 +118,7 @@ export class Labeling {
     const n = state.get().selection.length;
     this.scopeLine.hidden = n < 2;
     if (n < 2) this.scope.checked = false;
-    this.scopeText.textContent = `All ${n} selected (or hold Shift)`;
+    this.scopeText.textContent = `Label all ${n} selected (or hold Shift)`;
     const what = [...this.#toggled].join(", ") || "none of these";
     this.confirm.replaceChildren(this.scope.checked ? `Label ${n} as: ${what} ` : `Label as: ${what} `, make("kbd", {}, "Enter"));
   }
@@ -128,6 +130,9 @@ export class Labeling {
     const taskIds = isMany ? selection : [this.#taskId];
     if (taskIds[0] === null) return undefined;
     const what = labels === SKIP ? "skipped" : labels.join(", ") || "none of the labels";
+    if (isMany && taskIds.length > MOST_AT_ONCE) {
+      return fail(`${clips(taskIds.length)} are selected; at most ${MOST_AT_ONCE} are labeled at once. Select fewer.`);
+    }
     if (isMany) {
       const question = labels === SKIP ? `Skip these ${clips(taskIds.length)}?` : `Label these ${clips(taskIds.length)} as ${what}?`;
       const yes = labels === SKIP ? `Skip ${clips(taskIds.length)}` : `Label ${clips(taskIds.length)}`;
@@ -143,8 +148,7 @@ export class Labeling {
 
   async #write(taskIds, labels, what, takeBack, focus) {
     try {
-      const body = labels === SKIP ? { task_ids: taskIds, labels: [], skip: true } : { task_ids: taskIds, labels };
-      const { undo, n, refused } = await send("POST", "annotations", body);
+      const { undo, n, refused } = await send("POST", "annotations", { task_ids: taskIds, labels });
       this.#last = n > 0 ? { token: undo, takeBack, focus, taskIds } : null;
       this.undoButton.disabled = this.#last === null;
       if (refused.length > 0) this.#tellRefused(n, refused, takeBack);
@@ -170,7 +174,8 @@ export class Labeling {
 
   #tellRefused(n, refused, takeBack) {
     takeBack(); // the server's next frame shows those that were labeled
-    const reasons = [...new Set(refused.map(({ reason }) => reason))].join(" ");
-    fail(`${clips(n)} labeled, ${clips(refused.length)} not. ${reasons}`);
+    fail(`${clips(n)} labeled, ${count(refused.length)} not. ${reasonsOf(refused)}`);
   }
 }
+
+const reasonsOf = (refused) => [...new Set(refused.map(({ reason }) => reason))].join(" ");

@@ -181,6 +181,7 @@ export class Player {
     const { naturalWidth: width, naturalHeight: height } = this.picture;
     const plotWidth = width - left - right;
     this.picture.style.width = `${(width / plotWidth) * 100}%`;
+    this.picture.style.height = `${height}px`;
     this.picture.style.left = `${(-left / plotWidth) * 100}%`;
     this.picture.style.top = `${-top}px`;
     this.plot.style.height = `${height - top - bottom}px`;

@@ -3,7 +3,7 @@
 import { binRange, binRows, chooseBins, rangeOnAxis } from "./bins.js";
 import { make } from "./elements.js";
 import { Histogram } from "./histogram.js";
-import { countCodes, hourKey, isoOf, rangeEnds } from "./masks.js";
+import { countCodes, hourKey, isoOf, rangeEnds, secondsOf } from "./masks.js";
 import { clips, count, dateText, numberText } from "./wording.js";
 
 const DAY_S = 86400;
@@ -45,8 +45,8 @@ class RangeControl {
   show(filter) {
     this.#filter = filter;
     const [lo, hi] = [filter?.lo ?? null, filter?.hi ?? null];
-    this.fields[0].value = lo ?? "";
-    this.fields[1].value = hi ?? "";
+    this.fields[0].value = this.#typed(lo, false);
+    this.fields[1].value = this.#typed(hi, true);
     if (this.missing) this.missing.checked = !filter || Boolean(filter.missing);
     this.histogram.brush(lo === null && hi === null ? null : this.#place(lo, hi));
   }
@@ -54,6 +54,12 @@ class RangeControl {
   /** Count again, under the mask of the other filters (null = all rows). */
   count(mask) {
     this.histogram.show(this.#all, countCodes(this.#binOfRow, this.#bins.n, mask));
+  }
+
+  /** What a field shows of an end; a date's field knows no mere day. */
+  #typed(end, isEnd) {
+    if (end === null) return "";
+    return this.kind === "date" ? isoOf(secondsOf(end, isEnd)) : String(end);
   }
 
   #place(lo, hi) {

@@ -15,6 +15,12 @@ export function numberText(number) {
   return Number.isInteger(number) ? String(number) : plain.format(number);
 }
 
+/** A probability to two digits; next to nothing and next to certain say so. */
+export function probabilityText(probability) {
+  if (probability < 0.005) return "< 0.01";
+  return probability >= 0.995 ? "> 0.99" : probability.toFixed(2);
+}
+
 /** Seconds since 1970 as `2024-05-01 20:15` (UTC, as the metadata gave it). */
 export function dateText(seconds) {
   const text = new Date(seconds * 1000).toISOString();
