@@ -37,10 +37,25 @@ class Backend:
         SettingsError
             If the backend there has another secret.
         """
+        return self._call("GET", "/status")
+
+    def ticket(self, token: str) -> str:
+        """Have a ticket made that signs in the owner of a Label Studio token, once.
+
+        Raises
+        ------
+        BackendSilentError
+            As ``status``, or if the backend does not reach Label Studio.
+        SettingsError
+            As ``status``, or if Label Studio does not know the token.
+        """
+        return str(self._call("POST", "/tickets", {"token": token})["ticket"])
+
+    def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         import httpx
 
         try:
-            response = self._client.get("/status")
+            response = self._client.request(method, path, json=body)
         except (httpx.TransportError, httpx.InvalidURL):
             raise BackendSilentError(
                 f"No backend answers at {self.url}. Start it with 'earmark serve'."
@@ -50,8 +65,10 @@ class Backend:
                 f"The backend at {self.url} has another secret; set EARMARK_SECRET to the one "
                 "it was started with, or EARMARK_DATA to its data folder."
             )
+        if response.status_code == 400:
+            raise SettingsError(f"{response.json()['error']} (LABEL_STUDIO_API_KEY)")
         if response.status_code != 200:
-            raise BackendSilentError(f"{self.url}/status answers {response.status_code}.")
+            raise BackendSilentError(f"{self.url}{path} answers {response.status_code}.")
         try:
             return dict(response.json())
         except ValueError:
