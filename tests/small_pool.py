@@ -5,12 +5,14 @@ What is written into it stays in memory, where a test reads it back.
 
 import io
 import json
+from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 import soundfile
 from flask import Flask, jsonify, request, send_file
 
+from ml_backend.settings import Settings
 from ml_backend.spectrogram import render_spectrogram
 from ml_backend.web import headers, pages
 from tests.sounds import tone
@@ -20,7 +22,15 @@ SAMPLE_RATE_HZ = 16_000
 DURATION_S = 1.5
 CLASS_NAMES = ["siren", "<b>bark</b>", "other"]
 STREETS = [f"street {number}" for number in range(20)]
-MISSING = {"u1": 2**8 - 1, "u2": 2**16 - 1, "u4": 2**32 - 1, "f4": np.nan, "f8": np.nan}
+MISSING = 255  # among codes of one byte
+GROUPS = {
+    **{"label": "labels", "skipped": "labels", "predicted": "model", "entropy": "model"},
+    **{"coverage": "model", "rank": "model"},
+}
+METADATA = (
+    *("recording", "clip", "meta:salience", "meta:level_db", "meta:taken", "meta:street"),
+    "meta:outdoors",
+)
 
 
 def packed(n, columns, **extras):
@@ -62,60 +72,88 @@ class SmallPool:
         self.outdoors = rng.integers(0, 2, n)
         self.clips = [f"clip {i:05d} {'siren' if i % 3 else 'dog bark'} <i>.wav" for i in range(n)]
         self.xy = rng.random((n, 2))
+        self.map = {"locality": 0, "kind": "pca", "progress": 1, "state": ""}
         self.queue, self.tabs, self.undoable, self.asked = [], [], {}, []
 
     def column(self, name):
         """One column as ``packed`` takes it, or None."""
+        scaled, numbers, n_recordings = {"scale": 1 / 65534}, np.arange(self.n), self.n // 7 + 1
         if name.startswith("probability:"):
             values = self.probabilities[:, CLASS_NAMES.index(name.split(":", 1)[1])]
             return name, "number", "f4", values, {}
-        label = [CLASS_NAMES.index(self.labels[i][0]) if self.labels.get(i) else 255 for i in self.ids]
-        scaled = {"scale": 1 / 65534}
-        return {
-            "task_id": (name, "number", "i4", self.ids, {}),
-            "x": (name, "number", "u2", self.xy[:, 0] * 65534, scaled),
-            "y": (name, "number", "u2", self.xy[:, 1] * 65534, scaled),
-            "label": (name, "category", "u1", label, {"names": CLASS_NAMES}),
-            "skipped": (name, "boolean", "u1", np.isin(self.ids, list(self.skipped)), {}),
-            "predicted": (name, "category", "u1", self.probabilities.argmax(1), {"names": CLASS_NAMES}),
-            "entropy": (name, "number", "u2", np.round(self.entropy * 65534), scaled),
-            "coverage": (name, "number", "u2", self.xy[:, 0] * 32767, {"scale": 2 / 65534}),
-            "rank": (name, "number", "u4", np.argsort(np.argsort(-self.entropy)) + 1, {}),
-            "recording": (name, "category", "u2", np.arange(self.n) // 7, {"names": [f"rec {i}" for i in range(self.n // 7 + 1)]}),
-            "clip": (name, "text", "u4", np.arange(self.n), {"names": self.clips}),
-            "meta:salience": (name, "number", "f4", self.salience, {}),
-            "meta:level_db": (name, "number", "f4", self.level_db, {}),
-            "meta:taken": (name, "date", "f8", self.taken, {}),
-            "meta:street": (name, "category", "u1", self.street, {"names": STREETS}),
-            "meta:outdoors": (name, "boolean", "u1", self.outdoors, {}),
-        }.get(name)  # fmt: skip
+        found = {
+            "task_id": ("number", "i4", self.ids, {}),
+            "x": ("number", "u2", self.xy[:, 0] * 65534, scaled),
+            "y": ("number", "u2", self.xy[:, 1] * 65534, scaled),
+            "label": ("category", "u1", self._label_codes(), {"names": CLASS_NAMES}),
+            "skipped": ("boolean", "u1", np.isin(self.ids, list(self.skipped)), {}),
+            "predicted": ("category", "u1", self.probabilities.argmax(1), {"names": CLASS_NAMES}),
+            "entropy": ("number", "u2", np.round(self.entropy * 65534), scaled),
+            "coverage": ("number", "u2", self.xy[:, 0] * 32767, {"scale": 2 / 65534}),
+            "rank": ("number", "u4", np.argsort(np.argsort(-self.entropy)) + 1, {}),
+            "recording": (
+                *("category", "u2", numbers // 7),
+                {"names": [f"recording {i}" for i in range(n_recordings)]},
+            ),
+            "clip": ("text", "u4", numbers, {"names": self.clips}),
+            "meta:salience": ("number", "f4", self.salience, {}),
+            "meta:level_db": ("number", "f4", self.level_db, {}),
+            "meta:taken": ("date", "f8", self.taken, {}),
+            "meta:street": ("category", "u1", self.street, {"names": STREETS}),
+            "meta:outdoors": ("boolean", "u1", self.outdoors, {}),
+        }.get(name)
+        return found and (name, *found)
+
+    def _label_codes(self):
+        said = (self.labels.get(int(task_id)) for task_id in self.ids)
+        return [CLASS_NAMES.index(labels[0]) if labels else MISSING for labels in said]
 
     def frame(self):
-        names = ["task_id", "x", "y", "label", "skipped", "predicted", "entropy", "coverage", "rank", "recording"]
-        groups = {"label": "labels", "skipped": "labels", "predicted": "model", "entropy": "model",
-                  "coverage": "model", "rank": "model"}  # fmt: skip
-        filterable = [*groups, "recording", "clip", "meta:salience", "meta:level_db", "meta:taken", "meta:street", "meta:outdoors"]
+        shown = ["task_id", "x", "y", *GROUPS, "recording"]
         available = [
-            {"name": name, "title": name.removeprefix("meta:"), "kind": self.column(name)[1], "group": groups.get(name, "metadata")}
-            for name in filterable
+            {
+                "name": name,
+                "title": name.removeprefix("meta:"),
+                "kind": self.column(name)[1],
+                "group": GROUPS.get(name, "metadata"),
+            }
+            for name in [*GROUPS, *METADATA]
         ]
         return packed(
-            self.n, [self.column(name) for name in names], revision=str(self.revision), model_version="v1",
-            class_names=CLASS_NAMES, multi_label=self.multi_label, title="Street <sounds>", label_studio_url="http://127.0.0.1:9/",
-            map={"locality": 0, "kind": "pca", "progress": 1, "state": "done"}, available=available,
-        )  # fmt: skip
+            self.n,
+            [self.column(name) for name in shown],
+            revision=str(self.revision),
+            model_version="v1",
+            class_names=CLASS_NAMES,
+            multi_label=self.multi_label,
+            title="Street <sounds>",
+            label_studio_url="http://127.0.0.1:9",
+            map=self.map,
+            available=available,
+        )
 
     def clip(self, task_id):
         row = int(np.flatnonzero(self.ids == task_id)[0])
         labels = self.labels.get(task_id, [])
+        probabilities = self.probabilities[row].tolist()
         return {
-            "task_id": task_id, "clip": self.clips[row], "recording": f"rec {row // 7}", "duration_s": DURATION_S,
-            "metadata": [{"name": "street", "value": STREETS[self.street[row]]}, {"name": "<u>note</u>", "value": "<img src=x onerror=alert(1)>"}],
-            "labels": labels, "annotations": [{"by": "a@b.co", "labels": labels, "is_mine": True}] if labels else [],
-            "probabilities": dict(zip(CLASS_NAMES, self.probabilities[row].tolist(), strict=True)),
-            "entropy": float(self.entropy[row]), "coverage": 0.4, "rank": 3, "why": "unsure, and far from what is labeled",
+            "task_id": task_id,
+            "clip": self.clips[row],
+            "recording": f"recording {row // 7}",
+            "duration_s": DURATION_S,
+            "metadata": [
+                {"name": "street", "value": STREETS[self.street[row]]},
+                {"name": "<u>note</u>", "value": "<img src=x onerror=alert(1)>"},
+            ],
+            "labels": labels,
+            "annotations": [{"by": "a@b.co", "labels": labels, "is_mine": True}] if labels else [],
+            "probabilities": dict(zip(CLASS_NAMES, probabilities, strict=True)),
+            "entropy": float(self.entropy[row]),
+            "coverage": 0.4,
+            "rank": 3,
+            "why": "unsure, and far from what is labeled",
             "label_studio_url": f"http://127.0.0.1:9/projects/1/data?task={task_id}",
-        }  # fmt: skip
+        }
 
     def annotate(self, task_ids, labels):
         before = {i: (self.labels.get(i), i in self.skipped) for i in task_ids}
@@ -141,7 +179,8 @@ class SmallPool:
 def create_small_app(pool):
     """Serve a pool as project 1, and an empty page of the same rules at ``/blank``."""
     app = Flask("ml_backend.web.pages", static_folder=None)
-    pages.register(app, _Titles(), _Settings())
+    settings = Settings(label_studio_url="http://127.0.0.1:9", api_key="none", data_dir=Path())
+    pages.register(app, _Titles(), settings)
     headers.register(app)
     app.jinja_env.globals["csrf_token"] = CSRF_TOKEN
     sound = io.BytesIO()
@@ -177,7 +216,12 @@ def create_small_app(pool):
 
     @app.get("/projects/1/revision")
     def revision():
-        return jsonify(revision=str(pool.revision), model_version="v1", map={}, n_labeled=len(pool.labels))
+        return jsonify(
+            revision=str(pool.revision),
+            model_version="v1",
+            map=pool.map,
+            n_labeled=len(pool.labels),
+        )
 
     @app.get("/projects/1/clips/<int:task_id>")
     def clip(task_id):
@@ -195,7 +239,12 @@ def create_small_app(pool):
     @app.get("/projects/1/clips/<int:task_id>/neighbors")
     def neighbors(task_id):
         near = [int(i) for i in pool.ids if i != task_id][: int(request.args["n"])]
-        return jsonify([{"task_id": i, "distance": 0.01 * k, "labels": pool.labels.get(i, [])} for k, i in enumerate(near)])
+        return jsonify(
+            [
+                {"task_id": i, "distance": 0.01 * k, "labels": pool.labels.get(i, [])}
+                for k, i in enumerate(near)
+            ]
+        )
 
     @app.post("/projects/1/annotations")
     def annotate():
@@ -218,10 +267,6 @@ def create_small_app(pool):
         return jsonify(address="http://127.0.0.1:9/projects/1/data?tab=5")
 
     return app
-
-
-class _Settings:
-    label_studio_url = "http://127.0.0.1:9"
 
 
 class _Titles:

@@ -328,16 +328,16 @@ def test_columns_are_chosen(visit, pool):
 def test_the_selection_or_the_filter_goes_to_the_head_of_the_queue(visit, pool):
     page = visit(pool, "?f.skipped=true")
     wait_total(page, 1)
-    page.get_by_role("button", name="Label these next").click()
+    page.get_by_role("button", name="Label this one next").click()
     notice(page, "1 clip will be asked for first").wait_for()
     assert pool.queue == list(pool.skipped)
     page.get_by_role("button", name="Clear all").click()
     page.locator(f"#clip-{pool.ids[2]}").click()
     page.locator(f"#clip-{pool.ids[3]}").click(modifiers=["Control"])
-    page.get_by_role("button", name="Label these next").click()
+    page.get_by_role("button", name="Label these 2 next").click()
     notice(page, "2 clips will be asked for first").wait_for()
     assert pool.queue == pool.ids[2:4].tolist()
-    page.get_by_role("button", name="Make a tab").click()
+    page.get_by_role("button", name="Make a tab of 2").click()
     page.get_by_label("Title").fill("Odd <ones>")
     page.keyboard.press("Enter")
     link = page.get_by_role("link", name="Open it in Label Studio")
@@ -413,7 +413,9 @@ def test_a_number_labels_the_clip_and_the_next_one_comes(visit, pool):
     page.keyboard.press("1")
     page.get_by_role("heading", name=pool.clips[101]).wait_for()
     until(
-        page, "id => document.getElementById(`clip-${id}`)?.textContent.includes('siren') ", arg=str(pool.ids[100])
+        page,
+        "id => document.getElementById(`clip-${id}`)?.textContent.includes('siren') ",
+        arg=str(pool.ids[100]),
     )
     assert pool.labels[pool.ids[100]] == [SIREN]
     page.keyboard.press("s")

@@ -18,9 +18,12 @@ CODES = [0, 1, 2, 3, 4, 5, 6, 7, -1, 0, -1]
 
 @pytest.fixture(scope="module")
 def blank():
-    with chromium() as browser, served(create_small_app(SmallPool(5))) as address:
-        with opened(browser, f"{address}/blank") as page:
-            yield page
+    with (
+        chromium() as browser,
+        served(create_small_app(SmallPool(5))) as address,
+        opened(browser, f"{address}/blank") as page,
+    ):
+        yield page
 
 
 # JSON knows neither NaN nor typed arrays: null and lists stand for them on the way.
@@ -58,7 +61,9 @@ def in_range(value, low, high, missing):
 
 
 @pytest.mark.parametrize("missing", [False, True])
-@pytest.mark.parametrize(("low", "high"), [(0.1, 7), (None, 0.1), (0.1, None), (None, None), (5, 4)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.1, 7), (None, 0.1), (0.1, None), (None, None), (5, 4)]
+)
 @pytest.mark.parametrize("is_32", [False, True])
 def test_a_range_holds_its_ends_and_what_has_no_value_only_if_asked(run, low, high, missing, is_32):
     column = {"kind": "number", "values": NUMBERS, "is32": is_32}
@@ -130,6 +135,7 @@ def test_what_a_filter_means_is_not_lost_in_the_address(run):
         "time": {"lo": "2024-02-29", "hi": "2024-03-01T12:30"},
         "time@hour": {"lo": 20, "hi": 4},
         "names": {"values": [*NAMES, None]},
+        **{f"alone {name}": {"values": [name]} for name in NAMES},
         "others": {"values": [None, "a,b"], "not": True},
         "meta:odd & name=1": {"words": "dog & 50 % <b>"},
     }
@@ -197,7 +203,9 @@ def test_bins_are_round_and_hold_every_value_once(run, kind):
     given = [None if math.isnan(one) else one for one in [*values.tolist(), math.nan]]
     column = {"kind": "date" if kind == "date" else "number", "values": given}
     found = run("bins", "m.chooseBins(given.column.values, given.column.kind)", {"column": column})
-    rows = run("bins", "m.binRows(given.column.values, given.bins)", {"column": column, "bins": found})
+    rows = run(
+        "bins", "m.binRows(given.column.values, given.bins)", {"column": column, "bins": found}
+    )
     start, step, n = found["start"], found["step"], found["n"]
     assert 1 <= n <= 42
     for value, row in zip(given, rows, strict=True):
@@ -205,7 +213,9 @@ def test_bins_are_round_and_hold_every_value_once(run, kind):
             assert row == n
         else:
             assert row < n
-            assert start + row * step - 1e-6 * step <= value <= start + (row + 1) * step * (1 + 1e-6)
+            assert (
+                start + row * step - 1e-6 * step <= value <= start + (row + 1) * step * (1 + 1e-6)
+            )
     if kind in ("whole", "real", "tiny"):
         mantissa = step / 10 ** math.floor(math.log10(step) + 1e-9)
         assert round(mantissa, 6) in (1, 2, 5, 10)
@@ -217,7 +227,9 @@ def test_a_brushed_range_lies_where_it_was_brushed(run, is_whole):
     for first, last in [(0, 9), (3, 3), (2, 7)]:
         given = {"bins": bins, "first": first, "last": last}
         chosen = run("bins", "m.binRange(given.bins, given.first, given.last)", given)
-        ends = run("bins", "m.rangeOnAxis(given.bins, given.low, given.high)", {"bins": bins} | chosen)
+        ends = run(
+            "bins", "m.rangeOnAxis(given.bins, given.low, given.high)", {"bins": bins} | chosen
+        )
         assert ends["left"] == pytest.approx(first / 10)
         assert ends["right"] == pytest.approx((last + 1) / 10)
 
@@ -234,7 +246,11 @@ def test_sorting_is_stable_and_keeps_what_has_no_value_behind(run, is_descending
 
 
 def test_names_sort_as_people_sort_them(run):
-    column = {"kind": "text", "codes": [0, 1, 2, -1, 3], "names": ["clip 10", "Clip 9", "clip 1", "b"]}
+    column = {
+        "kind": "text",
+        "codes": [0, 1, 2, -1, 3],
+        "names": ["clip 10", "Clip 9", "clip 1", "b"],
+    }
     order = run("sorting", "m.sortedRows(m.sortKeys(given.column), false)", {"column": column})
     assert order == [4, 2, 1, 0, 3]
 

@@ -5,33 +5,34 @@ import { ask, fail, notice } from "./ask.js";
 import { make } from "./elements.js";
 import { send } from "./server.js";
 import { state } from "./state.js";
-import { clips, filterText } from "./wording.js";
+import { clips, count, filterText } from "./wording.js";
 
-/** Add the two buttons to a bar; `filteredIds()` gives the ids of all clips that pass. */
+/** Add the two buttons to a bar; `filteredIds()` gives the ids of all clips that pass.
+ *
+ * Answers with a function to call when the selection, or the number of those clips, has changed.
+ */
 export function mountQueueing(bar, filteredIds) {
   const chosen = () => {
     const { selection } = state.get();
     return selection.length > 0 ? selection : filteredIds();
   };
-  const next = make(
-    "button",
-    { type: "button", click: () => labelNext(chosen()) },
-    "Label these next",
-  );
-  next.title = "Label Studio asks for the selected clips first (or for all that pass the filters)";
-  const tab = make("button", { type: "button", click: () => makeTab(chosen()) }, "Make a tab");
+  const next = make("button", { type: "button", click: () => labelNext(chosen()) });
+  const tab = make("button", { type: "button", click: () => makeTab(chosen()) });
+  next.title = "Label Studio asks for the selected clips first, or for all that pass the filters";
   tab.title = "A tab in Label Studio's Data Manager with exactly these clips";
   bar.append(next, tab);
-  const show = () => {
+  return (nFiltered) => {
     const { selection, filters } = state.get();
-    next.disabled = tab.disabled = selection.length === 0 && Object.keys(filters).length === 0;
+    const isAll = selection.length === 0 && Object.keys(filters).length === 0;
+    const n = isAll ? 0 : selection.length || nFiltered;
+    next.disabled = tab.disabled = n === 0;
+    next.textContent =
+      n === 0 ? "Label next" : `Label ${n === 1 ? "this one" : `these ${count(n)}`} next`;
+    tab.textContent = n === 0 ? "Make a tab" : `Make a tab of ${count(n)}`;
   };
-  state.on(["selection", "filters"], show);
-  show();
 }
 
 async function labelNext(taskIds) {
-  if (taskIds.length === 0) return fail("No clip is selected, and none passes the filters.");
   try {
     const { n } = await send("POST", "queue", { task_ids: taskIds });
     const clear = make("button", { type: "button", click: forget }, "Ask in the usual order again");
@@ -51,7 +52,6 @@ async function forget() {
 }
 
 async function makeTab(taskIds) {
-  if (taskIds.length === 0) return fail("No clip is selected, and none passes the filters.");
   const field = { label: "Title", value: suggestTitle(taskIds.length) };
   const title = await ask(`Make a tab with ${clips(taskIds.length)}`, {
     yes: "Make the tab",

@@ -31,7 +31,7 @@ class Table {
       this.counts,
       make("span", { class: "grow" }),
     );
-    mountQueueing(head, () => this.#ids());
+    this.showQueueing = mountQueueing(head, () => this.#ids());
     head.append(this.menu);
     this.grid = new Grid({
       label: "Clips that pass the filters",
@@ -58,9 +58,8 @@ class Table {
 
   /** Fetch the shown columns again; the old values stay until the new ones are there. */
   #renew() {
-    const known = new Map(pool.frame.available.map((described) => [described.name, described]));
-    if (!known.has("clip"))
-      known.set("clip", { name: "clip", title: "Clip", kind: "text", group: "metadata" });
+    const known = new Map([["clip", { name: "clip", title: "Clip", kind: "text" }]]);
+    for (const described of pool.frame.available) known.set(described.name, described);
     this.described = known;
     for (const name of [...this.#columns.keys()]) if (!known.has(name)) this.#columns.delete(name);
     this.#showColumns();
@@ -140,6 +139,7 @@ class Table {
     const { selection, focus } = state.get();
     const n = selection.length;
     this.counts.textContent = clips(this.#rows.length) + (n > 0 ? `, ${count(n)} selected` : "");
+    this.showQueueing(this.#rows.length);
     this.grid.mark(new Set(selection), focus, sequence.placeOf(focus));
   }
 
