@@ -61,6 +61,7 @@ def setup(
     Example: [bold]earmark setup --title "Street" --labels siren,other[/]
     """
     from importer.bring import files_dir_of
+    from importer.pages import map_path
     from importer.project import set_up
 
     with telling.explained():
@@ -83,6 +84,7 @@ def setup(
         telling.print_json(vars(report))
         return
     telling.say(f"Project {report.project_id}, {report.title!r}: {report.url}")
+    telling.say(f"  its map: {settings.pages_url}{map_path(report.project_id)}")
     for change in report.changes or ("everything was in place",):
         telling.say(f"  {change}")
     for warning in report.warnings:

@@ -60,9 +60,10 @@ def instruct(instructions: str, pages_url: str, project_id: int) -> str:
     <p>Earmark: <a href="http://127.0.0.1:9090/p
     """
     progress = f"{pages_url}/projects/{project_id}"
+    # Without target="_blank", which Label Studio takes out: the line would differ each time.
     line = (
-        f'<p>Earmark: <a href="{pages_url}{map_path(project_id)}" target="_blank">similarity map'
-        f'</a> · <a href="{progress}" target="_blank">progress</a></p>'
+        f'<p>Earmark: <a href="{pages_url}{map_path(project_id)}">similarity map</a> · '
+        f'<a href="{progress}">progress</a></p>'
     )
     return _put(_IN_HTML, line, instructions)
 
