@@ -87,7 +87,7 @@ export function makeCombobox({ label, placeholder = "", options, onChoose, keeps
 
   const choose = (option) => {
     if (keepsChoice) chosen = option.title;
-    close();
+    input.blur(); // which closes the list; single keys are commands again
     onChoose(option);
   };
 

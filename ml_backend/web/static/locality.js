@@ -24,6 +24,7 @@ export function makeLocalitySlider(tell) {
     slider.value = String(state.get().locality ?? pool.frame.map.locality ?? 1);
     slider.setAttribute("aria-valuetext", STOPS[slider.value]);
   };
+  slider.addEventListener("keydown", (event) => event.stopPropagation()); // arrows are its own
   slider.addEventListener("input", () => state.set({ locality: Number(slider.value) }));
   state.on(["locality"], async ({ locality }) => {
     show();

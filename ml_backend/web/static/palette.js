@@ -1,20 +1,21 @@
 // Colors that color-blind people can tell apart, in a light and a dark version.
 //
-// Categories: Okabe & Ito (2008), then Tol's "muted" set; each is shifted until it stands out from
-// the background (the yellow is no use on white, nor the indigo on black). Numbers: viridis, with
-// the end that stands out for high values: yellow on dark, violet on light.
+// Categories: the first eight are those of Okabe & Ito (2008), moved until each stands out from the
+// background (their yellow is no use on white) and every pair is as far apart, for eyes without red,
+// green or blue cones, as theirs are; the others differ for most eyes. Numbers: viridis, with the
+// end that stands out for high values: yellow on dark, violet on light.
 
 const CATEGORIES = {
   light: [
-    "#0072b2", "#d98a00", "#009e73", "#d55e00", "#cc79a7", "#3fa2dc", "#a89a00", "#33373d",
-    "#882255", "#2f9488", "#332288", "#86862a", "#aa4499", "#7a3b10", "#5b86bd", "#117733",
+    "#10659d", "#ad854f", "#0a9c94", "#c8340a", "#ef69ba", "#51abfe", "#82b706", "#1e191d",
+    "#882255", "#d98a00", "#5b3fa8", "#117733", "#7b8794", "#7a3b10", "#aa4fd0", "#8a8a1c",
   ],
   dark: [
-    "#3d9be0", "#e69f00", "#1fc495", "#f0793a", "#e39ac2", "#7cc8f5", "#f0e442", "#d5dae0",
-    "#e2679c", "#57c4b5", "#8f83ea", "#b9b94a", "#cf73c4", "#cf8f62", "#8fb4e2", "#52b873",
+    "#5f71da", "#fa910a", "#0bca91", "#d46101", "#c196e7", "#abdcfe", "#ffd507", "#f4f6e4",
+    "#e2679c", "#3fa7c4", "#b9a36a", "#66b84a", "#9aa7b5", "#f2a08c", "#d863e0", "#a8c832",
   ],
 };
-const MISSING = { light: "#b4bac2", dark: "#525c67" };
+const MISSING = { light: "#b4bac2", dark: "#4b545e" };
 const VIRIDIS = [
   "#440154", "#482475", "#414487", "#355f8d", "#2a788e", "#21918c",
   "#22a884", "#44bf70", "#7ad151", "#bddf26", "#fde725",
