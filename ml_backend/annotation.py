@@ -99,6 +99,23 @@ def count_by_annotator(
     return counts
 
 
+def read_answers(
+    annotations: Iterable[Mapping[str, Any]], config: LabelConfig
+) -> dict[int, frozenset[str] | None]:
+    """Read what each annotator said last of one task, None for a skip.
+
+    Who said nothing usable is left out, and so is what carries no user's number.
+    """
+    answers: dict[int, frozenset[str] | None] = {}
+    for annotation in _latest(annotations):
+        who = _annotator(annotation)
+        is_skip = bool(annotation.get("was_cancelled"))
+        vote = None if is_skip else _vote(annotation, config)
+        if isinstance(who, int) and (is_skip or vote is not None):
+            answers[who] = vote
+    return answers
+
+
 def build_result(
     labels: Iterable[str], config: LabelConfig, present: Sequence[Mapping[str, Any]] = ()
 ) -> list[dict[str, Any]]:

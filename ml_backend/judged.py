@@ -56,7 +56,8 @@ class Judged:
     entropy : ndarray of float64, shape=(n_clips,), range [0, 1], or None
     disagreement : ndarray of float64, shape=(n_clips,), range [0, 1], or None
         1 less the probability that the classifier gives to the label of the nearest labeled clip
-        (of several labels, to the mean of them); NaN where that has no label of these classes.
+        (of several labels, to the mean of them; of none, the largest probability); NaN where that
+        label is none of these classes.
     coverage : ndarray of float32, shape=(n_clips,), range [0, 2]
         Distance to the nearest labeled clip.
     rank : ndarray of int32, shape=(n_clips,)
@@ -156,8 +157,7 @@ def judge_all(
         class_names, multi_label = classifier.class_names, classifier.multi_label
         probabilities = classifier.probabilities(clips.embeddings, prior)
         entropy = (binary_entropy if multi_label else normalized_entropy)(probabilities)
-        said = _label_shares(clips, labels_of, nearest.labeled, class_names)
-        disagreement = _disagreement(probabilities, said, nearest)
+        disagreement = _disagreement(probabilities, clips, labels_of, nearest, class_names)
     return Judged(
         tuple(class_names),
         multi_label,
@@ -215,29 +215,24 @@ def find_nearest(
     return Nearest(labeled, rows, distance)
 
 
-def _label_shares(
+def _disagreement(
+    probabilities: NDArray[np.float64],
     clips: EmbeddedClips,
     labels_of: Mapping[int, frozenset[str]],
-    labeled: NDArray[np.int64],
+    nearest: Nearest,
     class_names: Sequence[str],
 ) -> NDArray[np.float64]:
-    """Give each labeled clip's labels a share of 1, ``(n_labeled, n_classes)``; NaN for none."""
+    if not len(nearest.labeled):
+        return np.full(len(probabilities), np.nan)
     place_of = {name: place for place, name in enumerate(class_names)}
-    shares = np.zeros((len(labeled), len(class_names)))
-    for row, task_id in enumerate(clips.task_ids[labeled].tolist()):
-        for name in labels_of[task_id]:
-            if name in place_of:
-                shares[row, place_of[name]] = 1.0
+    shares = np.zeros((len(nearest.labeled), len(class_names)))
+    is_empty = np.zeros(len(nearest.labeled), dtype=bool)
+    for row, task_id in enumerate(clips.task_ids[nearest.labeled].tolist()):
+        is_empty[row] = not labels_of[task_id]
+        shares[row, [place_of[name] for name in labels_of[task_id] if name in place_of]] = 1.0
     with np.errstate(invalid="ignore"):
-        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
-
-
-def _disagreement(
-    probabilities: NDArray[np.float64], said: NDArray[np.float64], nearest: Nearest
-) -> NDArray[np.float64]:
-    disagreement = np.full(len(probabilities), np.nan)
-    if len(nearest.labeled):
-        place = np.searchsorted(nearest.labeled, nearest.rows)
-        agreement = np.einsum("ij,ij->i", probabilities, said[place])
-        disagreement = 1.0 - np.clip(agreement, 0.0, 1.0)
-    return disagreement
+        shares /= shares.sum(axis=1, keepdims=True)  # NaN for labels of other classes
+    place = np.searchsorted(nearest.labeled, nearest.rows)
+    agreement = np.einsum("ij,ij->i", probabilities, shares[place])
+    disagreement = np.where(is_empty[place], probabilities.max(axis=1), 1.0 - agreement)
+    return np.asarray(np.clip(disagreement, 0.0, 1.0))

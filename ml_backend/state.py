@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ml_backend.annotation import read_annotations
 from ml_backend.annotators import Annotators
 from ml_backend.clip import Task, TaskLabels, clip_key, told
-from ml_backend.embedded import EmbeddedClips, embedded_clips
+from ml_backend.embedded import EmbeddedClips
+from ml_backend.gather import Gatherer
 from ml_backend.label_config import LabelConfig, parse_label_config
 from ml_backend.label_studio import LabelStudio
 from ml_backend.prior import Prior, Tagger
@@ -24,7 +25,6 @@ from ml_backend.stopwatch import Stopwatch
 from ml_backend.store import Store
 
 _PROJECTS_HELD = 8
-_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Reader:
         self._embedder_id = embedder_id
         self._tagger = tagger
         self._annotators = Annotators(store, label_studio)
-        self._clips: OrderedDict[int, EmbeddedClips] = OrderedDict()
+        self._gatherer = Gatherer(store, _PROJECTS_HELD)
         self._priors: OrderedDict[int, _HeldPrior] = OrderedDict()
         self._named: dict[int, dict[str, tuple[str, ...]] | None] = {}
         self._lock = threading.Lock()
@@ -98,24 +98,7 @@ class Reader:
 
     def clips(self, project_id: int) -> EmbeddedClips:
         """Line a project's tasks up with their embeddings, reading only what is new."""
-        tasks = self._store.clips.tasks(project_id)
-        with self._lock:
-            held = self._clips.get(project_id)
-        row_of = {key: row for row, key in enumerate(held.clip_keys)} if held else {}
-        new = sorted({task.clip_key for task in tasks} - row_of.keys())
-        keys, vectors = self._store.clips.embeddings(self._embedder_id, new)
-        if held is not None and not keys and len(held) == len(tasks):
-            same = np.array_equal(held.task_ids, [task.task_id for task in tasks])
-            if same and held.clip_keys == tuple(task.clip_key for task in tasks):
-                return held
-        if row_of and held is not None:
-            kept = list(row_of)
-            old = held.embeddings[[row_of[key] for key in kept]]
-            vectors = np.concatenate([old, vectors]) if keys else old
-            keys = kept + keys
-        clips = embedded_clips(tasks, keys, vectors)
-        self._keep(self._clips, project_id, clips)
-        return clips
+        return self._gatherer.clips(project_id, self._embedder_id)
 
     def is_hearing(self, project_id: int) -> bool:
         """Tell whether there are clips that nobody has tried to hear yet."""
@@ -152,15 +135,15 @@ class Reader:
             held = self._priors.get(project_id)
         if held is None or held.clips is not clips or held.columns != prior.columns:
             held = _HeldPrior(clips, prior.columns, prior.logits(clips.embeddings))
-        self._keep(self._priors, project_id, held)
+        self._keep(project_id, held)
         return held.logits
 
-    def _keep(self, of_project: OrderedDict[int, _Kept], project_id: int, kept: _Kept) -> None:
+    def _keep(self, project_id: int, kept: _HeldPrior) -> None:
         with self._lock:
-            of_project[project_id] = kept
-            of_project.move_to_end(project_id)
-            while len(of_project) > _PROJECTS_HELD:
-                of_project.popitem(last=False)
+            self._priors[project_id] = kept
+            self._priors.move_to_end(project_id)
+            while len(self._priors) > _PROJECTS_HELD:
+                self._priors.popitem(last=False)
 
     def _has_other_tasks(self, project: dict[str, Any]) -> bool:
         n_held = self._store.clips.count(project["id"], self._embedder_id)["clips"]

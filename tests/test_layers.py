@@ -14,9 +14,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "errors",
     "settings clip columns handshake migrations stopwatch",
-    "audio audit spectrogram uncertainty coverage greedy knn features label_config label_studio sheet",
-    "embedders store annotation prediction fetch embedded thumbnail similarity_map",
-    "classifier strategies prior hear evaluation labeled mapmaker",
+    "audio audit spectrogram uncertainty coverage greedy knn features label_config label_studio "
+    "sheet",
+    "embedders store annotation prediction fetch embedded thumbnail similarity_map neighbors",
+    "classifier strategies prior hear evaluation labeled mapmaker gather",
     "judge judged cartography query_strategy out_of_fold holding annotators",
     "figures mistakes",
     "training trial learning_curves",

@@ -22,6 +22,7 @@ from ml_backend.store import open_store
 from ml_backend.web import (
     annotating,
     asking,
+    clips,
     contract,
     headers,
     media,
@@ -29,13 +30,16 @@ from ml_backend.web import (
     pool,
     progress,
     signing_in,
+    similar,
     status,
 )
 from ml_backend.web.access import Access
 from ml_backend.web.asked import is_page
+from ml_backend.web.ears import EarsOnDemand
 from ml_backend.web.oracle import Oracle
 from ml_backend.web.sealing import Seals
 from ml_backend.web.snapshots import Snapshots
+from ml_backend.web.sounds import Sounds
 from ml_backend.web.visitors import Permissions, Visitors
 
 log = logging.getLogger(__name__)
@@ -64,12 +68,16 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     headers.register(app)
     Access(read_secret(settings), visitors, permissions, seals.cookie_name()).guard(app)
     signing_in.register(app, store, settings, seals, visitors)
-    contract.register(app, store, Oracle(settings, store, label_studio))
+    ears = EarsOnDemand(settings, store, label_studio)
+    contract.register(app, store, Oracle(store, label_studio, ears))
     status.register(app, store, settings)
     pages.register(app, store, settings)
     progress.register(app, store, settings)
     media.register(app, store, settings, label_studio)
-    pool.register(app, store, settings, Snapshots(store))
+    snapshots, sounds = Snapshots(store), Sounds(store, settings, ears)
+    pool.register(app, store, settings, snapshots, sounds)
+    clips.register(app, store, settings, snapshots, permissions)
+    similar.register(app, snapshots, sounds)
     annotating.register(app, store, permissions)
     asking.register(app, settings)
     app.register_error_handler(EarmarkError, _explain)

@@ -1,11 +1,9 @@
 """All clips of a project for its pages, in the packed form: the frame, any column, the revision."""
 
-import gzip
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from flask import Flask, Response, jsonify, request
+from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from ml_backend.errors import RequestError
@@ -13,10 +11,12 @@ from ml_backend.settings import Settings
 from ml_backend.sheet import META, SheetColumn
 from ml_backend.similarity_map import DEFAULT, LOCALITIES, PCA
 from ml_backend.store import Store
+from ml_backend.web.answers import NOT_READ, packed_answer, wait
 from ml_backend.web.packed import PackedColumn, category, fraction, number, pack
 from ml_backend.web.snapshots import NAMES_SHOWN, Snapshot, Snapshots, embedder_at_work
+from ml_backend.web.sounds import WORD, Sounds
+from ml_backend.web.workshop import Pending
 
-_RETRY_S = 1
 _FRAME = ("label", "skipped", "predicted", "entropy", "coverage", "rank", "recording")
 _TITLES = {
     "label": ("Label", "labels"),
@@ -32,7 +32,9 @@ _TITLES = {
 _OF_CLASSIFIER = ("predicted", "entropy", "disagreement")
 
 
-def register(app: Flask, store: Store, settings: Settings, snapshots: Snapshots) -> None:
+def register(
+    app: Flask, store: Store, settings: Settings, snapshots: Snapshots, sounds: Sounds
+) -> None:
     """Add ``/frame``, ``/column`` and ``/revision`` below every project."""
 
     @app.get("/projects/<int:project_id>/frame")
@@ -40,7 +42,7 @@ def register(app: Flask, store: Store, settings: Settings, snapshots: Snapshots)
         locality = _locality()
         snapshot = snapshots.current(project_id)
         if snapshot is None:
-            return wait("The clips are being read.")
+            return wait(NOT_READ)
         return packed_answer(
             snapshot, f"frame {locality}", lambda: _frame(store, settings, snapshot, locality)
         )
@@ -50,8 +52,10 @@ def register(app: Flask, store: Store, settings: Settings, snapshots: Snapshots)
         name = request.args.get("name", "")
         snapshot = snapshots.current(project_id)
         if snapshot is None:
-            return wait("The clips are being read.")
-        found = _column(store, snapshot, name)
+            return wait(NOT_READ)
+        found = _column(store, snapshot, sounds, name)
+        if isinstance(found, Pending):
+            return wait(found.state, found.progress)
         if found is None:
             return jsonify(error=f"There is no column {name!r} in project {project_id}."), 404
         return packed_answer(snapshot, name, lambda: pack([found], revision=snapshot.revision))
@@ -61,34 +65,13 @@ def register(app: Flask, store: Store, settings: Settings, snapshots: Snapshots)
         locality = _locality()
         snapshot = snapshots.current(project_id)
         if snapshot is None:
-            return wait("The clips are being read.")
+            return wait(NOT_READ)
         return jsonify(
             revision=snapshot.revision,
             model_version=snapshot.model_version,
             map=_map(store, snapshot, locality)[0],
             n_labeled=snapshot.n_labeled,
         )
-
-
-def wait(why: str, progress: float = 0.0) -> ResponseReturnValue:
-    """Say that an answer is being made: ask again in a moment."""
-    return jsonify(state=why, progress=progress), 202, {"Retry-After": str(_RETRY_S)}
-
-
-def packed_answer(snapshot: Snapshot, name: str, make: Callable[[], bytes]) -> Response:
-    """Answer in the packed form, made once per revision, compressed for who can read it."""
-    answer = Response(mimetype="application/octet-stream")
-    answer.set_etag(snapshot.revision)
-    answer.vary.add("Accept-Encoding")
-    answer.make_conditional(request)
-    if answer.status_code == 304:
-        return answer
-    if request.accept_encodings.quality("gzip") > 0:
-        answer.headers["Content-Encoding"] = "gzip"
-        answer.set_data(snapshot.once(f"{name} gzip", lambda: gzip.compress(make(), 1, mtime=0)))
-    else:
-        answer.set_data(snapshot.once(name, make))
-    return answer
 
 
 def _locality() -> int:
@@ -163,18 +146,22 @@ def _available(store: Store, snapshot: Snapshot) -> list[dict[str, str]]:
     ]
     matched = store.facts.read(f"names of project {snapshot.project_id}") or {}
     words = dict.fromkeys(word for of_class in matched.values() for word in of_class)
-    listed += [(f"word:{word}", f"Sounds like “{word}”", "words", "number") for word in words]
+    listed += [(WORD + word, f"Sounds like “{word}”", "words", "number") for word in words]
     return [
         {"name": name, "title": title, "group": group, "kind": kind}
         for name, title, group, kind in listed
     ]
 
 
-def _column(store: Store, snapshot: Snapshot, name: str) -> PackedColumn | None:
+def _column(
+    store: Store, snapshot: Snapshot, sounds: Sounds, name: str
+) -> PackedColumn | Pending | None:
     if name in snapshot.columns:
         return snapshot.columns[name]
     if name.startswith("probability:"):
         return _probability(snapshot, name)
+    if name.startswith(WORD):
+        return sounds.word(snapshot, name.removeprefix(WORD))
     if name in snapshot.kinds:
         sheet = store.sheets.read(snapshot.project_id, [name])
         return as_packed(sheet[name]) if name in sheet else None

@@ -22,11 +22,11 @@ from ml_backend.judged import Judged
 from ml_backend.store import Store
 from ml_backend.store.maps import MapStanding
 from ml_backend.web.packed import PackedColumn, category, fraction
+from ml_backend.web.workshop import PATIENCE_S
 
-PATIENCE_S = 0.12
-"""So long a request waits for a snapshot that is being made."""
 _N_HELD = 4
 _PACKED_BYTES = 64 * 2**20
+NONE_OF_THEM = "none of them"
 NAMES_SHOWN = 5_000
 """With more recordings than that, the frame leaves their names out."""
 
@@ -228,7 +228,7 @@ def _label_columns(
         if row < 0:
             continue
         skipped[row] = one.is_skipped
-        if one.labels:
+        if one.labels is not None:
             name = joined(one.labels, class_names)
             if name not in code_of:
                 code_of[name] = len(names)
@@ -242,6 +242,8 @@ def _label_columns(
 
 def joined(labels: frozenset[str], class_names: tuple[str, ...]) -> str:
     """Write several labels of a clip as one, in the order of the classes."""
+    if not labels:
+        return NONE_OF_THEM
     place_of = {name: place for place, name in enumerate(class_names)}
     return ", ".join(sorted(labels, key=lambda name: (place_of.get(name, len(place_of)), name)))
 
@@ -277,7 +279,6 @@ def _predicted(
     if judged.multi_label:
         sets, places = np.unique(chosen, axis=0, return_inverse=True)
         code_of = {name: code for code, name in enumerate(names)}
-        code_of[""] = -1  # none of them
         codes_of_sets = []
         for one in sets:
             of_clip = np.array(judged.class_names)[one].tolist()
