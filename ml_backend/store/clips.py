@@ -60,7 +60,7 @@ class Clips:
             .order_by(task.c.task_id)
         )
         with self._engine.connect() as connection:
-            return dict(connection.execute(statement).tuples().all())
+            return {row.task_id: row.data for row in connection.execute(statement)}
 
     def add_embeddings(
         self, embedder_id: str, clip_keys: Sequence[str], vectors: NDArray[np.float32]
