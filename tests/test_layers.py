@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "errors",
     "settings clip columns handshake migrations",
-    "audio audit spectrogram uncertainty coverage greedy features label_config label_studio",
+    "audio audit spectrogram uncertainty calibration coverage greedy features label_config label_studio",
     "embedders store annotation prediction fetch embedded conditions",
     "classifier strategies prior hear evaluation labeled where",
     "judge query_strategy figures",
