@@ -163,7 +163,7 @@ def learn(
     head = ranked(asked, n_head) if len(asked) else asked
     is_asked_audit = np.isin(parted.waiting, asked)
     rest = interleave(
-        ranked(np.flatnonzero(is_pool), max(n_head - len(head), 0)),
+        ranked(np.flatnonzero(is_pool), max(n_head - len(head), 1)),
         parted.waiting[~is_asked_audit],
         audit_share,
         n_answered=parted.n_answered + len(head),
