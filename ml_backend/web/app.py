@@ -19,7 +19,7 @@ from ml_backend.errors import (
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.store import open_store
-from ml_backend.web import contract, headers, media, pages, signing_in, status
+from ml_backend.web import contract, headers, media, pages, queue, signing_in, status
 from ml_backend.web.access import Access
 from ml_backend.web.asked import is_page
 from ml_backend.web.oracle import Oracle
@@ -56,6 +56,7 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     status.register(app, store, settings)
     pages.register(app, store, settings)
     media.register(app, store, settings, label_studio)
+    queue.register(app, store)
     app.register_error_handler(EarmarkError, _explain)
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(Exception, _apologize)
