@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ml_backend.clip import TaskLabels
+from ml_backend.errors import LabelConfigError, RequestError
 from ml_backend.label_config import LabelConfig
 
 _Annotation = Mapping[str, Any]
@@ -96,6 +97,63 @@ def count_by_annotator(
                 count.n_clips += 1
                 count.labels.update(vote)
     return counts
+
+
+def build_result(
+    labels: Iterable[str], config: LabelConfig, present: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """Write an answer, the way ``read_annotations`` reads it.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        Class names; none says "none of them" where a clip may have several.
+    config : LabelConfig
+        The question; it must ask for choices.
+    present : sequence of mapping
+        The annotation's result so far: what it says to other questions is kept.
+
+    Returns
+    -------
+    list of dict
+        The result of a Label Studio annotation.
+
+    Raises
+    ------
+    LabelConfigError
+        If the project asks for regions: nobody can say from here where in the clip they are.
+    RequestError
+        If the labels are none of the project's, or not as many as it asks for.
+
+    Examples
+    --------
+    >>> config = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
+    >>> build_result(["siren"], config)[0]["value"]
+    {'choices': ['siren']}
+    """
+    if config.control != "choices":
+        raise LabelConfigError(
+            "This project asks for regions inside a clip (<Labels>); mark them in Label Studio. "
+            "Pages label whole clips, which takes <Choices>."
+        )
+    said = set(labels)
+    unknown = sorted(said - set(config.class_names))
+    if unknown:
+        known = ", ".join(config.class_names)
+        raise RequestError(f"{unknown[0]!r:.60} is no label of this project; it has {known}.")
+    if not config.multi_label and len(said) != 1:
+        raise RequestError(f"A clip has one label in this project; {len(said)} were given.")
+    kept = [dict(one) for one in present if one.get("from_name") != config.from_name]
+    if not said:
+        return kept
+    answer = {
+        "id": config.from_name,
+        "from_name": config.from_name,
+        "to_name": config.to_name,
+        "type": config.control,
+        "value": {config.control: [name for name in config.class_names if name in said]},
+    }
+    return [answer, *kept]
 
 
 def _read_task(task_id: int, annotations: Sequence[_Annotation], config: LabelConfig) -> TaskLabels:

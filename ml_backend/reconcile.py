@@ -7,11 +7,12 @@ round that finds it current already changes nothing.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import LabelStudioError, LabelStudioNotFoundError
@@ -124,6 +125,16 @@ class Reconciler:
     def clips(self, project_id: int) -> EmbeddedClips:
         """Line a project's tasks up with their embeddings, reading only what is new."""
         return self._reader.clips(project_id)
+
+    def logits(
+        self, project_id: int, clips: EmbeddedClips, class_names: Sequence[str]
+    ) -> NDArray[np.float32] | None:
+        """Give what is known of some classes before any label, by rows of ``clips``."""
+        return self._reader.logits_of(project_id, clips, class_names)
+
+    def is_hearing(self, project_id: int) -> bool:
+        """Tell whether there are clips that nobody has tried to hear yet."""
+        return self._reader.is_hearing(project_id)
 
     def edition(self, project_id: int, clips: EmbeddedClips) -> Edition | None:
         """Open the current version again, to publish the rest of its order."""

@@ -6,6 +6,7 @@ of the last few projects stay in memory, so that a round reads only what is new.
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -83,7 +84,10 @@ class Reader:
         project_id = int(project["id"])
         config = parse_label_config(project["label_config"])
         self._store.agenda.describe(
-            project_id, title=project.get("title") or "", class_names=list(config.class_names)
+            project_id,
+            title=project.get("title") or "",
+            class_names=list(config.class_names),
+            multi_label=config.multi_label,
         )
         with watch.step("tasks"):
             if tasks or self._has_other_tasks(project):
@@ -140,12 +144,24 @@ class Reader:
         if project_id not in self._named or self._named[project_id] != named:
             self._store.facts.write(f"names of project {project_id}", named)
             self._named[project_id] = named
+        return self._logits(project_id, state.clips, prior)
+
+    def logits_of(
+        self, project_id: int, clips: EmbeddedClips, class_names: Sequence[str]
+    ) -> NDArray[np.float32] | None:
+        """Give the logits of what is known of some classes, made once for the same clips."""
+        prior = self._tagger.prior(class_names) if self._tagger else None
+        return self._logits(project_id, clips, prior)
+
+    def _logits(
+        self, project_id: int, clips: EmbeddedClips, prior: Prior | None
+    ) -> NDArray[np.float32] | None:
         if prior is None:
             return None
         with self._lock:
             held = self._priors.get(project_id)
-        if held is None or held.clips is not state.clips or held.columns != prior.columns:
-            held = _HeldPrior(state.clips, prior.columns, prior.logits(state.clips.embeddings))
+        if held is None or held.clips is not clips or held.columns != prior.columns:
+            held = _HeldPrior(clips, prior.columns, prior.logits(clips.embeddings))
         self._keep(self._priors, project_id, held)
         return held.logits
 

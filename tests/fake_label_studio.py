@@ -32,6 +32,7 @@ class FakeLabelStudio:
         self.calls = []
         self.views = []
         self.users = {TOKEN: {"id": 1, "email": "first@studio.test"}}
+        self.fails_after = 0  # so many annotations are written and answered with 500
         self.files = {}  # path to content
         self.hidden = set()  # (user, project): what this user may not see
         self._next_id = 0
@@ -160,7 +161,49 @@ class FakeLabelStudio:
     def _tasks(self, request):
         project_id = int(request.url.params["project"])
         rows = [task for task in self.tasks.values() if task["project"] == project_id]
+        if "query" in request.url.params:
+            (among,) = json.loads(request.url.params["query"])["filters"]["items"]
+            assert (among["filter"], among["operator"]) == ("filter:tasks:id", "in_list")
+            rows = [row for row in rows if row["id"] in among["value"]]
+        if "annotators" in request.url.params.get("include", ""):
+            rows = [{**row, "annotators": self._annotators(row["id"])} for row in rows]
         return httpx.Response(200, json={"tasks": rows, "total": len(rows)})
+
+    def _annotators(self, task_id):
+        said = [one for one in self.annotations.values() if one["task"] == task_id]
+        return sorted({one["completed_by"] for one in said})
+
+    def _task(self, request, task_id):
+        if task_id not in self.tasks:
+            return httpx.Response(404, json={"detail": "No Task matches the given query."})
+        said = [one for one in self.annotations.values() if one["task"] == task_id]
+        shown = [{**one, "completed_by": {"id": one["completed_by"]}} for one in said]
+        return httpx.Response(200, json={**self.tasks[task_id], "annotations": shown})
+
+    def _annotate(self, request, task_id):
+        if task_id not in self.tasks:
+            return httpx.Response(404, json={"detail": "No Task matches the given query."})
+        body = json.loads(request.content)
+        if self.tasks[task_id].get("is_locked"):
+            return httpx.Response(403, json={"detail": "You do not have permission."})
+        made = self.annotate(
+            task_id, by=self._user(request)["id"], skipped=bool(body.get("was_cancelled"))
+        )
+        self.annotations[made]["result"] = body["result"]
+        if self.fails_after:  # it wrote, and then failed on its way
+            self.fails_after -= 1
+            return httpx.Response(500, json={"detail": "database is locked"})
+        return httpx.Response(201, json=self.annotations[made])
+
+    def _annotation(self, request, annotation_id):
+        if annotation_id not in self.annotations:
+            return httpx.Response(404, json={"detail": "No Annotation matches the given query."})
+        if request.method == "DELETE":
+            del self.annotations[annotation_id]
+            return httpx.Response(204)
+        if request.method == "PATCH":
+            self.annotations[annotation_id].update(json.loads(request.content))
+        return httpx.Response(200, json=self.annotations[annotation_id])
 
     def _import(self, request, project_id):
         ids = self.add_tasks(project_id, [task["data"] for task in json.loads(request.content)])
@@ -211,6 +254,11 @@ _ROUTES = [
     ("GET", r"/api/projects/(\d+)", FakeLabelStudio._project),
     ("PATCH", r"/api/projects/(\d+)", FakeLabelStudio._project),
     ("GET", r"/api/tasks", FakeLabelStudio._tasks),
+    ("GET", r"/api/tasks/(\d+)", FakeLabelStudio._task),
+    ("POST", r"/api/tasks/(\d+)/annotations", FakeLabelStudio._annotate),
+    ("GET", r"/api/annotations/(\d+)", FakeLabelStudio._annotation),
+    ("PATCH", r"/api/annotations/(\d+)", FakeLabelStudio._annotation),
+    ("DELETE", r"/api/annotations/(\d+)", FakeLabelStudio._annotation),
     ("GET", r"/api/projects/(\d+)/export", FakeLabelStudio._export),
     ("POST", r"/api/projects/(\d+)/import", FakeLabelStudio._import),
     ("POST", r"/api/projects/(\d+)/import/predictions", FakeLabelStudio._predictions),

@@ -14,16 +14,16 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "errors",
     "settings clip columns handshake migrations stopwatch",
-    "audio audit spectrogram uncertainty calibration coverage greedy features label_config "
+    "audio audit spectrogram uncertainty calibration coverage greedy knn features label_config "
     "label_studio sheet",
-    "embedders store annotation prediction fetch embedded thumbnail conditions",
-    "classifier strategies prior hear evaluation labeled where",
-    "judge judged query_strategy out_of_fold holding annotators asked_first",
+    "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map",
+    "classifier strategies prior hear evaluation labeled where mapmaker",
+    "judge judged cartography query_strategy out_of_fold holding annotators asked_first",
     "figures mistakes",
     "training trial learning_curves",
     "publish gauge state",
     "reconcile",
-    "rest",
+    "rest lookout",
     "worker simulate",
     "web",
 )

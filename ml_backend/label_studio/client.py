@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from ml_backend.errors import LabelStudioError, LabelStudioNotFoundError
 from ml_backend.label_studio.connection import Connection
+from ml_backend.label_studio.exactly import tab_of
 
 if TYPE_CHECKING:
     import httpx
@@ -141,10 +142,10 @@ class LabelStudio:
 
     def annotators(self, project_id: int, task_ids: Sequence[int]) -> dict[int, set[int]]:
         """Tell which users have annotated tasks, or skipped them; tasks of other projects miss."""
-        wanted = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number"}
+        among = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number"}
         found: dict[int, set[int]] = {}
         for start in range(0, len(task_ids), TASKS_PER_QUERY):
-            chosen = [{**wanted, "value": list(task_ids[start : start + TASKS_PER_QUERY])}]
+            chosen = [{**among, "value": list(task_ids[start : start + TASKS_PER_QUERY])}]
             rows = self._connection.pages(
                 "/api/tasks",
                 "total",
@@ -242,6 +243,10 @@ class LabelStudio:
         """Create a tab in the Data Manager."""
         body = {"project": project_id, "data": dict(data)}
         return dict(self._connection.send("POST", "/api/dm/views/", body=body))
+
+    def add_tab(self, project_id: int, title: str, task_ids: Sequence[int]) -> Json:
+        """Create a tab that holds exactly these tasks."""
+        return self.add_view(project_id, tab_of(title, task_ids))
 
     def update_view(self, view_id: int, project_id: int, data: Mapping[str, Any]) -> Json:
         """Change a tab in the Data Manager."""

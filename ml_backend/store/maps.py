@@ -71,18 +71,17 @@ class Maps:
         task_ids: NDArray[np.int64],
         xy: NDArray[np.float32],
         *,
-        n_fitted: int,
+        n_fitted: int | None = None,
     ) -> None:
-        """Keep a map: positions ``(n_clips, 2)`` between 0 and 1, one per task."""
+        """Keep a map: positions ``(n_clips, 2)`` between 0 and 1, one per task.
+
+        ``n_fitted`` is given where it was fitted to these clips, not only added to.
+        """
         content = pack_arrays({"task_ids": task_ids, "xy": xy.astype(np.float32)})
-        self._upsert(
-            project_id,
-            embedder_id,
-            locality,
-            content=content,
-            n_fitted=n_fitted,
-            stamp=secrets.token_hex(8),
-        )
+        values: dict[str, Any] = {"content": content, "stamp": secrets.token_hex(8)}
+        if n_fitted is not None:
+            values["n_fitted"] = n_fitted
+        self._upsert(project_id, embedder_id, locality, **values)
 
     def read(
         self, project_id: int, embedder_id: str, locality: int

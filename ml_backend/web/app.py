@@ -19,11 +19,24 @@ from ml_backend.errors import (
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.store import open_store
-from ml_backend.web import contract, headers, media, pages, queue, signing_in, status
+from ml_backend.web import (
+    annotating,
+    asking,
+    contract,
+    headers,
+    media,
+    pages,
+    pool,
+    progress,
+    queue,
+    signing_in,
+    status,
+)
 from ml_backend.web.access import Access
 from ml_backend.web.asked import is_page
 from ml_backend.web.oracle import Oracle
 from ml_backend.web.sealing import Seals
+from ml_backend.web.snapshots import Snapshots
 from ml_backend.web.visitors import Permissions, Visitors
 
 log = logging.getLogger(__name__)
@@ -55,8 +68,12 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     contract.register(app, store, Oracle(settings, store, label_studio))
     status.register(app, store, settings)
     pages.register(app, store, settings)
+    progress.register(app, store, settings)
     media.register(app, store, settings, label_studio)
     queue.register(app, store)
+    pool.register(app, store, settings, Snapshots(store))
+    annotating.register(app, store, permissions)
+    asking.register(app, settings)
     app.register_error_handler(EarmarkError, _explain)
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(Exception, _apologize)

@@ -46,7 +46,7 @@ def render_page(
 ) -> str:
     """Render a page of a project, with its title and its address in Label Studio."""
     title = store.agenda.description(project_id)["title"] or f"Project {project_id}"
-    address = f"{settings.label_studio_url.rstrip('/')}/projects/{project_id}/data"
+    address = f"{settings.studio_pages_url}/projects/{project_id}/data"
     return render_template(
         template, project_id=project_id, title=title, label_studio_address=address, **values
     )

@@ -11,13 +11,11 @@ from flask.typing import ResponseReturnValue
 from ml_backend.errors import RequestError
 from ml_backend.settings import Settings
 from ml_backend.sheet import META, SheetColumn
+from ml_backend.similarity_map import DEFAULT, LOCALITIES, PCA
 from ml_backend.store import Store
 from ml_backend.web.packed import PackedColumn, category, fraction, number, pack
 from ml_backend.web.snapshots import NAMES_SHOWN, Snapshot, Snapshots, embedder_at_work
 
-PCA = -1
-N_LOCALITIES = 4
-DEFAULT_LOCALITY = 1
 _RETRY_S = 1
 _FRAME = ("label", "skipped", "predicted", "entropy", "coverage", "rank", "recording")
 _TITLES = {
@@ -94,9 +92,9 @@ def packed_answer(snapshot: Snapshot, name: str, make: Callable[[], bytes]) -> R
 
 
 def _locality() -> int:
-    text = request.args.get("locality", str(DEFAULT_LOCALITY))
-    if text not in map(str, range(N_LOCALITIES)):
-        raise RequestError(f"locality is {text!r}; it must be 0 (local) to {N_LOCALITIES - 1}.")
+    text = request.args.get("locality", str(DEFAULT))
+    if text not in map(str, range(len(LOCALITIES))):
+        raise RequestError(f"locality is {text!r}; it must be 0 (local) to {len(LOCALITIES) - 1}.")
     return int(text)
 
 
@@ -111,7 +109,7 @@ def _frame(store: Store, settings: Settings, snapshot: Snapshot, locality: int) 
         revision=snapshot.revision,
         model_version=snapshot.model_version,
         class_names=snapshot.class_names,
-        multi_label=bool(snapshot.judged and snapshot.judged.multi_label),
+        multi_label=snapshot.stamps.multi_label,
         title=snapshot.stamps.title,
         label_studio_url=settings.studio_pages_url,
         map=described,
@@ -141,7 +139,7 @@ def _map(store: Store, snapshot: Snapshot, locality: int) -> tuple[dict[str, Any
     if embedder_id and (asked is None or not asked.is_wanted):
         store.maps.want(snapshot.project_id, embedder_id, locality)
     ready = {number for number, one in maps.items() if one.stamp}
-    shown = next((one for one in (locality, DEFAULT_LOCALITY, PCA) if one in ready), PCA)
+    shown = next((one for one in (locality, DEFAULT, PCA) if one in ready), PCA)
     is_ready = shown == locality
     state = asked.state if asked and asked.state else "" if is_ready else "waiting for its turn"
     return {

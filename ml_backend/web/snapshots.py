@@ -41,6 +41,7 @@ class Stamps:
     maps: tuple[tuple[int, str], ...]
     title: str
     class_names: tuple[str, ...]
+    multi_label: bool
 
     @property
     def revision(self) -> str:
@@ -144,6 +145,7 @@ class Snapshots:
             tuple((locality, one.stamp) for locality, one in sorted(maps.items())),
             described["title"],
             tuple(described["class_names"]),
+            described["multi_label"],
         )
 
 

@@ -16,6 +16,10 @@ def _key(name: str, kind: Any) -> sa.Column[Any]:
 
 
 def upgrade() -> None:
+    op.add_column(
+        "project",
+        sa.Column("multi_label", sa.Boolean(), nullable=False, server_default=sa.false()),
+    )
     op.create_table(
         "sheet",
         _key("project_id", sa.Integer()),

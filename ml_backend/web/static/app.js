@@ -39,6 +39,10 @@ function listen(keys) {
 }
 
 mountLayout(byId("workspace"));
+document.addEventListener("waiting", ({ detail }) => {
+  byId("waiting").textContent = detail ?? "";
+  byId("waiting").hidden = detail === null;
+});
 pool.addEventListener("trouble", ({ detail }) => warn(detail));
 try {
   await pool.open(state.get().locality);

@@ -11,7 +11,8 @@ const NOTICE_MS = 12_000;
  */
 export function ask(question, { yes, details = null, field = null }) {
   const { promise, resolve } = withResolver();
-  const input = field && make("input", { type: "text", value: field.value, maxlength: "100", required: true });
+  const input =
+    field && make("input", { type: "text", value: field.value, maxlength: "100", required: true });
   const dialog = make(
     "dialog",
     { class: "question", "aria-labelledby": "question" },
@@ -45,7 +46,11 @@ export function ask(question, { yes, details = null, field = null }) {
 /** Show a notice for a while, with buttons or links; the one before it goes. */
 export function notice(sentence, ...actions) {
   document.querySelector(".notice")?.remove();
-  const close = make("button", { type: "button", class: "quiet", "aria-label": "Close", click: () => box.remove() }, "×");
+  const close = make(
+    "button",
+    { type: "button", class: "quiet", "aria-label": "Close", click: () => box.remove() },
+    "×",
+  );
   const box = make("div", { class: "notice" }, make("span", {}, sentence), ...actions, close);
   document.body.append(box);
   say(sentence);

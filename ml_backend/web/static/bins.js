@@ -5,7 +5,10 @@ const MINUTE_S = 60;
 const HOUR_S = 3600;
 const DAY_S = 86400;
 const DATE_STEPS_S = [
-  1, 5, 15, 30,
+  1,
+  5,
+  15,
+  30,
   ...[1, 5, 15, 30].map((minutes) => minutes * MINUTE_S),
   ...[1, 3, 6, 12].map((hours) => hours * HOUR_S),
   ...[1, 2, 7, 14, 30, 91, 182, 365, 1825, 3650].map((days) => days * DAY_S),

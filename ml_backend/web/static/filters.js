@@ -23,19 +23,34 @@ const CONTROLS = {
 
 export function mountFilters(panel) {
   const total = make("p", { class: "total", role: "status" });
-  const clear = make("button", { type: "button", class: "small", click: () => state.set({ filters: {} }) }, "Clear all");
-  const head = make("header", { class: "panel-head" }, make("h2", {}, "Filters"), make("span", { class: "grow" }), clear);
+  const clear = make(
+    "button",
+    { type: "button", class: "small", click: () => state.set({ filters: {} }) },
+    "Clear all",
+  );
+  const head = make(
+    "header",
+    { class: "panel-head" },
+    make("h2", {}, "Filters"),
+    make("span", { class: "grow" }),
+    clear,
+  );
   const quick = new QuickFilters();
   const sections = new Map();
   const columns = make("div", { class: "columns" });
-  const search = make("input", { type: "search", placeholder: "Search columns", "aria-label": "Search columns" });
+  const search = make("input", {
+    type: "search",
+    placeholder: "Search columns",
+    "aria-label": "Search columns",
+  });
   panel.replaceChildren(head, total, quick.element, search, columns);
 
   const list = () => listSections(columns, sections, search.value);
   const show = () => {
     const { filters, visible } = state.get();
     const nVisible = visible === null ? pool.frame.n : countRows(visible);
-    total.textContent = visible === null ? `All ${clips(nVisible)}` : `${count(nVisible)} of ${clips(pool.frame.n)}`;
+    total.textContent =
+      visible === null ? `All ${clips(nVisible)}` : `${count(nVisible)} of ${clips(pool.frame.n)}`;
     clear.disabled = Object.keys(filters).length === 0;
     quick.show(filters);
     for (const section of sections.values()) section.show(filters);
@@ -51,16 +66,27 @@ export function mountFilters(panel) {
   pool.addEventListener("revision", renew);
   state.on(["filters"], oncePerFrame(show));
   state.on(["visible"], oncePerFrame(show));
-  filtering.addEventListener("trouble", ({ detail }) => sections.get(detail.key)?.complain(detail.message));
+  filtering.addEventListener("trouble", ({ detail }) =>
+    sections.get(detail.key)?.complain(detail.message),
+  );
   renew();
 }
 
 function listSections(place, sections, search) {
   const wanted = search.trim().toLowerCase();
   const known = new Set(pool.frame.available.map(({ name }) => name));
-  const named = Object.keys(state.get().filters).map(columnOf).filter((name) => !known.has(name));
-  const strangers = [...new Set(named)].map((name) => ({ name, title: name, kind: null, group: "words" }));
-  const shown = [...pool.frame.available, ...strangers].filter(({ title }) => title.toLowerCase().includes(wanted));
+  const named = Object.keys(state.get().filters)
+    .map(columnOf)
+    .filter((name) => !known.has(name));
+  const strangers = [...new Set(named)].map((name) => ({
+    name,
+    title: name,
+    kind: null,
+    group: "words",
+  }));
+  const shown = [...pool.frame.available, ...strangers].filter(({ title }) =>
+    title.toLowerCase().includes(wanted),
+  );
   const nodes = [];
   for (const [group, heading] of Object.entries(GROUPS)) {
     const members = shown.filter((described) => described.group === group);
@@ -85,15 +111,29 @@ class Section {
     this.#keys = [described.name, hourKey(described.name)];
     this.summed = make("span", { class: "chosen" });
     const isNamed = this.#keys.some((key) => key in state.get().filters);
-    const title = make("span", { class: "title", title: described.title }, described.title);
+    const text = described.name.replace(/^word:/, "");
+    const title = make(
+      "span",
+      { class: "title", title: described.title },
+      text === described.name ? described.title : text,
+    );
     this.body = make("div", { class: "body" });
-    this.reset = make("button", {
-      type: "button",
-      class: "quiet small reset",
-      "aria-label": `Clear the filter of ${described.title}`,
-      click: () => filtering.changeAll(Object.fromEntries(this.#keys.map((key) => [key, null]))),
-    }, "×");
-    const details = make("details", { toggle: () => this.#open() }, make("summary", {}, title, this.summed), this.body);
+    this.reset = make(
+      "button",
+      {
+        type: "button",
+        class: "quiet small reset",
+        "aria-label": `Clear the filter of ${described.title}`,
+        click: () => filtering.changeAll(Object.fromEntries(this.#keys.map((key) => [key, null]))),
+      },
+      "×",
+    );
+    const details = make(
+      "details",
+      { toggle: () => this.#open() },
+      make("summary", {}, title, this.summed),
+      this.body,
+    );
     this.details = details;
     this.element = make("div", { class: "column-filter" }, details, this.reset);
     details.open = isNamed;
@@ -129,7 +169,9 @@ class Section {
       const hadFocus = this.body.contains(document.activeElement);
       const label = hadFocus ? document.activeElement.getAttribute("aria-label") : null;
       const kind = this.#described.kind ?? column.kind;
-      this.#control = CONTROLS[kind](this.#described, column, (key, filter) => filtering.change(key, filter));
+      this.#control = CONTROLS[kind](this.#described, column, (key, filter) =>
+        filtering.change(key, filter),
+      );
       this.body.replaceChildren(this.#control.element);
       this.show(state.get().filters);
       if (label) this.body.querySelector(`[aria-label="${CSS.escape(label)}"]`)?.focus();
@@ -154,7 +196,11 @@ class QuickFilters {
       this.#make("High entropy", "entropy", () => ({ lo: this.#highEntropy, hi: null })),
     ];
     const buttons = this.#buttons.map(({ button }) => button);
-    this.element = make("div", { class: "quick", role: "group", "aria-label": "Quick filters" }, ...buttons);
+    this.element = make(
+      "div",
+      { class: "quick", role: "group", "aria-label": "Quick filters" },
+      ...buttons,
+    );
   }
 
   show(filters) {
@@ -173,8 +219,13 @@ class QuickFilters {
       filtering.change(key, isOn ? null : filter());
       say(isOn ? `${text}: off` : `${text}: on`);
     };
-    const button = make("button", { type: "button", class: "small", "aria-pressed": "false", click: press }, text);
-    if (key === "entropy") button.title = "The tenth of the clips of which the classifier is least sure";
+    const button = make(
+      "button",
+      { type: "button", class: "small", "aria-pressed": "false", click: press },
+      text,
+    );
+    if (key === "entropy")
+      button.title = "The tenth of the clips of which the classifier is least sure";
     return { button, key, filter };
   }
 }
@@ -183,7 +234,8 @@ const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** The entropy that a tenth of the clips reach; 1 before there is a classifier. */
 function highEntropy() {
-  const known = pool.frame.columns.get("entropy")?.values.filter((value) => !Number.isNaN(value)) ?? [];
+  const known =
+    pool.frame.columns.get("entropy")?.values.filter((value) => !Number.isNaN(value)) ?? [];
   if (known.length === 0) return 1;
   const sorted = Float32Array.from(known).sort();
   return Math.floor(sorted[Math.floor((1 - HIGH_ENTROPY_SHARE) * (sorted.length - 1))] * 100) / 100;

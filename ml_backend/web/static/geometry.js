@@ -1,5 +1,10 @@
 // Which points: the nearest, those in a box, those in a lasso. `xy` is x0, y0, x1, y1, …
 
+/** Coordinate of clips without a place: no view reaches it. */
+export const NOWHERE = -9;
+
+const isSomewhere = (xy, row) => xy[2 * row] > NOWHERE / 2;
+
 /** Row of the point nearest to (x, y) within `radius`, among rows that `passes`; -1 if none. */
 export function nearest(xy, x, y, radius, passes = () => true) {
   let best = -1;
@@ -8,7 +13,7 @@ export function nearest(xy, x, y, radius, passes = () => true) {
     const dx = xy[2 * row] - x;
     const dy = xy[2 * row + 1] - y;
     const distance = dx * dx + dy * dy;
-    if (distance <= least && passes(row)) {
+    if (distance <= least && isSomewhere(xy, row) && passes(row)) {
       least = distance;
       best = row;
     }
@@ -40,15 +45,15 @@ export function inPolygon(xy, polygon) {
 /** The corners of a box between two points, as a polygon. */
 export const boxBetween = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
 
-/** The box around some rows, or null for none. */
+/** The box around some rows, or null where none has a place. */
 export function boxAround(xy, rows) {
-  if (rows.length === 0) return null;
   const box = { left: Infinity, right: -Infinity, bottom: Infinity, top: -Infinity };
   for (const row of rows) {
+    if (!isSomewhere(xy, row)) continue;
     box.left = Math.min(box.left, xy[2 * row]);
     box.right = Math.max(box.right, xy[2 * row]);
     box.bottom = Math.min(box.bottom, xy[2 * row + 1]);
     box.top = Math.max(box.top, xy[2 * row + 1]);
   }
-  return box;
+  return box.left <= box.right ? box : null;
 }

@@ -6,7 +6,11 @@ import { state } from "./state.js";
 import { moveByKey, rowsInSight, scrollToRow, select } from "./viewport.js";
 
 const ROW_PX = 28;
-const WIDTHS = { number: "minmax(84px, 0.6fr)", date: "minmax(130px, 0.8fr)", boolean: "minmax(70px, 0.5fr)" };
+const WIDTHS = {
+  number: "minmax(84px, 0.6fr)",
+  date: "minmax(130px, 0.8fr)",
+  boolean: "minmax(70px, 0.5fr)",
+};
 const TEXT_WIDTH = "minmax(110px, 1fr)";
 const CLIP_WIDTH = "minmax(170px, 2fr)";
 
@@ -23,10 +27,16 @@ export class Grid {
     Object.assign(this, { cellText, sortBy, idAt, ids });
     this.head = make("div", { class: "grid-row grid-head", role: "row", "aria-rowindex": "1" });
     this.body = make("div", { class: "grid-body", role: "rowgroup" });
-    this.empty = make("p", { class: "faint empty" }, "No clip passes the filters.");
+    this.empty = make("p", { class: "faint empty" });
     this.grid = make(
       "div",
-      { class: "grid", role: "grid", tabindex: "0", "aria-label": label, "aria-multiselectable": "true" },
+      {
+        class: "grid",
+        role: "grid",
+        tabindex: "0",
+        "aria-label": label,
+        "aria-multiselectable": "true",
+      },
       make("div", { role: "rowgroup", class: "grid-heads" }, this.head),
       this.body,
     );
@@ -41,21 +51,43 @@ export class Grid {
 
   setColumns(columns, { name, isDescending }) {
     this.#columns = columns;
-    const focused = this.head.contains(document.activeElement) ? document.activeElement.dataset.column : null;
+    const focused = this.head.contains(document.activeElement)
+      ? document.activeElement.dataset.column
+      : null;
     const heads = columns.map((column, i) => {
       const isSorted = column.name === name;
-      const arrow = make("span", { class: "arrow", "aria-hidden": "true" }, isSorted ? (isDescending ? "▼" : "▲") : "");
-      const attributes = { type: "button", class: "quiet", "data-column": column.name, title: `Sort by ${column.title}` };
-      const button = make("button", { ...attributes, click: () => this.sortBy(column.name) }, column.title, arrow);
+      const arrow = make(
+        "span",
+        { class: "arrow", "aria-hidden": "true" },
+        isSorted ? (isDescending ? "▼" : "▲") : "",
+      );
+      const attributes = {
+        type: "button",
+        class: "quiet",
+        "data-column": column.name,
+        title: `Sort by ${column.title}`,
+      };
+      const button = make(
+        "button",
+        { ...attributes, click: () => this.sortBy(column.name) },
+        column.title,
+        arrow,
+      );
       const sort = isSorted ? (isDescending ? "descending" : "ascending") : "none";
       const kind = column.kind === "number" ? "grid-cell number" : "grid-cell";
-      return make("div", { class: kind, role: "columnheader", "aria-sort": sort, "aria-colindex": i + 2 }, button);
+      return make(
+        "div",
+        { class: kind, role: "columnheader", "aria-sort": sort, "aria-colindex": i + 2 },
+        button,
+      );
     });
     const mark = make("div", { class: "grid-cell tick", role: "columnheader", "aria-colindex": 1 });
     mark.append(make("span", { class: "unseen" }, "Selected"));
     this.head.replaceChildren(mark, ...heads);
     this.grid.setAttribute("aria-colcount", columns.length + 1);
-    const widths = columns.map(({ kind, name: one }) => (one === "clip" ? CLIP_WIDTH : (WIDTHS[kind] ?? TEXT_WIDTH)));
+    const widths = columns.map(({ kind, name: one }) =>
+      one === "clip" ? CLIP_WIDTH : (WIDTHS[kind] ?? TEXT_WIDTH),
+    );
     this.grid.style.setProperty("--columns", `28px ${widths.join(" ")}`);
     this.#drawn.forEach((row) => row.element.remove());
     this.#drawn = [];
@@ -63,7 +95,9 @@ export class Grid {
     this.refresh();
   }
 
-  setRows(nRows) {
+  /** Show so many rows; without any, a sentence says why. */
+  setRows(nRows, whyNone) {
+    this.empty.textContent = whyNone;
     this.#nRows = nRows;
     this.#anchor = Math.min(this.#anchor, nRows - 1);
     this.body.style.height = `${nRows * ROW_PX}px`;
@@ -107,7 +141,11 @@ export class Grid {
 
   #makeRow() {
     const cells = this.#columns.map(({ kind }, i) =>
-      make("div", { class: kind === "number" ? "grid-cell number" : "grid-cell", role: "gridcell", "aria-colindex": i + 2 }),
+      make("div", {
+        class: kind === "number" ? "grid-cell number" : "grid-cell",
+        role: "gridcell",
+        "aria-colindex": i + 2,
+      }),
     );
     const tick = make("div", { class: "grid-cell tick", role: "gridcell", "aria-colindex": 1 });
     const element = make("div", { class: "grid-row", role: "row" }, tick, ...cells);
@@ -139,7 +177,10 @@ export class Grid {
     if (!row) return;
     const place = Number(row.dataset.place);
     const isTick = event.target.closest(".tick") !== null;
-    this.#select(place, { isShift: event.shiftKey, isCtrl: event.ctrlKey || event.metaKey || isTick });
+    this.#select(place, {
+      isShift: event.shiftKey,
+      isCtrl: event.ctrlKey || event.metaKey || isTick,
+    });
   }
 
   #press(event) {

@@ -20,14 +20,22 @@ export class Histogram {
   constructor({ n, title, edgeText, choose, wraps = false }) {
     [this.#n, this.#choose, this.#wraps] = [n, choose, wraps];
     this.edgeText = edgeText;
-    const svg = makeSvg("svg", { viewBox: `0 0 ${n} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+    const svg = makeSvg("svg", {
+      viewBox: `0 0 ${n} ${HEIGHT}`,
+      preserveAspectRatio: "none",
+      "aria-hidden": "true",
+    });
     for (let bin = 0; bin < n; bin++) {
       const bars = ["all", "passing"].map((kind) =>
         makeSvg("rect", { class: kind, x: bin + 0.06, width: 0.88, y: HEIGHT, height: 0 }),
       );
       this.#bars.push(bars);
     }
-    svg.append(...this.#bars.map(([all]) => all), ...this.#bars.map(([, passing]) => passing), ...this.#shades);
+    svg.append(
+      ...this.#bars.map(([all]) => all),
+      ...this.#bars.map(([, passing]) => passing),
+      ...this.#shades,
+    );
     this.plot = make("div", { class: "histogram-plot" }, svg);
     this.handles = ["from", "to"].map((end) => this.#makeHandle(end, title));
     this.element = make("div", { class: "histogram" }, this.plot, ...this.handles);
@@ -55,7 +63,15 @@ export class Histogram {
     };
     const { left, right } = ends ?? { left: 0, right: 1 };
     const isSplit = left > right;
-    const shaded = isSplit ? [[right, left], [0, 0]] : [[0, left], [right, 1]];
+    const shaded = isSplit
+      ? [
+          [right, left],
+          [0, 0],
+        ]
+      : [
+          [0, left],
+          [right, 1],
+        ];
     this.#shades.forEach((shade, i) => {
       shade.setAttribute("x", shaded[i][0] * this.#n);
       shade.setAttribute("width", (shaded[i][1] - shaded[i][0]) * this.#n);
@@ -84,7 +100,14 @@ export class Histogram {
   }
 
   #moveByKey(event, end) {
-    const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -5, PageUp: 5 };
+    const steps = {
+      ArrowLeft: -1,
+      ArrowDown: -1,
+      ArrowRight: 1,
+      ArrowUp: 1,
+      PageDown: -5,
+      PageUp: 5,
+    };
     const { first, last } = this.#brushed ?? { first: 0, last: this.#n - 1 };
     const now = end === "from" ? first : last;
     let bin = now + (steps[event.key] ?? 0);
@@ -96,7 +119,9 @@ export class Histogram {
     event.stopPropagation();
     bin = Math.max(0, Math.min(this.#n - 1, bin));
     if (this.#wraps) return end === "from" ? this.#choose(bin, last) : this.#choose(first, bin);
-    return end === "from" ? this.#choose(bin, Math.max(bin, last)) : this.#choose(Math.min(first, bin), bin);
+    return end === "from"
+      ? this.#choose(bin, Math.max(bin, last))
+      : this.#choose(Math.min(first, bin), bin);
   }
 
   #clear(event) {
@@ -130,7 +155,9 @@ export class Histogram {
       follow();
     });
     for (const type of ["lostpointercapture", "pointercancel"]) {
-      this.element.addEventListener(type, () => requestAnimationFrame(() => (this.#dragFrom = null)));
+      this.element.addEventListener(type, () =>
+        requestAnimationFrame(() => (this.#dragFrom = null)),
+      );
     }
     this.element.addEventListener("dblclick", () => this.#choose(null, null));
   }

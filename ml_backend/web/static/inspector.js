@@ -15,28 +15,62 @@ import { count } from "./wording.js";
 
 const PAUSE_MS = 120; // a held arrow key passes clips by without asking for each
 const N_KNOWN = 100;
-const TYPED_IN = "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]";
+const TYPED_IN =
+  "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]";
 const PRESSED_BY_SPACE = "button, summary, a, input, [role=grid], [role=slider], [role=separator]";
 
 class Inspector {
   #known = new Map(); // task id → promise of its details
   #shown = null;
   #timer = null;
+  #frame = pool.frame;
 
   constructor(panel) {
     this.player = new Player();
-    this.labeling = new Labeling({ moveOn: () => this.#step(1), refresh: (taskIds) => this.#refresh(taskIds) });
+    this.labeling = new Labeling({
+      moveOn: () => this.#step(1),
+      refresh: (taskIds) => this.#refresh(taskIds),
+    });
     this.neighbors = new Neighbors();
     this.title = make("h2", { class: "clip-name" });
     this.place = make("div", { class: "faint small" });
-    this.previous = make("button", { type: "button", "aria-label": "Previous clip", title: "Previous (←)", click: () => this.#step(-1) }, "←");
-    this.next = make("button", { type: "button", "aria-label": "Next clip", title: "Next (→)", click: () => this.#step(1) }, "→");
+    this.previous = make(
+      "button",
+      {
+        type: "button",
+        "aria-label": "Previous clip",
+        title: "Previous (←)",
+        click: () => this.#step(-1),
+      },
+      "←",
+    );
+    this.next = make(
+      "button",
+      { type: "button", "aria-label": "Next clip", title: "Next (→)", click: () => this.#step(1) },
+      "→",
+    );
     this.link = make("a", { target: "_blank", rel: "noopener" }, "Open in Label Studio ↗");
     this.known = make("div", { class: "known" });
     this.rest = make("div", { class: "known" });
-    this.empty = make("p", { class: "faint empty" }, "Pick a clip on the map or in the table to hear it.");
-    const head = make("header", { class: "panel-head" }, make("div", { class: "clip-heading" }, this.title, this.place), this.previous, this.next);
-    this.content = make("div", { class: "inspected" }, head, this.player.element, this.labeling.element);
+    this.empty = make(
+      "p",
+      { class: "faint empty" },
+      "Pick a clip on the map or in the table to hear it.",
+    );
+    const head = make(
+      "header",
+      { class: "panel-head" },
+      make("div", { class: "clip-heading" }, this.title, this.place),
+      this.previous,
+      this.next,
+    );
+    this.content = make(
+      "div",
+      { class: "inspected" },
+      head,
+      this.player.element,
+      this.labeling.element,
+    );
     this.content.append(this.known, this.neighbors.element, this.rest, make("p", {}, this.link));
     panel.replaceChildren(this.empty, this.content);
     state.on(["focus", "selection"], (now, changed) => this.#arrive(changed));
@@ -49,8 +83,13 @@ class Inspector {
   #arrive(changed) {
     const { selection, focus } = state.get();
     // Whoever selects without saying what to hear hears the first of it.
-    if (changed.includes("selection") && selection.length > 0 && !selection.includes(focus) && !changed.includes("focus")) {
-      state.set({ focus: sequence.ids()[0] });
+    if (
+      changed.includes("selection") &&
+      selection.length > 0 &&
+      !selection.includes(focus) &&
+      !changed.includes("focus")
+    ) {
+      state.set({ focus: sequence.first() });
       return;
     }
     clearTimeout(this.#timer);
@@ -122,6 +161,8 @@ class Inspector {
   }
 
   #renew() {
+    if (this.#frame === pool.frame) return; // labels were marked: nothing new is known of clips
+    this.#frame = pool.frame;
     this.#known.clear();
     this.#show();
   }
@@ -139,7 +180,13 @@ class Inspector {
 
   #press(event) {
     const { target } = event;
-    if (event.defaultPrevented || event.altKey || target.closest(TYPED_IN) || document.querySelector("dialog[open]")) return;
+    if (
+      event.defaultPrevented ||
+      event.altKey ||
+      target.closest(TYPED_IN) ||
+      document.querySelector("dialog[open]")
+    )
+      return;
     if (event.key === "Enter" && target.closest("button, summary, a")) return;
     if (this.#obeys(event, target)) event.preventDefault();
   }

@@ -19,7 +19,14 @@ export function judgmentOf(details) {
     const rest = bars.splice(N_BARS);
     section.append(make("ol", { class: "bars" }, ...bars));
     if (rest.length > 0) {
-      section.append(make("details", {}, make("summary", {}, `${rest.length} more`), make("ol", { class: "bars" }, ...rest)));
+      section.append(
+        make(
+          "details",
+          {},
+          make("summary", {}, `${rest.length} more`),
+          make("ol", { class: "bars" }, ...rest),
+        ),
+      );
     }
   }
   const facts = [
@@ -50,7 +57,8 @@ function bar(name, probability) {
 /** Who said what of the clip. */
 export function annotationsOf({ annotations = [] }) {
   const section = make("section", {}, make("h3", {}, "Annotations"));
-  if (annotations.length === 0) section.append(make("p", { class: "faint" }, "Nobody has labeled this clip yet."));
+  if (annotations.length === 0)
+    section.append(make("p", { class: "faint" }, "Nobody has labeled this clip yet."));
   const items = annotations.map(({ by, labels, is_mine: isMine }) => {
     const said = labels === null ? "skipped" : labels.join(", ") || "none of the labels";
     return [isMine ? `${by} (you)` : by, said];
@@ -62,8 +70,12 @@ export function annotationsOf({ annotations = [] }) {
 /** Every metadata value, as it was imported. */
 export function metadataOf({ metadata = [], recording }) {
   const section = make("section", {}, make("h3", {}, "Metadata"));
-  const items = metadata.map(({ name, value }) => [name, typeof value === "number" ? numberText(value) : String(value ?? "")]);
-  if (recording && !metadata.some(({ name }) => name === "recording_id")) items.unshift(["recording", recording]);
+  const items = metadata.map(({ name, value }) => [
+    name,
+    typeof value === "number" ? numberText(value) : String(value ?? ""),
+  ]);
+  if (recording && !metadata.some(({ name }) => name === "recording_id"))
+    items.unshift(["recording", recording]);
   if (items.length === 0) section.append(make("p", { class: "faint" }, "None was imported."));
   else section.append(pairs(items));
   return section;
@@ -71,7 +83,8 @@ export function metadataOf({ metadata = [], recording }) {
 
 function pairs(items) {
   const list = make("dl", { class: "pairs" });
-  for (const [name, value] of items) list.append(make("dt", { title: name }, name), make("dd", {}, value));
+  for (const [name, value] of items)
+    list.append(make("dt", { title: name }, name), make("dd", {}, value));
   return list;
 }
 
@@ -82,9 +95,19 @@ export class Neighbors {
 
   constructor() {
     this.list = make("ol", { class: "neighbors" });
-    this.all = make("button", { type: "button", class: "small", click: () => this.#selectAll() }, "Select these");
+    this.all = make(
+      "button",
+      { type: "button", class: "small", click: () => this.#selectAll() },
+      "Select these",
+    );
     const summary = make("summary", {}, make("h3", {}, "Find similar"));
-    this.element = make("details", { class: "similar", toggle: () => this.#fetch() }, summary, this.list, this.all);
+    this.element = make(
+      "details",
+      { class: "similar", toggle: () => this.#fetch() },
+      summary,
+      this.list,
+      this.all,
+    );
   }
 
   show(taskId) {
@@ -103,7 +126,8 @@ export class Neighbors {
       this.ids = found.map(({ task_id: id }) => id);
       this.list.replaceChildren(...found.map((one) => this.#makeItem(one)));
       this.all.hidden = found.length === 0;
-      if (found.length === 0) this.list.append(make("li", { class: "faint" }, "There is no other clip."));
+      if (found.length === 0)
+        this.list.append(make("li", { class: "faint" }, "There is no other clip."));
     } catch (error) {
       this.#shown = null;
       this.list.replaceChildren(make("li", { class: "problem" }, error.message));
@@ -112,13 +136,15 @@ export class Neighbors {
   }
 
   #makeItem({ task_id: taskId, distance, labels }) {
-    const said = (labels ?? []).join(", ") || "not labeled";
-    const picture = make("img", { src: address(`clips/${taskId}/thumbnail`), alt: "", loading: "lazy" });
-    const text = make("span", { class: labels?.length ? "name labeled" : "name faint" }, said);
-    const far = make("span", { class: "number faint small", title: "Cosine distance" }, distance.toFixed(3));
-    const label = `Clip ${taskId}, ${said}, distance ${distance.toFixed(3)}`;
-    const button = make("button", { type: "button", class: "quiet", "aria-label": label, click: () => state.set({ focus: taskId }) });
-    button.append(picture, text, far);
+    const said = (labels ?? []).join(", ");
+    const picture = { src: address(`clips/${taskId}/thumbnail`), alt: `Clip ${taskId}`, loading: "lazy" };
+    const button = make(
+      "button",
+      { type: "button", class: "quiet", click: () => state.set({ focus: taskId }) },
+      make("img", picture),
+      make("span", { class: said ? "name labeled" : "name faint" }, said || "not labeled"),
+      make("span", { class: "number faint small", title: "Cosine distance" }, distance.toFixed(3)),
+    );
     return make("li", {}, button);
   }
 

@@ -28,11 +28,31 @@ export class Labeling {
     this.scope = make("input", { type: "checkbox", change: () => this.#showScope() });
     this.scopeText = make("span", {});
     this.scopeLine = make("label", { class: "check scope" }, this.scope, this.scopeText);
-    this.confirm = make("button", { type: "button", class: "primary", click: (event) => this.#pressed(event, () => this.enter()) });
-    this.skip = make("button", { type: "button", click: (event) => this.#pressed(event, () => this.#say(SKIP)) }, "Skip ", make("kbd", {}, "0"));
-    this.undoButton = make("button", { type: "button", class: "quiet", click: () => this.undo() }, "Undo ", make("kbd", {}, "Ctrl Z"));
+    this.confirm = make("button", {
+      type: "button",
+      class: "primary",
+      click: (event) => this.#pressed(event, () => this.enter()),
+    });
+    this.skip = make(
+      "button",
+      { type: "button", click: (event) => this.#pressed(event, () => this.#say(SKIP)) },
+      "Skip ",
+      make("kbd", {}, "0"),
+    );
+    this.undoButton = make(
+      "button",
+      { type: "button", class: "quiet", click: () => this.undo() },
+      "Undo ",
+      make("kbd", {}, "Ctrl Z"),
+    );
     const rest = make("div", { class: "labels-rest" }, this.confirm, this.skip, this.undoButton);
-    this.element = make("section", { class: "labeling", "aria-label": "Label", tabindex: "-1" }, this.scopeLine, this.buttons, rest);
+    this.element = make(
+      "section",
+      { class: "labeling", "aria-label": "Label", tabindex: "-1" },
+      this.scopeLine,
+      this.buttons,
+      rest,
+    );
     this.show(null, []);
   }
 
@@ -59,7 +79,8 @@ export class Labeling {
     if (event.ctrlKey || event.metaKey || this.#taskId === null) return false;
     const number = /^(Digit|Numpad)\d$/.test(event.code) ? Number(event.code.at(-1)) : -1;
     if (number === 0 || key === "s") this.#say(SKIP, event.shiftKey);
-    else if (number >= 1 && number <= Math.min(N_KEYS, names.length)) this.#choose(names[number - 1], event.shiftKey);
+    else if (number >= 1 && number <= Math.min(N_KEYS, names.length))
+      this.#choose(names[number - 1], event.shiftKey);
     else if (key === "enter" && pool.frame.multi_label) this.enter(event.shiftKey);
     else return false;
     return true;
@@ -82,7 +103,8 @@ export class Labeling {
     state.set({ focus });
     try {
       const { n, refused } = await send("DELETE", `annotations/${encodeURIComponent(token)}`);
-      if (refused.length > 0) fail(`Taken back for ${clips(n)}, not for ${count(refused.length)}. ${reasonsOf(refused)}`);
+      if (refused.length > 0)
+        fail(`Taken back for ${clips(n)}, not for ${count(refused.length)}. ${reasonsOf(refused)}`);
       else notice(`Taken back: ${clips(n)} as before.`);
     } catch (error) {
       fail(`It could not be taken back. ${error.message}`);
@@ -120,7 +142,10 @@ export class Labeling {
     if (n < 2) this.scope.checked = false;
     this.scopeText.textContent = `Label all ${n} selected (or hold Shift)`;
     const what = [...this.#toggled].join(", ") || "none of these";
-    this.confirm.replaceChildren(this.scope.checked ? `Label ${n} as: ${what} ` : `Label as: ${what} `, make("kbd", {}, "Enter"));
+    this.confirm.replaceChildren(
+      this.scope.checked ? `Label ${n} as: ${what} ` : `Label as: ${what} `,
+      make("kbd", {}, "Enter"),
+    );
   }
 
   /** Write labels (null = a skip) for the clip, or for the whole selection after a question. */
@@ -131,18 +156,26 @@ export class Labeling {
     if (taskIds[0] === null) return undefined;
     const what = labels === SKIP ? "skipped" : labels.join(", ") || "none of the labels";
     if (isMany && taskIds.length > MOST_AT_ONCE) {
-      return fail(`${clips(taskIds.length)} are selected; at most ${MOST_AT_ONCE} are labeled at once. Select fewer.`);
+      return fail(
+        `${clips(taskIds.length)} are selected; at most ${MOST_AT_ONCE} are labeled at once. Select fewer.`,
+      );
     }
     if (isMany) {
-      const question = labels === SKIP ? `Skip these ${clips(taskIds.length)}?` : `Label these ${clips(taskIds.length)} as ${what}?`;
-      const yes = labels === SKIP ? `Skip ${clips(taskIds.length)}` : `Label ${clips(taskIds.length)}`;
+      const question =
+        labels === SKIP
+          ? `Skip these ${clips(taskIds.length)}?`
+          : `Label these ${clips(taskIds.length)} as ${what}?`;
+      const yes =
+        labels === SKIP ? `Skip ${clips(taskIds.length)}` : `Label ${clips(taskIds.length)}`;
       const details = "It is written to Label Studio under your name, and can be undone once.";
       if ((await ask(question, { yes, details })) === null) return undefined;
     }
     const focus = this.#taskId;
     const takeBack = pool.mark(new Map(taskIds.map((taskId) => [taskId, labels])));
     if (!isMany) this.#moveOn();
-    this.#isWriting = this.#isWriting.then(() => this.#write(taskIds, labels, what, takeBack, focus));
+    this.#isWriting = this.#isWriting.then(() =>
+      this.#write(taskIds, labels, what, takeBack, focus),
+    );
     return this.#isWriting;
   }
 
@@ -163,13 +196,17 @@ export class Labeling {
 
   #makeUndo() {
     const token = this.#last.token;
-    return make("button", {
-      type: "button",
-      click: ({ target }) => {
-        if (this.#last?.token === token) this.undo();
-        target.disabled = true;
+    return make(
+      "button",
+      {
+        type: "button",
+        click: ({ target }) => {
+          if (this.#last?.token === token) this.undo();
+          target.disabled = true;
+        },
       },
-    }, "Undo");
+      "Undo",
+    );
   }
 
   #tellRefused(n, refused, takeBack) {

@@ -48,11 +48,11 @@ export function makeProgressLine() {
   const show = () => {
     const { kind } = pool.frame.map;
     const { progress, state: said } = pool.standing?.map ?? pool.frame.map;
-    element.hidden = kind !== "pca" && progress >= 1;
+    element.hidden = progress >= 1;
     if (progress > 0) bar.value = progress;
     else bar.removeAttribute("value");
     bar.setAttribute("aria-label", "Progress of the map");
-    words.textContent = kind === "pca" ? `First sketch (PCA); ${said}` : said;
+    words.textContent = [kind === "pca" && "first sketch (PCA)", said].filter(Boolean).join("; ");
   };
   for (const name of ["standing", "revision"]) pool.addEventListener(name, show);
   show();

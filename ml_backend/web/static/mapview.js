@@ -1,7 +1,7 @@
 // The picture: a canvas with the points, the view on it, and the way from old places to new ones.
 
 import { fit, pan, toMap, toScreen, WHOLE, zoomAt } from "./camera.js";
-import { boxAround, nearest } from "./geometry.js";
+import { boxAround, nearest, NOWHERE } from "./geometry.js";
 import { rgb } from "./palette.js";
 import { MARK, Points } from "./points.js";
 
@@ -45,7 +45,7 @@ export class MapView extends EventTarget {
     let old = 0;
     for (let row = 0; row < ids.length; row++) {
       while (old < this.ids.length && this.ids[old] < ids[row]) old++;
-      if (this.ids[old] === ids[row]) from.set([now[2 * old], now[2 * old + 1]], 2 * row);
+      if (this.ids[old] === ids[row] && now[2 * old] > NOWHERE / 2) from.set([now[2 * old], now[2 * old + 1]], 2 * row);
     }
     const isStill = from.every((value, at) => value === xy[at]);
     const isCalm = isStill || matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -1,15 +1,17 @@
 // What is special about each point, from the frame and the state; and the clicks on the legend.
 
+import { NOWHERE } from "./geometry.js";
 import { textAt } from "./packed.js";
 import { MARK } from "./points.js";
 
-/** Places of all rows: x0, y0, x1, y1, … in map units. */
+/** Places of all rows: x0, y0, x1, y1, … in map units; far outside for clips that have none yet. */
 export function positionsOf(frame) {
   const [x, y] = ["x", "y"].map((name) => frame.columns.get(name).values);
   const xy = new Float32Array(2 * frame.n);
   for (let row = 0; row < frame.n; row++) {
-    xy[2 * row] = x[row];
-    xy[2 * row + 1] = y[row];
+    const isPlaced = x[row] >= 0;
+    xy[2 * row] = isPlaced ? x[row] : NOWHERE;
+    xy[2 * row + 1] = isPlaced ? y[row] : NOWHERE;
   }
   return xy;
 }

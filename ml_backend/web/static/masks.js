@@ -19,7 +19,8 @@ const isHourKey = (key) => key.endsWith(HOUR_KEY);
 
 /** Mark the rows that pass a filter; null where it says nothing about a column of this kind. */
 export function filterMask(key, column, filter) {
-  if ("values" in filter) return column.codes ? codesMask(column, filter) : presenceMask(column, filter);
+  if ("values" in filter)
+    return column.codes ? codesMask(column, filter) : presenceMask(column, filter);
   if ("words" in filter) return column.codes ? wordsMask(column, filter.words) : null;
   if (!column.values) return null;
   if (isHourKey(key)) return hoursMask(column.values, filter);
@@ -81,7 +82,9 @@ function codesMask({ kind, codes, names }, { values, not = false }) {
   const passes = (name) => Number(wanted.has(name) !== not);
   const missing = passes(null);
   const byCode = names?.map(passes);
-  return Uint8Array.from(codes, (code) => (code < 0 ? missing : (byCode?.[code] ?? passes(String(code)))));
+  return Uint8Array.from(codes, (code) =>
+    code < 0 ? missing : (byCode?.[code] ?? passes(String(code))),
+  );
 }
 
 // Addresses say `true` and `false` of booleans, people read their names.
@@ -99,7 +102,9 @@ function wordsMask({ codes, names }, text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const holds = (name) => words.every((word) => name.toLowerCase().includes(word));
   const byCode = names?.map((name) => Number(holds(name)));
-  return Uint8Array.from(codes, (code) => (code < 0 ? 0 : (byCode?.[code] ?? Number(holds(String(code))))));
+  return Uint8Array.from(codes, (code) =>
+    code < 0 ? 0 : (byCode?.[code] ?? Number(holds(String(code)))),
+  );
 }
 
 /** Count the rows of each code; the last count is of the rows without a value. */

@@ -18,31 +18,61 @@ export class Player {
   #ready = { taskId: null, audio: new Audio(), picture: null }; // the clip after this one
 
   constructor() {
-    this.button = make("button", { type: "button", class: "play primary", "aria-label": "Play", click: () => this.toggle() }, "▶");
+    this.button = make(
+      "button",
+      { type: "button", class: "play primary", "aria-label": "Play", click: () => this.toggle() },
+      "▶",
+    );
     this.clock = make("span", { class: "clock" });
-    this.autoplay = make("input", { type: "checkbox", change: () => remember("autoplay", this.autoplay.checked) });
+    this.autoplay = make("input", {
+      type: "checkbox",
+      change: () => remember("autoplay", this.autoplay.checked),
+    });
     this.autoplay.checked = remembered("autoplay", false);
     this.axis = make("img", { alt: "", class: "axis-picture" });
     this.picture = make("img", { alt: "Spectrogram", class: "plot-picture", draggable: "false" });
     this.cursor = make("div", { class: "cursor" });
-    this.plot = make("div", {
-      class: "plot",
-      role: "slider",
-      tabindex: "0",
-      "aria-label": "Place in the clip",
-      "aria-valuemin": "0",
-      pointerdown: (event) => this.#seekTo(event),
-      keydown: (event) => this.#seekByKey(event),
-    }, this.picture, this.cursor);
+    this.plot = make(
+      "div",
+      {
+        class: "plot",
+        role: "slider",
+        tabindex: "0",
+        "aria-label": "Place in the clip",
+        "aria-valuemin": "0",
+        pointerdown: (event) => this.#seekTo(event),
+        keydown: (event) => this.#seekByKey(event),
+      },
+      this.picture,
+      this.cursor,
+    );
     this.ticks = make("div", { class: "time-axis", "aria-hidden": "true" });
     this.problem = make("p", { class: "problem", role: "alert", hidden: true });
-    const auto = make("label", { class: "check" }, this.autoplay, make("span", {}, "Play on arrival"));
+    const auto = make(
+      "label",
+      { class: "check" },
+      this.autoplay,
+      make("span", {}, "Play on arrival"),
+    );
     this.element = make(
       "div",
       { class: "player" },
-      make("div", { class: "spectrogram" }, make("div", { class: "axis" }, this.axis), this.plot, this.ticks),
+      make(
+        "div",
+        { class: "spectrogram" },
+        make("div", { class: "axis" }, this.axis),
+        this.plot,
+        this.ticks,
+      ),
       this.problem,
-      make("div", { class: "controls" }, this.button, this.clock, make("span", { class: "grow" }), auto),
+      make(
+        "div",
+        { class: "controls" },
+        this.button,
+        this.clock,
+        make("span", { class: "grow" }),
+        auto,
+      ),
     );
     this.picture.addEventListener("load", () => this.#fit());
     this.picture.addEventListener("error", () => this.plot.classList.add("without-picture"));
@@ -101,14 +131,16 @@ export class Player {
       await audio.play();
     } catch (error) {
       // Another clip came in between, or the browser wants a click first: nothing is wrong.
-      if (audio !== this.#audio || error.name === "AbortError" || error.name === "NotAllowedError") return;
+      if (audio !== this.#audio || error.name === "AbortError" || error.name === "NotAllowedError")
+        return;
       this.#complain();
     }
   }
 
   #listen(audio) {
     audio.addEventListener("play", () => this.#follow(audio));
-    for (const type of ["pause", "ended", "seeked"]) audio.addEventListener(type, () => this.#showState());
+    for (const type of ["pause", "ended", "seeked"])
+      audio.addEventListener(type, () => this.#showState());
     audio.addEventListener("loadedmetadata", () => {
       if (audio !== this.#audio || !Number.isFinite(audio.duration)) return;
       this.#duration_s = audio.duration;
@@ -150,7 +182,10 @@ export class Player {
     this.clock.textContent = words;
     this.plot.setAttribute("aria-valuemax", this.#duration_s.toFixed(2));
     this.plot.setAttribute("aria-valuenow", time_s.toFixed(2));
-    this.plot.setAttribute("aria-valuetext", `${time_s.toFixed(1)} of ${this.#duration_s.toFixed(1)} seconds`);
+    this.plot.setAttribute(
+      "aria-valuetext",
+      `${time_s.toFixed(1)} of ${this.#duration_s.toFixed(1)} seconds`,
+    );
   }
 
   #seekTo(event) {

@@ -109,10 +109,15 @@ class Pool extends EventTarget {
     }
   }
 
+  get #query() {
+    return this.#locality === null ? "" : `?locality=${this.#locality}`;
+  }
+
   async #load() {
-    const query = this.#locality === null ? "" : `?locality=${this.#locality}`;
+    const query = this.#query;
     const frame = await getPacked(`frame${query}`, this.frame?.query === query ? this.frame.etag : null);
     if (frame === null) return;
+    if (query !== this.#query) return this.#load(); // another locality was chosen meanwhile
     frame.query = query;
     const isFirst = this.frame === null;
     this.frame = frame;
@@ -124,7 +129,7 @@ class Pool extends EventTarget {
   async #watch() {
     try {
       if (!document.hidden) {
-        this.standing = await getJson("revision");
+        this.standing = await getJson(`revision${this.#query}`);
         if (this.standing.revision !== this.frame.revision) await this.#load();
         this.dispatchEvent(new Event("standing"));
         this.#tell(null);

@@ -13,11 +13,21 @@ export function mountQueueing(bar, filteredIds) {
     const { selection } = state.get();
     return selection.length > 0 ? selection : filteredIds();
   };
-  const next = make("button", { type: "button", click: () => labelNext(chosen()) }, "Label these next");
+  const next = make(
+    "button",
+    { type: "button", click: () => labelNext(chosen()) },
+    "Label these next",
+  );
   next.title = "Label Studio asks for the selected clips first (or for all that pass the filters)";
   const tab = make("button", { type: "button", click: () => makeTab(chosen()) }, "Make a tab");
   tab.title = "A tab in Label Studio's Data Manager with exactly these clips";
   bar.append(next, tab);
+  const show = () => {
+    const { selection, filters } = state.get();
+    next.disabled = tab.disabled = selection.length === 0 && Object.keys(filters).length === 0;
+  };
+  state.on(["selection", "filters"], show);
+  show();
 }
 
 async function labelNext(taskIds) {
@@ -43,11 +53,18 @@ async function forget() {
 async function makeTab(taskIds) {
   if (taskIds.length === 0) return fail("No clip is selected, and none passes the filters.");
   const field = { label: "Title", value: suggestTitle(taskIds.length) };
-  const title = await ask(`Make a tab with ${clips(taskIds.length)}`, { yes: "Make the tab", field });
+  const title = await ask(`Make a tab with ${clips(taskIds.length)}`, {
+    yes: "Make the tab",
+    field,
+  });
   if (!title) return undefined;
   try {
     const { address } = await send("POST", "tab", { title, task_ids: taskIds });
-    const link = make("a", { class: "button", href: address, target: "_blank", rel: "noopener" }, "Open it in Label Studio");
+    const link = make(
+      "a",
+      { class: "button", href: address, target: "_blank", rel: "noopener" },
+      "Open it in Label Studio",
+    );
     const box = notice(`The tab “${title}” holds ${clips(taskIds.length)}.`, link);
     link.focus();
     return box;
@@ -60,6 +77,8 @@ async function makeTab(taskIds) {
 function suggestTitle(n) {
   const { filters, selection } = state.get();
   if (selection.length > 0) return `${clips(n)} from the map`;
-  const parts = Object.entries(filters).map(([key, filter]) => `${key.replace(/^meta:/, "")}: ${filterText(filter, key)}`);
+  const parts = Object.entries(filters).map(
+    ([key, filter]) => `${key.replace(/^meta:/, "")}: ${filterText(filter, key)}`,
+  );
   return parts.join("; ").slice(0, 100) || "All clips";
 }

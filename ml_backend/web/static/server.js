@@ -1,4 +1,6 @@
 // Talking to the backend. Every answer is checked; what went wrong is an Error in plain words.
+// Where the backend is still making the answer (202), it is asked again; meanwhile the document
+// fires "waiting", whose detail says what for, and null when the answer is there.
 
 import { decodePacked } from "./packed.js";
 
@@ -41,12 +43,27 @@ function change(method, path, body) {
   return ask(address(path), { method, headers, body: isForm ? body : JSON.stringify(body) });
 }
 
-async function ask(url, options = {}) {
-  let answer;
+const tellWaiting = (state) => document.dispatchEvent(new CustomEvent("waiting", { detail: state }));
+
+async function fetchOnce(url, options) {
   try {
-    answer = await fetch(url, { credentials: "same-origin", ...options });
+    return await fetch(url, { credentials: "same-origin", ...options });
   } catch {
     throw new Error("The backend does not answer. Is `earmark serve` running?");
+  }
+}
+
+async function ask(url, options = {}) {
+  let answer = await fetchOnce(url, options);
+  if (answer.status === 202) {
+    while (answer.status === 202) {
+      const { state } = await answer.json();
+      tellWaiting(state);
+      const pause_s = Number(answer.headers.get("Retry-After")) || 1;
+      await new Promise((done) => setTimeout(done, 1000 * pause_s));
+      answer = await fetchOnce(url, options);
+    }
+    tellWaiting(null);
   }
   if (answer.ok || answer.status === 304) return answer;
   if (answer.status === 401) {

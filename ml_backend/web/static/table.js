@@ -14,15 +14,23 @@ const DEFAULT_COLUMNS = ["clip", "label", "predicted", "entropy", "rank", "recor
 
 class Table {
   #columns = new Map(); // name → decoded column, or null while it is fetched
-  #names = remembered("columns", DEFAULT_COLUMNS);
+  #wanted = remembered("columns", DEFAULT_COLUMNS); // names of columns, those too that come later
+  #names = []; // those of them that there are
   #sort = { name: null, isDescending: false };
   #order = new Uint32Array(0); // all rows, sorted
+  #arranged = []; // what they were sorted by
   #rows = new Uint32Array(0); // those that pass the filters
 
   constructor(panel) {
     this.counts = make("p", { class: "counts-line", role: "status" });
     this.menu = make("details", { class: "menu", keydown: (event) => this.#closeMenu(event) });
-    const head = make("header", { class: "panel-head" }, make("h2", {}, "Clips"), this.counts, make("span", { class: "grow" }));
+    const head = make(
+      "header",
+      { class: "panel-head" },
+      make("h2", {}, "Clips"),
+      this.counts,
+      make("span", { class: "grow" }),
+    );
     mountQueueing(head, () => this.#ids());
     head.append(this.menu);
     this.grid = new Grid({
@@ -37,25 +45,34 @@ class Table {
       if (!this.menu.contains(target)) this.menu.open = false;
     });
     pool.addEventListener("revision", () => this.#renew());
-    state.on(["visible"], oncePerFrame(() => this.#filter()));
-    state.on(["selection", "focus"], oncePerFrame(() => this.#mark()));
+    state.on(
+      ["visible"],
+      oncePerFrame(() => this.#filter()),
+    );
+    state.on(
+      ["selection", "focus"],
+      oncePerFrame(() => this.#mark()),
+    );
     this.#renew();
   }
 
   /** Fetch the shown columns again; the old values stay until the new ones are there. */
   #renew() {
     const known = new Map(pool.frame.available.map((described) => [described.name, described]));
-    if (!known.has("clip")) known.set("clip", { name: "clip", title: "clip", kind: "text", group: "metadata" });
+    if (!known.has("clip"))
+      known.set("clip", { name: "clip", title: "Clip", kind: "text", group: "metadata" });
     this.described = known;
-    this.#names = this.#names.filter((name) => known.has(name));
-    if (this.#names.length === 0) this.#names = ["clip"];
     for (const name of [...this.#columns.keys()]) if (!known.has(name)) this.#columns.delete(name);
-    this.#showMenu();
     this.#showColumns();
+    this.#showMenu();
   }
 
   #showColumns() {
-    this.grid.setColumns(this.#names.map((name) => this.described.get(name)), this.#sort);
+    this.#names = this.#wanted.filter((name) => this.described.has(name));
+    this.grid.setColumns(
+      this.#names.map((name) => this.described.get(name)),
+      this.#sort,
+    );
     for (const name of this.#names) this.#fetch(name);
     this.#arrange();
   }
@@ -87,18 +104,24 @@ class Table {
     const { title } = this.described.get(name);
     const how = this.#sort.isDescending ? "descending" : "ascending";
     say(this.#sort.name === null ? "Sorted as imported" : `Sorted by ${title}, ${how}`);
-    this.grid.setColumns(this.#names.map((one) => this.described.get(one)), this.#sort);
+    this.grid.setColumns(
+      this.#names.map((one) => this.described.get(one)),
+      this.#sort,
+    );
     this.#arrange();
     this.grid.scrollToTop();
   }
 
   #arrange() {
     const column = this.#columns.get(this.#sort.name);
+    const key = [column, this.#sort.isDescending, pool.frame.n];
+    if (key.every((part, i) => part === this.#arranged[i])) return this.#filter();
+    this.#arranged = key;
     const isReady = column && (column.codes ?? column.values).length === pool.frame.n;
     this.#order = isReady
       ? sortedRows(sortKeys(column), this.#sort.isDescending)
       : Uint32Array.from({ length: pool.frame.n }, (_, row) => row);
-    this.#filter();
+    return this.#filter();
   }
 
   #filter() {
@@ -106,7 +129,10 @@ class Table {
     const fits = visible !== null && visible.length === this.#order.length;
     this.#rows = fits ? visibleRows(this.#order, visible) : this.#order;
     sequence.follow(this.#rows);
-    this.grid.setRows(this.#rows.length);
+    this.grid.setRows(
+      this.#rows.length,
+      pool.frame.n === 0 ? "There are no clips yet." : "No clip passes the filters.",
+    );
     this.#mark();
   }
 
@@ -123,20 +149,32 @@ class Table {
 
   #showMenu() {
     const boxes = [...this.described.values()].map(({ name, title }) => {
-      const box = make("input", { type: "checkbox", change: () => this.#choose(name, box.checked) });
+      const box = make("input", {
+        type: "checkbox",
+        change: () => this.#choose(name, box.checked),
+      });
       box.checked = this.#names.includes(name);
       return make("label", { class: "check" }, box, make("span", { class: "value" }, title));
     });
-    const list = make("div", { class: "menu-list", role: "group", "aria-label": "Columns of the table" }, ...boxes);
-    if (!this.menu.hasChildNodes()) this.menu.append(make("summary", { class: "button" }, "Columns"));
-    this.menu.lastChild.tagName === "DIV" ? this.menu.lastChild.replaceWith(list) : this.menu.append(list);
+    const list = make(
+      "div",
+      { class: "menu-list", role: "group", "aria-label": "Columns of the table" },
+      ...boxes,
+    );
+    if (!this.menu.hasChildNodes())
+      this.menu.append(make("summary", { class: "button" }, "Columns"));
+    this.menu.lastChild.tagName === "DIV"
+      ? this.menu.lastChild.replaceWith(list)
+      : this.menu.append(list);
   }
 
   #choose(name, isWanted) {
     const names = [...this.described.keys()];
-    const chosen = this.#names.filter((one) => one !== name);
-    this.#names = isWanted ? [...chosen, name].sort((a, b) => names.indexOf(a) - names.indexOf(b)) : chosen;
-    remember("columns", this.#names);
+    const chosen = this.#wanted.filter((one) => one !== name);
+    this.#wanted = isWanted
+      ? [...chosen, name].sort((a, b) => names.indexOf(a) - names.indexOf(b))
+      : chosen;
+    remember("columns", this.#wanted);
     this.#showColumns();
   }
 

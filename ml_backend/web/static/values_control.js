@@ -23,7 +23,8 @@ export class ValuesControl {
 
   constructor({ name, title }, column, change) {
     [this.#name, this.#column, this.#change] = [name, column, change];
-    this.#nCodes = column.names?.length ?? 1 + column.codes.reduce((most, code) => Math.max(most, code), -1);
+    this.#nCodes =
+      column.names?.length ?? 1 + column.codes.reduce((most, code) => Math.max(most, code), -1);
     this.#all = this.#passing = countCodes(column.codes, this.#nCodes);
     this.#order = this.#codesInOrder();
     this.list = make("div", { class: "values", role: "group", "aria-label": title });
@@ -47,8 +48,13 @@ export class ValuesControl {
 
   #codesInOrder() {
     const codes = [...Array(this.#nCodes).keys()];
-    if (codes.length <= N_SHOWN) return this.#withMissing(codes.filter((code) => this.#all[code] > 0 || this.#column.kind !== "text"));
-    codes.sort((a, b) => this.#all[b] - this.#all[a] || collator.compare(this.#text(a), this.#text(b)));
+    if (codes.length <= N_SHOWN)
+      return this.#withMissing(
+        codes.filter((code) => this.#all[code] > 0 || this.#column.kind !== "text"),
+      );
+    codes.sort(
+      (a, b) => this.#all[b] - this.#all[a] || collator.compare(this.#text(a), this.#text(b)),
+    );
     return this.#withMissing(codes.filter((code) => this.#all[code] > 0));
   }
 
@@ -64,7 +70,11 @@ export class ValuesControl {
       "aria-label": `Search the values of ${title}`,
       input: () => this.#list(),
     });
-    this.more = make("button", { type: "button", class: "quiet small", click: () => this.#showAll() });
+    this.more = make("button", {
+      type: "button",
+      class: "quiet small",
+      click: () => this.#showAll(),
+    });
     this.element.prepend(this.search);
     this.element.append(this.more);
   }
@@ -85,7 +95,8 @@ export class ValuesControl {
     if (!this.more) return;
     const nHidden = found.length - shown.length;
     this.more.hidden = nHidden === 0 && !this.isOpen;
-    if (this.isOpen) this.more.textContent = nHidden ? `${count(nHidden)} more: search. Show fewer` : "Show fewer";
+    if (this.isOpen)
+      this.more.textContent = nHidden ? `${count(nHidden)} more: search. Show fewer` : "Show fewer";
     else this.more.textContent = `Show all ${count(found.length)}`;
     this.more.setAttribute("aria-expanded", String(Boolean(this.isOpen)));
   }
@@ -97,7 +108,11 @@ export class ValuesControl {
     this.#boxes.set(code, { box, counts });
     this.#showCounts(code, counts);
     const isMissing = code === this.#nCodes;
-    const text = make("span", { class: isMissing ? "value faint" : "value", title: this.#label(code) }, this.#label(code));
+    const text = make(
+      "span",
+      { class: isMissing ? "value faint" : "value", title: this.#label(code) },
+      this.#label(code),
+    );
     return make("label", { class: "check" }, box, text, counts);
   }
 
@@ -119,7 +134,9 @@ export class ValuesControl {
   #toggle(code) {
     const { values = [], not = false } = this.#filter ?? {};
     const value = this.#value(code);
-    const next = values.includes(value) ? values.filter((one) => one !== value) : [...values, value];
+    const next = values.includes(value)
+      ? values.filter((one) => one !== value)
+      : [...values, value];
     if (next.length === 0) this.#change(this.#name, null);
     else this.#change(this.#name, not ? { values: next, not } : { values: next });
   }

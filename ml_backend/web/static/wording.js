@@ -42,7 +42,9 @@ export function filterText(filter, key) {
   if ("values" in filter) return valuesText(filter);
   const { lo, hi, missing } = filter;
   const unit = key.endsWith("@hour") ? " h" : "";
-  const [from, to] = [lo, hi].map((end) => (end === null ? null : String(end).replace("T", " ") + unit));
+  const [from, to] = [lo, hi].map((end) =>
+    end === null ? null : String(end).replace("T", " ") + unit,
+  );
   let text = "with a value";
   if (from !== null && to !== null) text = from === to ? from : `${from} to ${to}`;
   else if (from !== null) text = `from ${from}`;
@@ -68,7 +70,9 @@ export function clockText(seconds) {
 export function timeTicks(duration_s, most) {
   const least = duration_s / most;
   const power = 10 ** Math.floor(Math.log10(least));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((one) => one >= least * (1 - 1e-9));
+  const step = [1, 2, 5, 10]
+    .map((factor) => factor * power)
+    .find((one) => one >= least * (1 - 1e-9));
   const n = Math.floor(duration_s / step + 1e-6) + 1;
   return Array.from({ length: n }, (_, i) => Number((i * step).toFixed(6)));
 }
