@@ -11,6 +11,7 @@ from importer import telling
 from importer.asking import queue
 from importer.options import AsJson, Labels, Project, choose_project, read_text, split
 from importer.simulation import simulate
+from ml_backend.errors import SettingsError
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret
 
