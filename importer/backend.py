@@ -1,10 +1,10 @@
-"""Asking the running backend how things stand."""
+"""Talking to the running backend: how things stand, and what is to be asked for first."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
-from ml_backend.errors import EarmarkError, SettingsError
+from ml_backend.errors import EarmarkError, RequestError, SettingsError
 from ml_backend.handshake import USER
 from ml_backend.settings import Settings, read_secret
 
@@ -39,15 +39,44 @@ class Backend:
         """
         return self._call("GET", "/status")
 
+    def project(self, project_id: int) -> dict[str, Any] | None:
+        """Describe one project, or None where the backend has not heard of it."""
+        projects = self.status()["projects"]
+        return next((one for one in projects if one["project"] == project_id), None)
+
+    def queue(self, project_id: int) -> dict[str, Any]:
+        """Read what is asked for first in a project.
+
+        Raises
+        ------
+        RequestError
+            If the backend has not heard of the project.
+        """
+        return self._call("GET", f"/projects/{project_id}/queue")
+
+    def ask_first(self, project_id: int, where: str) -> dict[str, Any]:
+        """Have the clips that a condition is true of asked about first.
+
+        Raises
+        ------
+        RequestError
+            If the condition does not fit the project's clips, in the backend's words.
+        """
+        return self._call("POST", f"/projects/{project_id}/queue", {"where": where})
+
+    def clear_queue(self, project_id: int) -> dict[str, Any]:
+        """Ask for nothing special again."""
+        return self._call("DELETE", f"/projects/{project_id}/queue")
+
     def ticket(self, token: str) -> str:
         """Have a ticket made that signs in the owner of a Label Studio token, once.
 
         Raises
         ------
-        BackendSilentError
+        BackendSilentError, SettingsError
             As ``status``, or if the backend does not reach Label Studio.
-        SettingsError
-            As ``status``, or if Label Studio does not know the token.
+        RequestError
+            If Label Studio does not know the token.
         """
         return str(self._call("POST", "/tickets", {"token": token})["ticket"])
 
@@ -65,22 +94,20 @@ class Backend:
                 f"The backend at {self.url} has another secret; set EARMARK_SECRET to the one "
                 "it was started with, or EARMARK_DATA to its data folder."
             )
-        if response.status_code == 400:
-            raise SettingsError(f"{response.json()['error']} (LABEL_STUDIO_API_KEY)")
+        try:
+            answer = dict(response.json())
+        except ValueError:
+            answer = {}
+        if response.status_code in (400, 404) and "error" in answer:
+            raise RequestError(str(answer["error"]))
         if response.status_code != 200:
             raise BackendSilentError(f"{self.url}{path} answers {response.status_code}.")
-        try:
-            return dict(response.json())
-        except ValueError:
+        if not answer:
             raise BackendSilentError(
                 f"Something else than Earmark answers at {self.url}; "
                 "set EARMARK_PORT, or EARMARK_URL, to where the backend is."
-            ) from None
-
-    def project(self, project_id: int) -> dict[str, Any] | None:
-        """Describe one project, or None where the backend has not heard of it."""
-        projects = self.status()["projects"]
-        return next((one for one in projects if one["project"] == project_id), None)
+            )
+        return answer
 
     def wait_until(
         self,

@@ -174,6 +174,7 @@ class Reconciler:
             logits,
             self._settings.audit_share,
             held,
+            state.first,
         )
         if standing.is_that_of(wanted):
             return wanted
@@ -189,6 +190,7 @@ class Reconciler:
                 prior=logits,
                 audit_share=self._settings.audit_share,
                 held=held,
+                first=state.first,
             )
         with watch.step("publish"):
             self._publish(state, learned, prior)

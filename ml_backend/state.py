@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ml_backend.annotation import read_annotations
 from ml_backend.annotators import Annotators
+from ml_backend.asked_first import AskedFirst
 from ml_backend.clip import Task, TaskLabels, clip_key, told
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.gather import Gatherer
@@ -29,13 +30,18 @@ _PROJECTS_HELD = 8
 
 @dataclass(frozen=True)
 class State:
-    """One project as a round finds it; ``is_news`` where its labels are not those of the last."""
+    """One project as a round finds it.
+
+    ``is_news`` where its labels, or what people want to be asked about ``first`` (task numbers, or
+    None), are not those of the last.
+    """
 
     project: dict[str, Any]
     config: LabelConfig
     labels: list[TaskLabels]
     is_news: bool
     clips: EmbeddedClips
+    first: NDArray[np.int64] | None
 
     @property
     def project_id(self) -> int:
@@ -62,6 +68,7 @@ class Reader:
         self._tagger = tagger
         self._annotators = Annotators(store, label_studio)
         self._gatherer = Gatherer(store, _PROJECTS_HELD)
+        self._asked_first = AskedFirst(store)
         self._priors: OrderedDict[int, _HeldPrior] = OrderedDict()
         self._named: dict[int, dict[str, tuple[str, ...]] | None] = {}
         self._lock = threading.Lock()
@@ -86,15 +93,18 @@ class Reader:
             if tasks or self._has_other_tasks(project):
                 rows = self._label_studio.tasks(project_id)
                 found = [_task(row["id"], row["data"], config.audio_field) for row in rows]
-                self._store.clips.replace_tasks(project_id, found)
+                if self._store.clips.replace_tasks(project_id, found):
+                    self._asked_first.tasks_changed(project_id)
         with watch.step("labels"):
             exported = self._label_studio.annotated_tasks(project_id)
             labels = read_annotations(exported, config)
             self._annotators.note(project_id, exported, config)
             is_news = self._store.labels.replace(project_id, labels)
+        with watch.step("queue"):
+            first, is_new_request = self._asked_first.task_ids(project_id)
         with watch.step("embeddings"):
             clips = self.clips(project_id)
-        return State(project, config, labels, is_news, clips)
+        return State(project, config, labels, is_news or is_new_request, clips, first)
 
     def clips(self, project_id: int) -> EmbeddedClips:
         """Line a project's tasks up with their embeddings, reading only what is new."""

@@ -14,11 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "errors",
     "settings clip columns handshake migrations stopwatch",
-    "audio audit spectrogram uncertainty coverage greedy knn features label_config label_studio "
-    "sheet",
-    "embedders store annotation prediction fetch embedded thumbnail similarity_map neighbors",
-    "classifier strategies prior hear evaluation labeled mapmaker gather",
-    "judge judged cartography query_strategy out_of_fold holding annotators",
+    "audio audit spectrogram uncertainty calibration coverage greedy knn features label_config "
+    "label_studio sheet",
+    "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
+    "neighbors",
+    "classifier strategies prior hear evaluation labeled where mapmaker gather",
+    "judge judged cartography query_strategy out_of_fold holding annotators asked_first",
     "figures mistakes",
     "training trial learning_curves",
     "publish gauge state",
@@ -53,7 +54,13 @@ OWNERS = {
     "av": ("ml_backend.audio",),
     "matplotlib": ("importer.curve_report",),
     "pyarrow": ("importer.table",),
-    "typer": ("importer.cli", "importer.simulation", "importer.telling"),
+    "typer": (
+        "importer.cli",
+        "importer.asking",
+        "importer.options",
+        "importer.simulation",
+        "importer.telling",
+    ),
 }
 # These read or build environments; everything else is handed its settings.
 KNOW_THE_ENVIRONMENT = {"ml_backend.settings", "importer.demo"}

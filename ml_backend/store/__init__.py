@@ -1,7 +1,8 @@
 """What Earmark remembers: all SQL is in this package.
 
-A ``Store`` has nine parts: ``agenda`` (which projects want a round), ``clips`` (tasks and their
-embeddings), ``labels`` (what people said, as last read), ``versions`` (classifiers, orders and
+A ``Store`` has ten parts: ``agenda`` (which projects want a round), ``clips`` (tasks and their
+embeddings), ``labels`` (what people said, as last read), ``queue`` (what they want to
+be asked about first), ``versions`` (classifiers, orders and
 rounds), ``facts`` (what one process tells another), ``sessions`` (who is signed in), and what pages
 show: ``sheets`` (what tasks say), ``judgments`` (what the classifier makes of them) and ``maps``.
 SQLite on one machine and PostgreSQL in compose are the same code.
@@ -21,6 +22,7 @@ from ml_backend.store.facts import Facts
 from ml_backend.store.judgments import Judgments
 from ml_backend.store.labels import Labels
 from ml_backend.store.maps import Maps
+from ml_backend.store.queue import Queue
 from ml_backend.store.sessions import Sessions
 from ml_backend.store.sheets import Sheets
 from ml_backend.store.versions import Versions
@@ -30,12 +32,13 @@ __all__ = ["Store", "open_store"]
 
 @dataclass(frozen=True)
 class Store:
-    """The nine parts of what is remembered, over one database."""
+    """The ten parts of what is remembered, over one database."""
 
     engine: Engine
     agenda: Agenda
     clips: Clips
     labels: Labels
+    queue: Queue
     versions: Versions
     facts: Facts
     sessions: Sessions
@@ -45,7 +48,7 @@ class Store:
 
     def forget(self, project_id: int) -> None:
         """Drop a project that Label Studio no longer has; embeddings stay for other projects."""
-        parts = (self.clips, self.labels, self.versions, self.facts, self.agenda)
+        parts = (self.clips, self.labels, self.queue, self.versions, self.facts, self.agenda)
         for part in (*parts, self.sheets, self.judgments, self.maps):
             part.forget(project_id)
 
@@ -94,6 +97,7 @@ def open_store(url: str) -> Store:
         Agenda(engine),
         Clips(engine),
         Labels(engine),
+        Queue(engine),
         Versions(engine),
         Facts(engine),
         Sessions(engine),

@@ -29,6 +29,7 @@ from ml_backend.web import (
     pages,
     pool,
     progress,
+    queue,
     signing_in,
     similar,
     status,
@@ -74,6 +75,7 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     pages.register(app, store, settings)
     progress.register(app, store, settings)
     media.register(app, store, settings, label_studio)
+    queue.register(app, store)
     snapshots, sounds = Snapshots(store), Sounds(store, settings, ears)
     pool.register(app, store, settings, snapshots, sounds)
     clips.register(app, store, settings, snapshots, permissions)
