@@ -182,7 +182,7 @@ def test_the_environment_is_read_in_one_place():
         name
         for name, tree in TREES.items()
         for node in ast.walk(tree)
-        if (isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv"))
+        if (isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.getenv"))
         or (isinstance(node, ast.alias) and node.name in ("environ", "environb", "getenv"))
     }
     assert readers <= KNOW_THE_ENVIRONMENT
