@@ -374,3 +374,22 @@ def test_a_fact_is_what_was_last_written(store):
     store.facts.write("embedder", {"warning": None})
     store.facts.write("embedder", {"warning": "no weights"})
     assert store.facts.read("embedder") == {"warning": "no weights"}
+
+
+def test_what_is_sealed_is_found_until_it_expires_and_taken_once(store):
+    sessions = store.sessions
+    sessions.add("a", "sealed", expires_at=10.0, now=0.0)
+    assert sessions.find("a", now=9.9) == "sealed"
+    assert sessions.find("a", now=10.0) is None
+    assert sessions.find("b", now=0.0) is None
+    assert sessions.take("a", now=9.9) == "sealed"
+    assert sessions.take("a", now=9.9) is None
+    assert not sessions.drop("a")
+
+
+def test_of_a_project_one_task_is_found_with_what_it_says(store):
+    said = Task(7, "a", "/a.wav", "street", {"salience": 1})
+    store.clips.replace_tasks(1, [said, task(8)])
+    assert store.clips.find(1, 7) == said
+    assert store.clips.find(2, 7) is None
+    assert store.clips.find(1, 2**80) is None
