@@ -51,7 +51,7 @@ task = Table(
     Column("audio", Text, nullable=False),
     Column("recording_id", Text),
     Column("data", JSON(none_as_null=True)),
-    Index("ix_task_clip_key", "clip_key"),
+    Index("ix_task_project_clip_key", "project_id", "clip_key"),
 )
 
 embedding = Table(
