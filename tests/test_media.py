@@ -29,6 +29,11 @@ def place(tmp_path_factory):
     made.store.close()
 
 
+@pytest.fixture(autouse=True)
+def _no_hurry(monkeypatch):
+    monkeypatch.setattr(media, "PATIENCE_S", 20.0)
+
+
 @pytest.fixture(scope="module")
 def ada(place):
     return place.browser(TOKEN)
@@ -266,6 +271,37 @@ def test_a_clip_without_a_prepared_spectrogram_is_drawn(folder, local, look, pre
     get = look(audio=f"{local}a.wav", spectrogram=address)
     assert get("spectrogram").data == render_spectrogram(noise(0.5)[:, 0], 16_000)
     assert picture_of(get("thumbnail")).size == (160, 60)
+
+
+@pytest.mark.parametrize("what", ["spectrogram", "thumbnail"])
+def test_a_picture_that_takes_long_is_there_when_asked_for_again(
+    folder, local, look, monkeypatch, what
+):
+    """A request holds one of few threads, and Label Studio waits for them, too."""
+    monkeypatch.setattr(media, "PATIENCE_S", 0.0)
+    write(folder / "a.wav", noise(20.0))
+    get = look(audio=f"{local}a.wav")
+    first = get(what)
+    assert first.status_code == 503
+    assert first.headers["Retry-After"] == "1"
+    deadline = time.monotonic() + 20
+    while (answer := get(what)).status_code == 503 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert answer.mimetype == "image/png"
+
+
+def test_pictures_that_nobody_comes_back_for_stand_in_nobodys_way(folder, local, look, monkeypatch):
+    monkeypatch.setattr(media, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(media, "_N_WAITING", 1)
+    write(folder / "broken.wav", noise(0.1)).write_bytes(b"RIFF....WAVE")
+    assert look(audio=f"{local}broken.wav")("spectrogram").status_code == 503
+    write(folder / "a.wav", noise(0.1))
+    get = look(audio=f"{local}a.wav")
+    monkeypatch.setattr(media, "PATIENCE_S", 5.0)
+    deadline = time.monotonic() + 20
+    while (answer := get("spectrogram")).status_code == 503 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert answer.status_code == 200
 
 
 def test_a_thumbnail_is_small_kept_and_not_sent_twice(folder, local, look):

@@ -8,10 +8,12 @@ are read as ``fetch`` allows, and only what is a sound or a PNG is passed on.
 import io
 import re
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from flask import Flask, Response, abort, request, send_file
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import ServiceUnavailable
 
 from ml_backend.audio import read_recording, waveform
 from ml_backend.clip import Task
@@ -25,14 +27,15 @@ from ml_backend.thumbnail import shrink
 from ml_backend.web.shelf import Shelf
 
 MAX_FETCHED_BYTES = 64 << 20
-MAX_DRAWN_S = 60.0
-"""Of longer clips the beginning is drawn, which is what the classifier hears as well."""
+PATIENCE_S = 0.2
+"""So long a request waits for a picture that has to be drawn; the next one finds it."""
 KEPT_S = 300
 """Browsers ask again after so long, in s, and with that, whether the visitor still may see it."""
 MAX_PICTURE_BYTES = 8 << 20
 _FETCHED_ROOM = 256 << 20
 _PICTURES_ROOM = 64 << 20
 _N_DRAWING = 2
+_N_WAITING = 64
 _ONE_RANGE = re.compile(r"bytes=(?:(\d+)-\d*|-(\d+))", re.ASCII)
 _BEGINNINGS = {
     b"OggS": "audio/ogg",
@@ -51,7 +54,9 @@ class Library:
         self._fetcher = fetcher
         self._fetched = Shelf(_FETCHED_ROOM)
         self._pictures = Shelf(_PICTURES_ROOM)
-        self._drawing = threading.Semaphore(_N_DRAWING)
+        self._drawing = ThreadPoolExecutor(_N_DRAWING, thread_name_prefix="drawing")
+        self._lock = threading.Lock()
+        self._under_way: dict[str, Future[bytes]] = {}
 
     def task(self, project_id: int, task_id: int) -> Task:
         """Find a clip of a project, or answer that there is none."""
@@ -73,15 +78,13 @@ class Library:
 
     def spectrogram(self, task: Task) -> bytes:
         """Give the picture that the importer prepared, or draw one."""
-        return self._prepared(task) or self._pictures.get(
-            ("spectrogram", task.clip_key), lambda: self._draw(task)
-        )
+        return self._prepared(task) or self._drawn(task)
 
     def thumbnail(self, task: Task) -> bytes:
         """Give a small picture without axes."""
 
         def make() -> bytes:
-            picture = shrink(self._prepared(task) or b"") or shrink(self._draw(task))
+            picture = shrink(self._prepared(task) or b"") or shrink(self._drawn(task))
             assert picture is not None, "what is drawn here can be shrunk"
             return picture
 
@@ -102,13 +105,28 @@ class Library:
             file = file.read_bytes()
         return file if file.startswith(_PNG) else None
 
+    def _drawn(self, task: Task) -> bytes:
+        """Give a picture drawn from the sound, if it is there soon; else ask to come back."""
+        kept = self._pictures.find(("spectrogram", task.clip_key))
+        if kept is not None:
+            return kept
+        with self._lock:
+            drawing = self._under_way.get(task.clip_key)
+            if drawing is None and len(self._under_way) < _N_WAITING:
+                drawing = self._drawing.submit(self._draw, task)
+                self._under_way[task.clip_key] = drawing
+                drawing.add_done_callback(lambda _: self._under_way.pop(task.clip_key, None))
+        if drawing is not None and wait([drawing], PATIENCE_S).done:
+            return drawing.result()
+        raise ServiceUnavailable("The picture is being drawn; ask again.", retry_after=1)
+
     def _draw(self, task: Task) -> bytes:
-        with self._drawing:
-            recording = read_recording(
-                self.file(task.audio), name=task.audio, duration_s=MAX_DRAWN_S
-            )
+        def draw() -> bytes:
+            recording = read_recording(self.file(task.audio), name=task.audio)
             samples = waveform(recording, recording.sample_rate_hz)
             return render_spectrogram(samples, recording.sample_rate_hz)
+
+        return self._pictures.get(("spectrogram", task.clip_key), draw)
 
 
 def register(app: Flask, store: Store, settings: Settings, label_studio: LabelStudio) -> None:

@@ -27,15 +27,15 @@ class Shelf:
 
         What ``make`` raises is raised, and nothing is kept.
         """
+        kept = self.find(key)
+        if kept is not None:
+            return kept
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
             making = self._making.setdefault(key, threading.Lock())
         with making:
-            with self._lock:
-                if key in self._kept:
-                    return self._kept[key]
+            kept = self.find(key)
+            if kept is not None:
+                return kept
             try:
                 made = make()
                 self._keep(key, made)
@@ -43,6 +43,13 @@ class Shelf:
                 with self._lock:
                     self._making.pop(key, None)
         return made
+
+    def find(self, key: Hashable) -> bytes | None:
+        """Give what is kept under a key, if anything."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
 
     def _keep(self, key: Hashable, made: bytes) -> None:
         with self._lock:
