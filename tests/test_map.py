@@ -142,7 +142,7 @@ def color_at(page, place):
     page.mouse.move(5, 5)  # no hover card in the way
     page.wait_for_timeout(150)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    return picture.getpixel(tuple(int(round(one)) for one in place))
+    return picture.getpixel(tuple(round(one) for one in place))
 
 
 def choose_color(page, words):
@@ -161,8 +161,10 @@ def wait_color(page, name):
 
 def swatches(page):
     return page.locator(".legend .entry").evaluate_all(
-        """entries => Object.fromEntries(entries.map((entry) =>
-            [entry.querySelector(".name").textContent, entry.querySelector("circle").getAttribute("fill")]))"""
+        """entries => Object.fromEntries(entries.map((entry) => [
+            entry.querySelector(".name").textContent,
+            entry.querySelector("circle").getAttribute("fill"),
+        ]))"""
     )
 
 
@@ -197,8 +199,12 @@ def test_the_color_is_chosen_with_keys_and_stands_in_the_address(visit, pool):
 
 
 @pytest.mark.parametrize(
-    "name", ["label", "rank", "coverage", "recording", "meta:salience", "meta:taken", "meta:street", "meta:outdoors"]
-)  # fmt: skip
+    "name",
+    [
+        *("label", "rank", "coverage", "recording"),
+        *("meta:salience", "meta:taken", "meta:street", "meta:outdoors"),
+    ],
+)
 def test_every_kind_of_column_colors_the_map(visit, pool, name):
     page = visit(pool, f"?color={name}")
     wait_color(page, name)
@@ -300,13 +306,14 @@ def test_dragging_moves_the_map_and_the_wheel_zooms_where_the_pointer_is(visit, 
     box = canvas_box(page)
     start = np.array([box["x"] + box["width"] / 2, box["y"] + box["height"] / 2])
     page.mouse.move(*places[row])
+    shift = np.array([40, 25])
     page.mouse.wheel(0, -300)  # under the pointer it stays
     page.mouse.move(*start)
     page.mouse.down()
-    page.mouse.move(*(start + [40, 25]), steps=4)
+    page.mouse.move(*(start + shift), steps=4)
     page.mouse.up()
     assert state(page)["selection"] == []
-    page.mouse.click(*(places[row] + [40, 25]))
+    page.mouse.click(*(places[row] + shift))
     assert state(page)["selection"] == [pool.ids[row]]
 
 
@@ -319,8 +326,6 @@ def test_the_card_shows_what_the_clip_is(visit, pool):
     card.get_by_text(pool.clips[row]).wait_for()
     assert f"entropy {pool.entropy[row]:.2f}" in card.inner_text()
     until(page, "document.querySelector('.hover-card img').naturalWidth > 0")
-    page.mouse.move(*(places[row] + [0, 400]))
-    until(page, "true")
     page.mouse.move(5, 5)
     assert card.is_hidden()
 
@@ -367,11 +372,12 @@ def test_a_map_that_is_being_drawn_says_so(visit, pool):
 
 def test_answers_that_are_being_made_are_waited_for(browser, pool):
     pool.n_refused = 3
-    with served(create_map_app(pool)) as address:
-        with opened(browser, f"{address}/projects/1/map") as page:
-            page.get_by_text("The clips are being read.").wait_for()
-            page.wait_for_selector("body[data-ready=yes]")
-            assert page.locator("#waiting").is_hidden()
+    with ExitStack() as stack:
+        address = stack.enter_context(served(create_map_app(pool)))
+        page = stack.enter_context(opened(browser, f"{address}/projects/1/map"))
+        page.get_by_text("The clips are being read.").wait_for()
+        page.wait_for_selector("body[data-ready=yes]")
+        assert page.locator("#waiting").is_hidden()
 
 
 @pytest.mark.parametrize("n", [1, 2])
@@ -386,7 +392,8 @@ def test_clips_without_a_place_are_nowhere(visit, pool):
     page.keyboard.press("b")
     box = canvas_box(page)
     corner = np.array([box["x"], box["y"]])
-    draw_box(page, corner + [60, 1], corner + [box["width"] - 2, box["height"] - 2])
+    size = np.array([box["width"], box["height"]])
+    draw_box(page, corner + np.array([60, 1]), corner + size - 2)  # beside the toolbar
     selected = state(page)["selection"]
     assert len(selected) > 200
     assert pool.ids[5] not in selected
@@ -412,10 +419,11 @@ def test_a_sound_may_be_dropped_on_the_map(visit, pool):
     page.evaluate(
         """() => {
           const dataTransfer = new DataTransfer();
-          dataTransfer.items.add(new File(["RIFF of a sound"], "dropped.wav", { type: "audio/wav" }));
+          dataTransfer.items.add(new File(["RIFF of a sound"], "a.wav", { type: "audio/wav" }));
           const stage = document.querySelector(".map-stage");
+          const how = { dataTransfer, bubbles: true, cancelable: true };
           for (const name of ["dragenter", "dragover", "drop"]) {
-            stage.dispatchEvent(new DragEvent(name, { dataTransfer, bubbles: true, cancelable: true }));
+            stage.dispatchEvent(new DragEvent(name, how));
           }
         }"""
     )

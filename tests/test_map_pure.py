@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import Counter
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -29,9 +30,10 @@ BLIND = {
 
 @pytest.fixture(scope="module")
 def blank():
-    with chromium() as browser, served(create_small_app(SmallPool(5))) as address:
-        with opened(browser, f"{address}/blank") as page:
-            yield page
+    with ExitStack() as stack:
+        browser = stack.enter_context(chromium())
+        address = stack.enter_context(served(create_small_app(SmallPool(5))))
+        yield stack.enter_context(opened(browser, f"{address}/blank"))
 
 
 @pytest.fixture
@@ -75,7 +77,8 @@ def contrast(a, b):
 
 
 def categories(run, theme, n):
-    return run("palette", "g.rows.map((i) => m.categoryColor(i, g.theme))", rows=list(range(n)), theme=theme)  # fmt: skip
+    ask = "g.numbers.map((number) => m.categoryColor(number, g.theme))"
+    return run("palette", ask, numbers=list(range(n)), theme=theme)
 
 
 # The packed form
@@ -96,11 +99,13 @@ def test_what_python_packs_the_browser_reads(run):
         "packed",
         """(() => {
           const frame = m.decodePacked(Uint8Array.from(g.bytes).buffer);
-          const plain = (column) => [...(column.values ?? column.codes)].map((one) => Number.isNaN(one) ? null : one);
-          const columns = [...frame.columns].map(([name, column]) => [name, plain(column)]);
+          const all = (column) => [...(column.values ?? column.codes)];
+          const plain = (column) => all(column).map((one) => (Number.isNaN(one) ? null : one));
+          const listed = [...frame.columns].map(([name, column]) => [name, plain(column)]);
+          const columns = Object.fromEntries(listed);
           const texts = [0, 1, 2].map((row) => m.textAt(frame.columns.get("label"), row));
           const yes = [0, 1, 2].map((row) => m.textAt(frame.columns.get("outdoors"), row));
-          return { n: frame.n, title: frame.title, columns: Object.fromEntries(columns), texts, yes };
+          return { n: frame.n, title: frame.title, columns, texts, yes };
         })()""",
         bytes=list(packed),
     )
@@ -308,7 +313,8 @@ def test_a_lasso_holds_what_it_winds_around(run):
     ]
     expected = [row for row, (x, y) in enumerate(xy) if winding(polygon, x, y)]
     assert 20 < len(expected) < 300
-    found = run("geometry", "m.inPolygon(Float64Array.from(g.xy), g.polygon)", xy=xy.ravel().tolist(), polygon=polygon)  # fmt: skip
+    ask = "m.inPolygon(Float64Array.from(g.xy), g.polygon)"
+    found = run("geometry", ask, xy=xy.ravel().tolist(), polygon=polygon)
     assert found == expected
 
 

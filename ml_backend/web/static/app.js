@@ -53,6 +53,7 @@ try {
   mountPanels({ filters: byId("filters"), table: byId("table"), inspector: byId("inspector") });
   await map.ready;
   document.body.dataset.ready = "yes";
+  requestAnimationFrame(() => performance.mark("usable"));
 } catch (error) {
   warn(error.message);
   throw error;
