@@ -264,6 +264,27 @@ def test_heat_is_the_share_of_the_row():
     assert [(cell.heat, cell.address) for cell in empty] == [(0, None), (0, None)]
 
 
+def test_a_question_that_has_changed_is_told_with_figures_of_the_old_one(fresh):
+    fresh.label(30)
+    project = fresh.studio.projects[fresh.project_id]
+    project["label_config"] = project["label_config"].replace("other", "quiet")
+    fresh.round()
+    page, facts = visit(fresh), told(fresh)
+    check_form(page)
+    assert list(facts["confusion"]["class_names"]) == ["siren", "other"]
+    assert "quiet 0" in page.section("classes")
+    assert "other" not in page.section("classes")
+
+
+def test_names_that_the_network_knows_are_told_by_class(fresh):
+    names = {"siren": ["Siren", "Police car (siren)"], "other": []}
+    fresh.store.agenda.describe(fresh.project_id, title="Street", class_names=["siren", "other"])
+    fresh.store.facts.write(f"names of project {fresh.project_id}", names)
+    words = visit(fresh).section("classes")
+    assert "AudioSet calls it" in words
+    assert "Siren, Police car (siren)" in words
+
+
 def test_hearing_trouble_and_what_cannot_be_heard_are_told_in_words(fresh):
     gone = [Task(9_000 + n, f"gone {n}", "/a.wav", None, {}) for n in range(3)]
     fresh.store.clips.replace_tasks(
