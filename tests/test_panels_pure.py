@@ -288,3 +288,46 @@ def test_clicks_select_as_in_every_list(run):
     assert select([10], 0, 2, isShift=True) == [30, 40, 50]
     assert select([10], 0, 1, isShift=True, isCtrl=True) == [10, 40, 50]
     assert select([10], 3, -1, isShift=True) == [20]
+
+
+@pytest.mark.parametrize(
+    ("values", "is_32", "texts"),
+    [
+        ([1.0, None, 250.0], False, ["1", "", "250"]),
+        ([0.5, 0.12345, 1.0], False, ["0.500", "0.123", "1.000"]),
+        ([0.5, 0.12345], False, ["0.500", "0.123"]),
+        ([3e-5, 1.234567e-5], False, ["0.0000300", "0.0000123"]),
+        ([-30.5, 7.0, -12.1], True, ["-30.5", "7.0", "-12.1"]),
+        ([12345.678, 0.5], False, ["12346", "1"]),
+        ([None], False, [""]),
+    ],
+)
+def test_numbers_of_a_column_have_the_same_decimals(run, values, is_32, texts):
+    column = {"kind": "number", "values": values, "is32": is_32}
+    script = "[...given.column.values.keys()].map((row) => m.valueText(given.column, row))"
+    assert run("wording", script, {"column": column}) == texts
+
+
+def test_filters_read_as_words(run):
+    script = "given.filters.map(([filter, key]) => m.filterText(filter, key))"
+    said = {
+        "3 to 5": {"lo": 3, "hi": 5},
+        "from 3, or no value": {"lo": 3, "hi": None, "missing": True},
+        "up to 2024-02-01 12:30": {"lo": None, "hi": "2024-02-01T12:30"},
+        "with a value": {"values": [None], "not": True},
+        "not siren, no value": {"values": ["siren", None], "not": True},
+        "a, b, 2 more": {"values": ["a", "b", "c", None]},
+        "“dog bark”": {"words": "dog bark"},
+    }
+    given = {"filters": [[one, "x"] for one in said.values()]}
+    assert run("wording", script, given) == list(said)
+    hours = {"filters": [[{"lo": 20, "hi": 4}, "x@hour"]]}
+    assert run("wording", script, hours) == ["20 h to 4 h"]
+
+
+def test_times_of_a_clip_are_round(run):
+    assert run("wording", "m.timeTicks(4, 5)") == [0, 1, 2, 3, 4]
+    assert run("wording", "m.timeTicks(0.35, 4)") == [0, 0.1, 0.2, 0.3]
+    assert run("wording", "[0, 3.25, 59.96, 61.7].map(m.clockText)") == [
+        *("0:00.0", "0:03.2", "0:59.9", "1:01.7"),
+    ]

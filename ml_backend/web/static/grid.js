@@ -108,9 +108,9 @@ export class Grid {
 
   /** Show what is selected, and the focus: a task id and its place (-1 where it is not here). */
   mark(selected, focus, place) {
-    const isNew = focus !== this.#focus;
+    const isMoved = focus !== this.#focus || place !== this.#place;
     [this.#selected, this.#focus, this.#place] = [selected, focus, place];
-    if (isNew && place >= 0) this.#reveal(place);
+    if (isMoved && place >= 0) this.#reveal(place);
     this.refresh();
   }
 

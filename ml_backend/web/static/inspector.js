@@ -74,7 +74,7 @@ class Inspector {
     this.content.append(this.known, this.neighbors.element, this.rest, make("p", {}, this.link));
     panel.replaceChildren(this.empty, this.content);
     state.on(["focus", "selection"], (now, changed) => this.#arrive(changed));
-    state.on(["visible"], () => this.#showPlace());
+    sequence.addEventListener("change", () => this.#showPlace());
     pool.addEventListener("revision", () => this.#renew());
     document.addEventListener("keydown", (event) => this.#press(event));
     this.#arrive(["selection"]);

@@ -64,28 +64,25 @@ class Pool extends EventTarget {
    * The server's next frame says how it really is. Answers with a function that takes it back.
    */
   mark(changes) {
-    const before = new Map(["label", "skipped"].map((name) => [name, this.frame.columns.get(name)]));
-    const [label, skipped] = [...before.values()].map((column) => ({
-      ...column,
-      codes: column.codes.slice(),
-      names: [...(column.names ?? [])],
-    }));
+    const [label, skipped] = ["label", "skipped"].map((name) => {
+      const column = this.frame.columns.get(name);
+      return { ...column, codes: column.codes.slice(), names: [...(column.names ?? [])] };
+    });
+    const before = new Map();
     for (const [taskId, labels] of changes) {
       const row = this.rowOf(taskId);
       if (row < 0) continue;
+      const code = label.codes[row];
+      before.set(taskId, skipped.codes[row] === 1 ? null : code < 0 ? [] : [label.names[code]]);
       skipped.codes[row] = labels === null ? 1 : 0;
       label.codes[row] = labels === null || labels.length === 0 ? -1 : codeOf(label.names, labels);
     }
-    const { frame } = this;
-    const show = (columns) => {
-      if (this.frame !== frame) return;
-      for (const column of columns) frame.columns.set(column.name, column);
-      this.dispatchEvent(new Event("revision"));
-    };
-    show([label, skipped]);
-    return () => show(before.values());
+    for (const column of [label, skipped]) this.frame.columns.set(column.name, column);
+    this.dispatchEvent(new Event("revision"));
+    return () => this.mark(before);
   }
 
+  /** Keep a column of the page's own. */
   provide(name, column) {
     this.#provided.set(name, { ids: this.ids, column: { ...column, name } });
   }

@@ -1,10 +1,10 @@
 // Sequence: what comes before and after a clip. The selection, if there are several, else the
-// filtered clips; both in the order of the table.
+// filtered clips; both in the order of the table. Fires "change" when that order does.
 
 import { pool } from "./pool.js";
 import { state } from "./state.js";
 
-class Sequence {
+class Sequence extends EventTarget {
   #rows = new Uint32Array(0); // of the table, in its order
   #places = new Int32Array(0); // row → place in the table, or -1
   #chosen = { selection: null, ids: [], places: new Map() }; // the selection in that order
@@ -16,6 +16,7 @@ class Sequence {
     this.#places = new Int32Array(pool.frame.n).fill(-1);
     rows.forEach((row, place) => (this.#places[row] = place));
     this.#chosen.selection = null;
+    this.dispatchEvent(new Event("change"));
   }
 
   /** Place of a task in the table, or -1. */

@@ -33,7 +33,29 @@ export function valueText({ kind, values, codes, names }, row) {
   if (codes) return codes[row] < 0 ? "" : (names?.[codes[row]] ?? String(codes[row]));
   const value = values[row];
   if (Number.isNaN(value)) return "";
-  return kind === "date" ? dateText(value) : numberText(value);
+  return kind === "date" ? dateText(value) : value.toFixed(decimalsOf(values));
+}
+
+const decimals = new WeakMap(); // values → decimals, the same for a whole column
+
+/** As many decimals as the values have, but no more than four digits for the largest. */
+function decimalsOf(values) {
+  if (!decimals.has(values)) decimals.set(values, countDecimals(values));
+  return decimals.get(values);
+}
+
+function countDecimals(values) {
+  const known = values.filter((value) => Number.isFinite(value));
+  const largest = known.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+  const power = Math.log10(largest);
+  const most = Math.max(0, Math.min(8, 3 - (largest < 1 ? Math.ceil(power) : Math.floor(power))));
+  let n = 0;
+  for (const value of known) {
+    // Rounded to 32 bits, 0.1 is 0.10000000149.
+    while (n < most && Math.abs(value - Number(value.toFixed(n))) > 1e-6 * Math.abs(value)) n++;
+    if (n === most) break;
+  }
+  return n;
 }
 
 /** A filter in a few words: `1 to 2`, `siren, other`, `with a value`. */
