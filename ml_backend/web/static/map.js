@@ -2,7 +2,7 @@
 
 import { paint } from "./coloring.js";
 import { defaultColor, makeColorBox, titleOf } from "./colorby.js";
-import { inPolygon } from "./geometry.js";
+import { inPolygon, NOWHERE } from "./geometry.js";
 import { attachGestures } from "./gestures.js";
 import { makeHoverCard } from "./hovercard.js";
 import { drawLegend } from "./legend.js";
@@ -16,7 +16,7 @@ import { makeToolbar } from "./toolbar.js";
 
 /** Fill `element` with the map; `tell(sentence)` reaches the visitor. Answers with its keys. */
 export function mountMap(element, tell) {
-  const { stage, canvas, lasso, legend, bar } = build(element);
+  const { stage, canvas, lasso, legend, bar, empty } = build(element);
   const mapView = new MapView(canvas);
   const card = makeHoverCard(stage);
   const theme = () => (document.documentElement.dataset.theme === "dark" ? "dark" : "light");
@@ -61,7 +61,9 @@ export function mountMap(element, tell) {
     painted = { column, legend: key };
     if (mapView.ids !== pool.ids || mapView.frame !== pool.frame) {
       mapView.frame = pool.frame;
-      mapView.place(pool.ids, positionsOf(pool.frame));
+      const xy = positionsOf(pool.frame);
+      empty.hidden = xy.some((value) => value !== NOWHERE);
+      mapView.place(pool.ids, xy);
     }
     emphasized = undefined;
     mapView.paint(colors);
@@ -130,12 +132,15 @@ function build(element) {
   legend.className = "legend";
   legend.setAttribute("role", "group");
   legend.setAttribute("aria-label", "Legend");
-  stage.append(canvas, overlay);
+  const empty = document.createElement("p");
+  empty.className = "map-empty faint";
+  empty.textContent = "Nothing to see yet: clips appear here once they have been heard.";
+  stage.append(canvas, overlay, empty);
   const body = document.createElement("div");
   body.className = "map-body";
   body.append(stage, legend);
   element.append(bar, body);
-  return { stage, canvas, lasso, legend, bar };
+  return { stage, canvas, lasso, legend, bar, empty };
 }
 
 function field(title, content) {

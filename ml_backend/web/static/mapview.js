@@ -7,8 +7,8 @@ import { MARK, Points } from "./points.js";
 
 const MOVE_MS = 700;
 const LOOKS = {
-  light: { ink: "#191d22", accent: "#0b5cad", fade: 0.13 },
-  dark: { ink: "#f2f4f7", accent: "#74b6ff", fade: 0.16 },
+  light: { ink: "#191d22", accent: "#0b5cad", ground: "#ffffff", fade: 0.13 },
+  dark: { ink: "#f2f4f7", accent: "#74b6ff", ground: "#171b20", fade: 0.16 },
 };
 
 export class MapView extends EventTarget {
@@ -139,9 +139,10 @@ export class MapView extends EventTarget {
 
   #draw() {
     const moved = this.#moved();
-    const { ink, accent, fade } = this.#look;
-    const share = (color) => rgb(color).map((channel) => channel / 255);
-    this.#points.draw(this.view, this.size, { moved, ink: share(ink), accent: share(accent), fade });
+    const { fade, ...colors } = this.#look;
+    const share = ([name, color]) => [name, rgb(color).map((channel) => channel / 255)];
+    const inks = Object.fromEntries(Object.entries(colors).map(share));
+    this.#points.draw(this.view, this.size, { moved, fade, ...inks });
     if (moved < 1) this.redraw();
     else this.#began = null;
   }

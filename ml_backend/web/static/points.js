@@ -12,39 +12,41 @@ import { scaleOf } from "./camera.js";
 
 export const MARK = { labeled: 1, selected: 2, faded: 4, focused: 8 };
 
-// `edges`: where the point ends, the ring of a labeled clip around it, the outline of a selected one.
+// `edges`: where the point ends, the gap around it, the ring of a labeled clip, and the outline of a
+// selected one. The gap keeps the ring apart from points of its own color.
 const VERTEX = `#version 300 es
 in vec2 from; in vec2 to; in vec4 color; in uint mark;
 uniform vec2 middle, scale;
 uniform float moved, diameter, outline, fade;
 flat out vec4 paint;
-flat out vec3 edges;
+flat out vec4 edges;
 void main() {
   bool labeled = (mark & 1u) != 0u, selected = (mark & 2u) != 0u;
   bool faded = (mark & 4u) != 0u, focused = (mark & 8u) != 0u;
-  float radius = 0.5 * diameter * (faded ? 0.7 : labeled ? 1.3 : 1.0);
-  float ring = labeled && !faded ? max(1.5, 0.2 * diameter) : 0.0;
-  edges = radius + vec3(0.0, ring, ring + (focused ? 3.0 * outline : selected ? outline : 0.0));
+  float radius = 0.5 * diameter * (faded ? 0.7 : labeled ? 1.2 : 1.0);
+  float ring = labeled && !faded ? max(1.2, 0.2 * diameter) : 0.0;
+  float outer = 1.6 * ring + (focused ? 3.0 * outline : selected ? outline : 0.0);
+  edges = radius + vec4(0.0, 0.6 * ring, 1.6 * ring, outer);
   paint = vec4(color.rgb, faded && !focused ? fade : mark != 0u ? 1.0 : color.a);
   gl_Position = vec4((mix(from, to, moved) - middle) * scale, 0.0, 1.0);
-  gl_PointSize = 2.0 * edges.z + 2.0;
+  gl_PointSize = 2.0 * edges.w + 2.0;
 }`;
 const FRAGMENT = `#version 300 es
 precision highp float;
 flat in vec4 paint;
-flat in vec3 edges;
-uniform vec3 ink, accent;
+flat in vec4 edges;
+uniform vec3 ink, accent, ground;
 out vec4 result;
 void main() {
-  float distance = length(gl_PointCoord - 0.5) * (2.0 * edges.z + 2.0);
-  vec3 within = 1.0 - smoothstep(edges - 0.5, edges + 0.5, vec3(distance));
-  vec3 color = mix(accent, mix(ink, paint.rgb, within.x), within.y);
-  float alpha = within.z * paint.a;
+  float distance = length(gl_PointCoord - 0.5) * (2.0 * edges.w + 2.0);
+  vec4 within = 1.0 - smoothstep(edges - 0.5, edges + 0.5, vec4(distance));
+  vec3 color = mix(accent, mix(ink, mix(ground, paint.rgb, within.x), within.y), within.z);
+  float alpha = within.w * paint.a;
   result = vec4(color * alpha, alpha);
 }`;
 
 const ATTRIBUTES = ["from", "to", "color", "mark"];
-const UNIFORMS = ["middle", "scale", "moved", "diameter", "outline", "ink", "accent", "fade"];
+const UNIFORMS = ["middle", "scale", "moved", "diameter", "outline", "ink", "accent", "ground", "fade"];
 
 export class Points {
   #canvas;
@@ -81,7 +83,7 @@ export class Points {
   }
 
   /** Draw into the whole canvas; colors are [r, g, b] in 0…1. */
-  draw(view, size, { moved = 1, ink, accent, fade }) {
+  draw(view, size, { moved = 1, ink, accent, ground, fade }) {
     const gl = this.#gl;
     const ratio = Math.min(devicePixelRatio || 1, 2);
     const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
@@ -101,6 +103,7 @@ export class Points {
     gl.uniform1f(this.#uniforms.outline, Math.max(1.25, 0.22 * diameter) * ratio);
     gl.uniform3fv(this.#uniforms.ink, ink);
     gl.uniform3fv(this.#uniforms.accent, accent);
+    gl.uniform3fv(this.#uniforms.ground, ground);
     gl.uniform1f(this.#uniforms.fade, fade);
     gl.drawElements(gl.POINTS, this.n, gl.UNSIGNED_INT, 0);
   }
