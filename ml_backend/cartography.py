@@ -35,6 +35,7 @@ from ml_backend.store import Store
 log = logging.getLogger(__name__)
 
 RETRY_S = 600.0
+WAITING = "waiting until all clips are heard"
 _LOOK_S = 0.25
 _SEED = 0
 
@@ -86,9 +87,11 @@ class Cartographer:
         self._write(project_id, locality, clips.task_ids, xy, n_fitted=len(clips))
         self._tell(project_id, locality, 1.0, "")
 
-    def tell_waiting(self, project_id: int, locality: int, why: str) -> None:
-        """Note why a map is not fitted yet."""
-        self._tell(project_id, locality, 0.0, why)
+    def wait_for_clips(self, project_id: int, locality: int) -> None:
+        """Note that a map is not fitted before all clips are heard."""
+        one = self._store.maps.standing(project_id, self._embedder_id).get(locality)
+        if one is None or one.state != WAITING:
+            self._tell(project_id, locality, 0.0, WAITING)
 
     def _sketch(
         self,
@@ -138,10 +141,14 @@ class Cartographer:
                     stderr=said,
                 )
                 try:
+                    told = -1.0
                     while process.poll() is None:
                         if stop.wait(_LOOK_S):
                             return None
-                        self._tell(project_id, locality, _progress(folder), "fitting")
+                        progress = _progress(folder)
+                        if progress > told:
+                            self._tell(project_id, locality, progress, "fitting")
+                            told = progress
                 finally:
                     process.kill()
                     process.wait()

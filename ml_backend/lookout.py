@@ -15,7 +15,6 @@ from ml_backend.embedded import EmbeddedClips
 from ml_backend.judged import Nearest, find_nearest, judge_all
 from ml_backend.reconcile import Reconciler
 from ml_backend.sheet import lay_out_sheet
-from ml_backend.similarity_map import DEFAULT
 from ml_backend.store import Store
 
 DRAW_AGAIN_S = 3.0
@@ -58,14 +57,12 @@ class Lookout:
         clips = self._clips.get(project_id)
         if clips is None or not len(clips):
             return
-        if self._reconciler.is_hearing(project_id):
-            self._cartographer.tell_waiting(
-                project_id, DEFAULT, "waiting until all clips are heard"
-            )
-            return
         while not stop.is_set():
             locality = self._cartographer.due(project_id, len(clips))
             if locality is None:
+                return
+            if self._reconciler.is_hearing(project_id):
+                self._cartographer.wait_for_clips(project_id, locality)
                 return
             self._cartographer.fit(project_id, locality, clips, stop)
 

@@ -142,7 +142,7 @@ class Snapshots:
             store.facts.read(f"sheet of project {project_id}") or "",
             store.facts.read(f"labels of project {project_id}") or "",
             store.judgments.stamp(project_id),
-            tuple((locality, one.stamp) for locality, one in sorted(maps.items())),
+            tuple((locality, one.stamp) for locality, one in sorted(maps.items()) if one.stamp),
             described["title"],
             tuple(described["class_names"]),
             described["multi_label"],

@@ -3,12 +3,14 @@
 Both are had in the background: reading the embeddings of 100,000 clips takes seconds.
 """
 
+import logging
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.embedders.audioset import read_audioset_names
-from ml_backend.errors import RequestError
+from ml_backend.errors import RequestError, WeightsError
 from ml_backend.gather import Gatherer
 from ml_backend.settings import Settings
 from ml_backend.similarity_map import PCA
@@ -17,6 +19,8 @@ from ml_backend.web.ears import Ears, EarsOnDemand
 from ml_backend.web.packed import PackedColumn
 from ml_backend.web.snapshots import Snapshot
 from ml_backend.web.workshop import Pending, Workshop
+
+log = logging.getLogger(__name__)
 
 WORD = "word:"
 MAX_MATRIX_BYTES = 4 * 2**30
@@ -73,9 +77,13 @@ class Sounds:
     def names(self) -> tuple[str, ...]:
         """Give the names that the embedder at work knows; none where it knows none."""
         at_work = self._store.facts.read("embedder") or {}
-        if not at_work or at_work.get("why_no_names"):
+        if at_work.get("why_no_names", "nobody has looked yet"):
             return ()
-        return read_audioset_names(self._settings.weights, self._settings.data_dir / "weights")
+        try:
+            return read_audioset_names(self._settings.weights, self._settings.data_dir / "weights")
+        except WeightsError as error:
+            log.warning("sounds cannot be found by words: %s", error)
+            return ()
 
     def word(self, snapshot: Snapshot, name: str) -> PackedColumn | Pending | None:
         """Tell how much each clip sounds like an AudioSet class; None where it has no such name."""
