@@ -59,6 +59,9 @@ class SmallPool:
         self.n, self.multi_label, self.revision = n, multi_label, 1
         self.ids = 10 + 3 * np.arange(n)
         self.labels = {int(i): [CLASS_NAMES[rng.integers(3)]] for i in self.ids[: n // 5]}
+        if multi_label:
+            for task_id in list(self.labels)[::2]:
+                self.labels[task_id] = ["siren", "other"]
         self.skipped = {int(self.ids[n // 4])} if n > 3 else set()
         self.probabilities = rng.dirichlet(np.full(3, 0.5), n)  # (n_clips, n_classes)
         terms = self.probabilities * np.log(self.probabilities + 1e-12)
@@ -85,7 +88,7 @@ class SmallPool:
             "task_id": ("number", "i4", self.ids, {}),
             "x": ("number", "u2", self.xy[:, 0] * 65534, scaled),
             "y": ("number", "u2", self.xy[:, 1] * 65534, scaled),
-            "label": ("category", "u1", self._label_codes(), {"names": CLASS_NAMES}),
+            "label": ("category", "u1", *self._labels()),
             "skipped": ("boolean", "u1", np.isin(self.ids, list(self.skipped)), {}),
             "predicted": ("category", "u1", self.probabilities.argmax(1), {"names": CLASS_NAMES}),
             "entropy": ("number", "u2", np.round(self.entropy * 65534), scaled),
@@ -104,9 +107,10 @@ class SmallPool:
         }.get(name)
         return found and (name, *found)
 
-    def _label_codes(self):
-        said = (self.labels.get(int(task_id)) for task_id in self.ids)
-        return [CLASS_NAMES.index(labels[0]) if labels else MISSING for labels in said]
+    def _labels(self):
+        said = [", ".join(self.labels.get(int(task_id)) or []) for task_id in self.ids]
+        names = list(dict.fromkeys([*CLASS_NAMES, *filter(None, said)]))
+        return [names.index(name) if name else MISSING for name in said], {"names": names}
 
     def frame(self):
         shown = ["task_id", "x", "y", *GROUPS, "recording"]

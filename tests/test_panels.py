@@ -230,6 +230,19 @@ def test_an_unknown_column_is_told_and_hides_nothing(visit, pool):
     page.get_by_text("There is no column 'meta:gone'.").wait_for()
 
 
+def test_where_several_labels_may_hold_a_clip_passes_with_one_of_them(visit):
+    pool = SmallPool(300, multi_label=True)
+    page = visit(pool)
+    label = column(page, "label")
+    has_siren = sum("siren" in labels for labels in pool.labels.values())
+    label.get_by_label("no value").wait_for()
+    assert label.locator(".check").count() == 4, "three classes, and no value"
+    row = label.locator(".check", has_text="siren")
+    assert row.locator(".counts").inner_text() == str(has_siren)
+    row.locator("input").check()
+    wait_total(page, has_siren)
+
+
 # Table
 
 
@@ -294,6 +307,7 @@ def test_clicks_select_and_the_selection_of_others_is_shown(visit, pool):
 def test_a_hundred_thousand_rows_are_never_all_drawn_and_never_blank(visit):
     page = visit(SmallPool(100_000))
     assert page.get_by_role("grid").get_attribute("aria-rowcount") == "100001"
+    page.locator(".grid-row", has_text="clip 00000").wait_for()
     blanks = page.evaluate(
         """async () => {
           const grid = document.querySelector(".grid");

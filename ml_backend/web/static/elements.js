@@ -24,6 +24,24 @@ export function makeSvg(tag, attributes = {}, ...children) {
   return element;
 }
 
+const RETRIES_MS = [300, 700, 1500, 3000, 5000];
+
+/** Show a picture, hidden until it is there; a server busy with others is asked again. */
+export function showPicture(image, source) {
+  let tries = 0;
+  image.classList.add("awaited");
+  image.dataset.source = source;
+  image.onload = () => image.classList.remove("awaited");
+  image.onerror = () => {
+    const pause_ms = RETRIES_MS[tries++];
+    if (pause_ms === undefined) return;
+    setTimeout(() => {
+      if (image.dataset.source === source) image.src = `${source}?again=${tries}`;
+    }, pause_ms);
+  };
+  image.src = source;
+}
+
 /** Call a function at the next picture, once, however often it is asked for. */
 export function oncePerFrame(callback) {
   let isAsked = false;

@@ -9,6 +9,8 @@ import { columnOf, filterMask, MaskSet } from "./masks.js";
 import { pool } from "./pool.js";
 import { state } from "./state.js";
 
+const OF_CLASSES = ["label", "predicted"];
+
 class Filtering extends EventTarget {
   #masks = new MaskSet(0);
   #made = new Map(); // key → { filter, column } that its mask was made of
@@ -70,6 +72,12 @@ class Filtering extends EventTarget {
     this.#loaded.set(name, { frame, column });
   }
 
+  /** The column as filters see it: where clips may have several labels, they ask for the classes. */
+  asFiltered(column) {
+    const { multi_label: isMulti, class_names: classes } = pool.frame;
+    return isMulti && OF_CLASSES.includes(column.name) ? { ...column, classes } : column;
+  }
+
   #makeMasks(filters) {
     if (this.#masks.failures.length !== pool.frame.n) {
       this.#masks = new MaskSet(pool.frame.n);
@@ -80,7 +88,10 @@ class Filtering extends EventTarget {
       const column = this.#atHand(columnOf(key));
       const made = this.#made.get(key);
       if (made?.filter === filter && made.column === column) continue;
-      this.#put(key, column && filterMask(key, column, filter), { filter, column });
+      this.#put(key, column && filterMask(key, this.asFiltered(column), filter), {
+        filter,
+        column,
+      });
     }
   }
 

@@ -163,7 +163,7 @@ class Section {
     const { frame } = pool;
     if (!this.body.hasChildNodes()) this.body.append(make("p", { class: "faint" }, "Loading …"));
     try {
-      const column = await pool.column(this.#described.name);
+      const column = filtering.asFiltered(await pool.column(this.#described.name));
       if (frame !== pool.frame || this.#control) return;
       // Typing and dragging go on where a new revision changes nothing but counts.
       const hadFocus = this.body.contains(document.activeElement);

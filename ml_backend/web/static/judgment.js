@@ -1,6 +1,6 @@
 // What is known of a clip, for the inspector: judgment, annotations, metadata, neighbors.
 
-import { make } from "./elements.js";
+import { make, showPicture } from "./elements.js";
 import { address, getJson } from "./server.js";
 import { state } from "./state.js";
 import { count, numberText, probabilityText } from "./wording.js";
@@ -137,11 +137,12 @@ export class Neighbors {
 
   #makeItem({ task_id: taskId, distance, labels }) {
     const said = (labels ?? []).join(", ");
-    const picture = { src: address(`clips/${taskId}/thumbnail`), alt: `Clip ${taskId}`, loading: "lazy" };
+    const picture = make("img", { alt: `Clip ${taskId}` });
+    showPicture(picture, address(`clips/${taskId}/thumbnail`));
     const button = make(
       "button",
       { type: "button", class: "quiet", click: () => state.set({ focus: taskId }) },
-      make("img", picture),
+      picture,
       make("span", { class: said ? "name labeled" : "name faint" }, said || "not labeled"),
       make("span", { class: "number faint small", title: "Cosine distance" }, distance.toFixed(3)),
     );

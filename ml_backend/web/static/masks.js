@@ -4,6 +4,7 @@
 // one byte per row, 1 = passes. Without a value a row passes no filter, unless the filter names it:
 //   { lo, hi, missing: true }   the range, and what has no value
 //   { values: [null] }          what has no value; with `not: true` what has one
+// A column with `classes` holds sets of these, as `siren, dog`; to pass, one of a set is enough.
 
 const DAY_S = 86400;
 const HOUR_S = 3600;
@@ -77,14 +78,21 @@ function hoursMask(values, { lo, hi, missing = false }) {
   return mask;
 }
 
-function codesMask({ kind, codes, names }, { values, not = false }) {
+function codesMask({ kind, codes, names, classes }, { values, not = false }) {
   const wanted = new Set(values.map((value) => storedName(kind, names, value)));
-  const passes = (name) => Number(wanted.has(name) !== not);
+  const holds = (name) => classesOf(name, classes).some((one) => wanted.has(one));
+  const passes = (name) => Number(holds(name) !== not);
   const missing = passes(null);
   const byCode = names?.map(passes);
   return Uint8Array.from(codes, (code) =>
     code < 0 ? missing : (byCode?.[code] ?? passes(String(code))),
   );
+}
+
+/** The classes that a name stands for: where clips may have several, names are lists of them. */
+export function classesOf(name, classes) {
+  const isList = classes && name !== null && !classes.includes(name);
+  return isList ? name.split(", ") : [name];
 }
 
 // Addresses say `true` and `false` of booleans, people read their names.

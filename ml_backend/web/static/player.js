@@ -4,7 +4,7 @@
 // shown as it is; the colors are stretched to the panel's width, over a time axis of our own.
 
 import { clockText, timeTicks } from "./wording.js";
-import { make, remember, remembered } from "./elements.js";
+import { make, remember, remembered, showPicture } from "./elements.js";
 import { address } from "./server.js";
 
 const MARGINS_PX = { left: 58, right: 92, top: 8, bottom: 24 };
@@ -75,7 +75,6 @@ export class Player {
       ),
     );
     this.picture.addEventListener("load", () => this.#fit());
-    this.picture.addEventListener("error", () => this.plot.classList.add("without-picture"));
     new ResizeObserver(() => this.#showTicks()).observe(this.plot);
     this.#listen(this.#audio);
     this.#listen(this.#ready.audio);
@@ -111,7 +110,6 @@ export class Player {
   #load(taskId) {
     this.#audio.pause();
     this.problem.hidden = true;
-    this.plot.classList.remove("without-picture");
     this.#taskId = taskId;
     if (this.#ready.taskId === taskId) {
       [this.#audio, this.#ready.audio] = [this.#ready.audio, this.#audio];
@@ -120,7 +118,9 @@ export class Player {
       this.#audio.src = address(`clips/${taskId}/audio`);
     }
     this.#audio.currentTime = 0;
-    this.axis.src = this.picture.src = address(`clips/${taskId}/spectrogram`);
+    for (const image of [this.axis, this.picture]) {
+      showPicture(image, address(`clips/${taskId}/spectrogram`));
+    }
     if (this.autoplay.checked) this.#play();
     this.#showState();
   }

@@ -1,7 +1,7 @@
 // The controls of a category, a boolean and a text: checkboxes with counts, or words to type.
 
 import { make } from "./elements.js";
-import { countCodes } from "./masks.js";
+import { classesOf, countCodes } from "./masks.js";
 import { count } from "./wording.js";
 
 const N_SHOWN = 12;
@@ -14,6 +14,7 @@ export class ValuesControl {
   #name;
   #column;
   #change;
+  #names; // of what is chosen from: classes, where the column holds sets of them
   #nCodes;
   #all;
   #order;
@@ -23,9 +24,9 @@ export class ValuesControl {
 
   constructor({ name, title }, column, change) {
     [this.#name, this.#column, this.#change] = [name, column, change];
-    this.#nCodes =
-      column.names?.length ?? 1 + column.codes.reduce((most, code) => Math.max(most, code), -1);
-    this.#all = this.#passing = countCodes(column.codes, this.#nCodes);
+    this.#names = column.classes ?? column.names;
+    this.#nCodes = this.#names?.length ?? countNames(column);
+    this.#all = this.#passing = this.#tally(null);
     this.#order = this.#codesInOrder();
     this.list = make("div", { class: "values", role: "group", "aria-label": title });
     this.element = make("div", {}, this.list);
@@ -42,7 +43,7 @@ export class ValuesControl {
   }
 
   count(maskFor) {
-    this.#passing = countCodes(this.#column.codes, this.#nCodes, maskFor([this.#name]));
+    this.#passing = this.#tally(maskFor([this.#name]));
     for (const [code, { counts }] of this.#boxes) this.#showCounts(code, counts);
   }
 
@@ -152,9 +153,26 @@ export class ValuesControl {
   }
 
   #text(code) {
-    return this.#column.names?.[code] ?? String(code);
+    return this.#names?.[code] ?? String(code);
+  }
+
+  /** Count the rows of every name, those without a value last. */
+  #tally(mask) {
+    const { codes, names, classes } = this.#column;
+    if (!classes) return countCodes(codes, this.#nCodes, mask);
+    const counts = countCodes(codes, names.length, mask);
+    const byClass = new Uint32Array(classes.length + 1);
+    byClass[classes.length] = counts[names.length];
+    names.forEach((name, code) => {
+      for (const one of classesOf(name, classes)) {
+        if (classes.includes(one)) byClass[classes.indexOf(one)] += counts[code];
+      }
+    });
+    return byClass;
   }
 }
+
+const countNames = ({ codes }) => 1 + codes.reduce((most, code) => Math.max(most, code), -1);
 
 /** A field for words that must all occur in a text. */
 export class WordsControl {
