@@ -515,6 +515,18 @@ def test_panels_are_resized_closed_and_remembered(visit, pool):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault_of_accessibility(visit, pool, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visit(pool, "?color=predicted&sel=10,13&focus=10", color_scheme=scheme)
+    page.wait_for_timeout(500)
+    found = Axe().run(page).response
+    assert len(found["passes"]) > 30
+    faults = [(one["impact"], one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
+    assert faults == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pictures_to_look_at(visit, scheme, tmp_path):
     folder = Path(os.environ.get("EARMARK_SCREENSHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
