@@ -71,5 +71,5 @@ def instruct(instructions: str, pages_url: str, project_id: int) -> str:
 def _put(known: re.Pattern[str], line: str, text: str) -> str:
     """Replace the line where it stands, or add it at the end."""
     if known.search(text):
-        return known.sub(lambda _: line, text, count=1)
+        return known.sub(lambda _: line, text)
     return f"{text.rstrip()}\n{line}" if text.strip() else line

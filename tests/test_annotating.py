@@ -121,6 +121,18 @@ def test_another_persons_answer_is_left_alone(place, ada, bob, project):
     assert annotations(place, [task_id]) == before
 
 
+def test_of_several_annotations_the_visitors_own_is_changed(place, ada, bob, project):
+    project_id, (task_id, *_) = project
+    say(ada, project_id, [task_id], ["siren"])
+    say(bob, project_id, [task_id], ["siren"])  # the latest
+    answer = say(ada, project_id, [task_id], ["horn"])
+    by = {one["completed_by"]: one["result"] for one in annotations(place, [task_id])}
+    assert by[ADA][0]["value"] == {"choices": ["horn"]}
+    assert by[BOB][0]["value"] == {"choices": ["siren"]}
+    undo(ada, project_id, answer)
+    assert labels(place, project_id)[task_id].labels == {"siren"}
+
+
 def test_what_an_annotation_says_to_other_questions_is_kept(place, ada, project):
     project_id, (task_id, *_) = project
     number = place.studio.annotate(task_id, "siren", by=ADA)
@@ -138,6 +150,8 @@ def test_cannot_tell_is_a_skip_and_a_label_takes_it_back(place, ada, project):
     assert labels(place, project_id)[task_id] == TaskLabels(task_id, None, True, 0)
     say(ada, project_id, [task_id], ["siren"])
     assert labels(place, project_id)[task_id].labels == {"siren"}
+    say(ada, project_id, [task_id], None)
+    assert labels(place, project_id)[task_id].is_skipped
     assert len(annotations(place, [task_id])) == 1
 
 
