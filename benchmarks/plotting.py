@@ -143,7 +143,7 @@ def main() -> None:
                     row = f"{name:18}{n:8}{size / 1000:7.0f}{packed / 1000:6.0f} {policy:8}"
                     if figures is None:
                         policies = ["lax"]
-                        print(f"{row}  draws nothing", flush=True)
+                        print(f"{row}  draws nothing in {WAIT_MS // 1000} s", flush=True)
                         continue
                     values = (figures.get(f"{column}_ms") for column in COLUMNS)
                     print(

@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.mapmaker import BEFORE, EMBEDDINGS, POSITIONS, PROGRESS
+from ml_backend.picture import Positions, align, in_square
 from ml_backend.similarity_map import (
     DEFAULT,
     FEWEST,
     LOCALITIES,
     PCA,
-    Positions,
-    align,
     fit_map,
-    in_square,
     place_clips,
     sketch_map,
 )

@@ -19,27 +19,24 @@ References
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.coverage import normalize_rows
 from ml_backend.knn import nearest_neighbors
+from ml_backend.picture import Positions, align, in_square
 
 PCA = -1
 """Stands where a locality would: the sketch."""
 FEWEST = 10
 """With fewer different clips the map is the sketch: there is no neighborhood to keep."""
-_MARGIN = 0.02
 _FEW_CLIPS = 10_000
 _N_EPOCHS = (300, 200)  # for a few clips and for many
 _PCA_SAMPLE = 20_000
 _EVEN = 1e-6
 _N_PLACED_BY = 8
 _SAME = 1e-6
-
-Positions = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -137,9 +134,8 @@ def place_clips(new: NDArray[np.float32], held: NDArray[np.float32], xy: Positio
     """
     placed = np.full((len(new), 2), np.nan, dtype=np.float32)
     is_finite, unit = _clean(new)
-    is_drawn, drawn = _clean(held)
-    is_drawn &= ~np.isnan(xy).any(axis=1)
-    drawn = normalize_rows(held[is_drawn]) if len(held) else drawn
+    is_drawn = _is_finite(held) & ~np.isnan(xy).any(axis=1)
+    drawn = normalize_rows(held[is_drawn])
     if not len(unit) or not len(drawn):
         return placed
     k = min(_N_PLACED_BY, len(drawn))
@@ -155,55 +151,14 @@ def place_clips(new: NDArray[np.float32], held: NDArray[np.float32], xy: Positio
     return placed
 
 
-def align(xy: Positions, to: Positions) -> Positions:
-    """Turn, mirror, scale and shift positions to lie as near as can be to others of the same clips.
-
-    Rows that are NaN in either do not count.
-
-    References
-    ----------
-    P. H. Schönemann, "A generalized solution of the orthogonal Procrustes problem",
-    Psychometrika 31, 1966.
-
-    Examples
-    --------
-    >>> upright = np.array([[0, 0], [0, 2]], dtype=np.float32)
-    >>> align(upright, np.array([[0, 0], [1, 0]], dtype=np.float32)).tolist()
-    [[0.0, 0.0], [1.0, 0.0]]
-    """
-    both = ~(np.isnan(xy).any(axis=1) | np.isnan(to).any(axis=1))
-    mine, other = xy[both].astype(np.float64), to[both].astype(np.float64)
-    if not len(mine):
-        return xy
-    from_center, to_center = mine.mean(axis=0), other.mean(axis=0)
-    mine, other = mine - from_center, other - to_center
-    spread = (mine**2).sum()
-    left, lengths, right = np.linalg.svd(mine.T @ other)
-    scale = lengths.sum() / spread if spread > 0 and lengths.sum() > 0 else 1.0
-    turned = (xy - from_center) @ (left @ right) * scale + to_center
-    return np.asarray(turned, dtype=np.float32)
-
-
-def in_square(xy: NDArray[np.floating[Any]]) -> Positions:
-    """Shift and scale positions into the unit square, both directions alike.
-
-    Examples
-    --------
-    >>> in_square(np.array([[5.0, 1.0], [7.0, 1.0]]))
-    array([[0.02, 0.5 ],
-           [0.98, 0.5 ]], dtype=float32)
-    """
-    if not len(xy) or np.isnan(xy).all():
-        return np.asarray(xy, dtype=np.float32)
-    low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
-    extent = float((high - low).max())
-    scale = (1 - 2 * _MARGIN) / extent if extent > 0 else 0.0
-    return np.asarray(0.5 + (xy - (low + high) / 2) * scale, dtype=np.float32)
+def _is_finite(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell which rows hold no NaN and no infinity."""
+    return np.asarray(np.isfinite(embeddings.sum(axis=1, dtype=np.float64)))
 
 
 def _clean(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Tell which embeddings are finite, and give those as unit rows."""
-    is_finite = np.isfinite(embeddings.sum(axis=1, dtype=np.float64))
+    is_finite = _is_finite(embeddings)
     return is_finite, normalize_rows(embeddings[is_finite])
 
 

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "errors",
     "settings clip columns handshake migrations stopwatch",
-    "audio audit spectrogram uncertainty calibration coverage greedy knn features label_config "
-    "label_studio sheet",
+    "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
+    "label_config label_studio sheet",
     "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
     "neighbors",
     "classifier strategies prior hear evaluation labeled where mapmaker gather",

@@ -1,5 +1,6 @@
 """What a clip sounds and looks like: whole, in parts, small, and never what is no clip."""
 
+import copy
 import io
 import struct
 import time
@@ -12,7 +13,7 @@ from PIL import Image
 from ml_backend.label_config import label_config_xml
 from ml_backend.spectrogram import MAGMA, render_spectrogram
 from ml_backend.thumbnail import shrink
-from ml_backend.web import media
+from ml_backend.web import create_app, media
 from ml_backend.web.media import audio_type
 from ml_backend.web.shelf import Shelf
 from tests.fake_label_studio import TOKEN
@@ -315,6 +316,18 @@ def test_a_thumbnail_is_small_kept_and_not_sent_twice(folder, local, look):
     answer = get("thumbnail", If_None_Match=first.headers["ETag"])
     assert (answer.status_code, answer.data) == (304, b"")
     assert "private" in answer.headers["Cache-Control"]
+
+
+def test_a_thumbnail_that_the_browser_has_is_not_made_again(place, folder, local, look):
+    write(folder / "a.wav", noise(0.5))
+    first = look(audio=f"{local}a.wav")("thumbnail")
+    (folder / "a.wav").unlink()
+    place_again = copy.copy(place)
+    place_again.app = create_app(place.settings, place.studio.client())  # it has made nothing yet
+    client = place_again.browser(TOKEN)
+    assert client.get(first.request.path).status_code == 404
+    known = {"If-None-Match": first.headers["ETag"]}
+    assert client.get(first.request.path, headers=known).status_code == 304
 
 
 def test_a_thumbnail_shows_what_the_spectrogram_shows():

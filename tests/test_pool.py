@@ -110,6 +110,15 @@ def test_a_project_that_no_round_has_read_is_empty(tmp_path):
     assert told["revision"] == project.get("revision").json["revision"]
 
 
+def test_a_project_whose_tasks_were_all_deleted_is_empty(tmp_path):
+    project = seen(tmp_path, n=3)
+    assert frame(project)[0]["n"] == 3
+    project.studio.tasks.clear()
+    project.follow()
+    told, columns = frame(project)
+    assert (told["n"], columns["x"]) == (0, [])
+
+
 def test_clips_heard_later_are_nowhere_until_they_are_placed(tmp_path):
     project = seen(tmp_path, n=6, is_embedded=False)
     project.store.clips.add_embeddings(

@@ -7,13 +7,12 @@ import pytest
 from ml_backend.coverage import normalize_rows
 from ml_backend.knn import nearest_neighbors
 from ml_backend.mapmaker import BEFORE, EMBEDDINGS, POSITIONS, PROGRESS
+from ml_backend.picture import align, in_square
 from ml_backend.similarity_map import (
     DEFAULT,
     FEWEST,
     LOCALITIES,
-    align,
     fit_map,
-    in_square,
     place_clips,
     sketch_map,
 )

@@ -13,6 +13,7 @@ from ml_backend.similarity_map import DEFAULT, LOCALITIES, PCA
 from ml_backend.store import Store
 from ml_backend.web.answers import NOT_READ, packed_answer, wait
 from ml_backend.web.packed import PackedColumn, category, fraction, number, pack
+from ml_backend.web.shown import places
 from ml_backend.web.snapshots import NAMES_SHOWN, Snapshot, Snapshots, embedder_at_work
 from ml_backend.web.sounds import WORD, Sounds
 from ml_backend.web.workshop import Pending
@@ -107,10 +108,9 @@ def _positions(
     xy = np.full((len(snapshot.task_ids), 2), np.nan)
     kept = store.maps.read(snapshot.project_id, snapshot.embedder_id, shown)
     if kept is not None:
-        task_ids, places = kept
-        rows = np.minimum(np.searchsorted(snapshot.task_ids, task_ids), len(xy) - 1)
-        is_mine = snapshot.task_ids[rows] == task_ids
-        xy[rows[is_mine]] = places[is_mine]
+        task_ids, positions = kept
+        rows = places(task_ids, snapshot.task_ids)
+        xy[rows[rows >= 0]] = positions[rows >= 0]
     return described, xy[:, 0], xy[:, 1]
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Unfinished
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +20,12 @@ from ml_backend.clip import TaskLabels
 from ml_backend.judged import Judged
 from ml_backend.store import Store
 from ml_backend.store.maps import MapStanding
-from ml_backend.web.packed import PackedColumn, category, fraction
+from ml_backend.web.packed import PackedColumn, category
+from ml_backend.web.shown import id_column, judged_columns, label_columns, places
 from ml_backend.web.workshop import PATIENCE_S
 
 _N_HELD = 4
 _PACKED_BYTES = 64 * 2**20
-NONE_OF_THEM = "none of them"
 NAMES_SHOWN = 5_000
 """With more recordings than that, the frame leaves their names out."""
 
@@ -171,7 +170,7 @@ def make_snapshot(
         sheet = store.sheets.read(project_id, ["task_id", "recording"])
         task_ids = sheet["task_id"].values if sheet else np.empty(0, dtype=np.int64)
         kinds = store.sheets.kinds(project_id)
-        columns = {"task_id": _ids(task_ids)}
+        columns = {"task_id": id_column(task_ids)}
         if "recording" in sheet:
             recording = sheet["recording"]
             columns["recording"] = category("recording", recording.values, recording.names)
@@ -184,9 +183,9 @@ def make_snapshot(
     kept = store.judgments.read(project_id)
     judged = Judged.from_arrays(kept[1]) if kept else None
     has_classifier = judged is not None and judged.probabilities is not None
-    judged_rows = _places(task_ids, judged.task_ids if judged else np.empty(0, dtype=np.int64))
-    columns |= _label_columns(task_ids, labels, stamps.class_names)
-    columns |= _judged_columns(judged, judged_rows, stamps.class_names)
+    judged_rows = places(task_ids, judged.task_ids if judged else np.empty(0, dtype=np.int64))
+    columns |= label_columns(task_ids, labels, stamps.class_names)
+    columns |= judged_columns(judged, judged_rows, stamps.class_names)
     return Snapshot(
         project_id,
         stamps,
@@ -201,93 +200,3 @@ def make_snapshot(
         labels,
         judged_rows,
     )
-
-
-def _ids(task_ids: NDArray[np.int64]) -> PackedColumn:
-    is_small = task_ids.max(initial=0) < 2**31
-    return PackedColumn("task_id", "number", task_ids.astype(np.int32 if is_small else np.float64))
-
-
-def _places(wanted: NDArray[np.int64], held: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Find where each of some ascending numbers stands among others; -1 where it does not."""
-    if not len(held):
-        return np.full(len(wanted), -1, dtype=np.int64)
-    found = np.minimum(np.searchsorted(held, wanted), len(held) - 1)
-    return np.where(held[found] == wanted, found, -1)
-
-
-def _label_columns(
-    task_ids: NDArray[np.int64], labels: dict[int, TaskLabels], class_names: tuple[str, ...]
-) -> dict[str, PackedColumn]:
-    names = list(class_names)
-    code_of: dict[str, int] = {name: code for code, name in enumerate(names)}
-    codes = np.full(len(task_ids), -1, dtype=np.int32)
-    skipped = np.zeros(len(task_ids), dtype=np.uint8)
-    rows = _places(np.array(list(labels), dtype=np.int64), task_ids)
-    for row, one in zip(rows.tolist(), labels.values(), strict=True):
-        if row < 0:
-            continue
-        skipped[row] = one.is_skipped
-        if one.labels is not None:
-            name = joined(one.labels, class_names)
-            if name not in code_of:
-                code_of[name] = len(names)
-                names.append(name)
-            codes[row] = code_of[name]
-    return {
-        "label": category("label", codes, names),
-        "skipped": PackedColumn("skipped", "boolean", skipped),
-    }
-
-
-def joined(labels: frozenset[str], class_names: tuple[str, ...]) -> str:
-    """Write several labels of a clip as one, in the order of the classes."""
-    if not labels:
-        return NONE_OF_THEM
-    place_of = {name: place for place, name in enumerate(class_names)}
-    return ", ".join(sorted(labels, key=lambda name: (place_of.get(name, len(place_of)), name)))
-
-
-def _judged_columns(
-    judged: Judged | None, rows: NDArray[np.int64], class_names: tuple[str, ...]
-) -> dict[str, PackedColumn]:
-    def lined_up(values: NDArray[Any] | None) -> NDArray[np.float64]:
-        if values is None or not len(values):
-            return np.full(len(rows), np.nan)
-        return np.where(rows < 0, np.nan, values[rows])
-
-    rank = np.zeros(len(rows)) if judged is None else np.nan_to_num(lined_up(judged.rank))
-    is_ranked = rank > 0
-    ranks = np.where(is_ranked, rank, 2**32 - 1).astype(np.uint32)
-    columns = [
-        _predicted(judged, rows, class_names),
-        fraction("entropy", lined_up(judged.entropy if judged else None)),
-        fraction("disagreement", lined_up(judged.disagreement if judged else None)),
-        fraction("coverage", lined_up(judged.coverage if judged else None), 2.0),
-        PackedColumn("rank", "number", ranks),
-    ]
-    return {column.name: column for column in columns}
-
-
-def _predicted(
-    judged: Judged | None, rows: NDArray[np.int64], class_names: tuple[str, ...]
-) -> PackedColumn:
-    chosen = judged.predicted() if judged else None
-    if judged is None or chosen is None:
-        return category("predicted", np.full(len(rows), -1), class_names)
-    names = list(judged.class_names)
-    if judged.multi_label:
-        sets, places = np.unique(chosen, axis=0, return_inverse=True)
-        code_of = {name: code for code, name in enumerate(names)}
-        codes_of_sets = []
-        for one in sets:
-            of_clip = np.array(judged.class_names)[one].tolist()
-            name = joined(frozenset(of_clip), judged.class_names)
-            if name not in code_of:
-                code_of[name] = len(names)
-                names.append(name)
-            codes_of_sets.append(code_of[name])
-        codes = np.array(codes_of_sets, dtype=np.int64)[places.ravel()]
-    else:
-        codes = chosen.argmax(axis=1)
-    return category("predicted", np.where(rows < 0, -1, codes[rows]), names)

@@ -1,5 +1,7 @@
 // The overlay that lists the keys: `?` opens it.
 
+import { make } from "./elements.js";
+
 const KEYS = [
   ["The map", [
     ["V / L / B", "hand, lasso, box"],
@@ -26,33 +28,13 @@ const KEYS = [
 
 /** Build the dialog; answers with what opens it. */
 export function mountHelp(button) {
-  const dialog = document.createElement("dialog");
-  dialog.className = "help";
-  dialog.setAttribute("aria-labelledby", "help-title");
-  const title = document.createElement("h1");
-  title.id = "help-title";
-  title.textContent = "Keys";
-  dialog.append(title);
-  for (const [heading, rows] of KEYS) {
-    const section = document.createElement("h2");
-    section.textContent = heading;
-    const list = document.createElement("dl");
-    for (const [keys, meaning] of rows) {
-      const term = document.createElement("dt");
-      const key = document.createElement("kbd");
-      key.textContent = keys;
-      term.append(key);
-      const said = document.createElement("dd");
-      said.textContent = meaning;
-      list.append(term, said);
-    }
-    dialog.append(section, list);
-  }
-  const close = document.createElement("button");
-  close.type = "button";
-  close.textContent = "Close";
-  close.addEventListener("click", () => dialog.close());
-  dialog.append(close);
+  const sections = KEYS.flatMap(([heading, rows]) => [
+    make("h2", {}, heading),
+    make("dl", {}, ...rows.flatMap(([keys, meaning]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, meaning)])),
+  ]);
+  const close = make("button", { type: "button", click: () => dialog.close() }, "Close");
+  const title = make("h1", { id: "help-title" }, "Keys");
+  const dialog = make("dialog", { class: "help", "aria-labelledby": "help-title" }, title, ...sections, close);
   document.body.append(dialog);
   const open = () => dialog.open || dialog.showModal();
   button.addEventListener("click", open);

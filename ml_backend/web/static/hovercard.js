@@ -1,5 +1,6 @@
 // The card beside the pointer: what the clip is called, how it looks, what is known of it.
 
+import { make } from "./elements.js";
 import { textAt } from "./packed.js";
 import { pool } from "./pool.js";
 import { address, getJson } from "./server.js";
@@ -10,15 +11,10 @@ const OFFSET_PX = 16;
 
 export function makeHoverCard(container) {
   const names = new Map(); // task → promise of its display name
-  const card = document.createElement("div");
-  card.className = "hover-card";
-  card.hidden = true;
-  const picture = new Image();
-  picture.alt = "";
-  const name = document.createElement("strong");
-  const facts = document.createElement("div");
-  facts.className = "facts";
-  card.append(picture, name, facts);
+  const picture = make("img", { alt: "" });
+  const name = make("strong");
+  const facts = make("div");
+  const card = make("div", { class: "hover-card", hidden: true }, picture, name, facts);
   container.append(card);
   let shown = null;
   let timer = null;
@@ -36,14 +32,8 @@ export function makeHoverCard(container) {
     clearTimeout(timer);
     name.textContent = `Clip ${taskId}`;
     picture.hidden = true;
-    facts.replaceChildren(...describe(row).map(([title, value]) => {
-      const line = document.createElement("div");
-      const what = document.createElement("span");
-      what.className = "faint";
-      what.textContent = `${title} `;
-      line.append(what, value);
-      return line;
-    }));
+    const line = ([title, value]) => make("div", {}, make("span", { class: "faint" }, `${title} `), value);
+    facts.replaceChildren(...describe(row).map(line));
     timer = setTimeout(async () => {
       picture.src = address(`clips/${taskId}/thumbnail`);
       picture.onload = () => (picture.hidden = shown !== taskId);

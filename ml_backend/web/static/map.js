@@ -2,6 +2,7 @@
 
 import { paint } from "./coloring.js";
 import { defaultColor, makeColorBox, titleOf } from "./colorby.js";
+import { make, makeSvg } from "./elements.js";
 import { inPolygon, NOWHERE } from "./geometry.js";
 import { attachGestures } from "./gestures.js";
 import { makeHoverCard } from "./hovercard.js";
@@ -13,6 +14,10 @@ import { pool } from "./pool.js";
 import { makeSoundSearch, makeWordBox } from "./search.js";
 import { state } from "./state.js";
 import { makeToolbar } from "./toolbar.js";
+
+const ABOUT =
+  "Map of all clips: similar ones lie close. Arrows move it, plus and minus zoom, Enter chooses the clip in the middle";
+const NOTHING = "Nothing to see yet: clips appear here once they have been heard.";
 
 /** Fill `element` with the map; `tell(sentence)` reaches the visitor. Answers with its keys. */
 export function mountMap(element, tell) {
@@ -86,7 +91,10 @@ export function mountMap(element, tell) {
   });
   const colorBox = makeColorBox(() => pool.frame, (name) => state.set({ color: name }));
   const sound = makeSoundSearch(stage, tell);
-  bar.append(field("Color by", colorBox.element), makeWordBox().element, sound.button, sound.picker, grow(), makeLocalitySlider(tell));
+  bar.append(
+    field("Color by", colorBox.element), makeWordBox().element, sound.button, sound.picker,
+    make("span", { class: "grow" }), makeLocalitySlider(tell),
+  );
   stage.append(tools.element, makeProgressLine());
 
   attachGestures(mapView, lasso, {
@@ -114,48 +122,17 @@ export function mountMap(element, tell) {
 }
 
 function build(element) {
-  element.replaceChildren();
-  const bar = document.createElement("div");
-  bar.className = "map-bar";
-  const stage = document.createElement("div");
-  stage.className = "map-stage";
-  const canvas = document.createElement("canvas");
-  canvas.tabIndex = 0;
-  canvas.setAttribute("role", "application");
-  canvas.setAttribute("aria-label", "Map of all clips: similar ones lie close. Arrows move, plus and minus zoom, Enter chooses the clip in the middle");
-  const overlay = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  overlay.setAttribute("class", "lasso");
-  overlay.setAttribute("aria-hidden", "true");
-  const lasso = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
-  overlay.append(lasso);
-  const legend = document.createElement("div");
-  legend.className = "legend";
-  legend.setAttribute("role", "group");
-  legend.setAttribute("aria-label", "Legend");
-  const empty = document.createElement("p");
-  empty.className = "map-empty faint";
-  empty.textContent = "Nothing to see yet: clips appear here once they have been heard.";
-  stage.append(canvas, overlay, empty);
-  const body = document.createElement("div");
-  body.className = "map-body";
-  body.append(stage, legend);
-  element.append(bar, body);
+  const canvas = make("canvas", { tabindex: 0, role: "application", "aria-label": ABOUT });
+  const lasso = makeSvg("polygon");
+  const overlay = makeSvg("svg", { class: "lasso", "aria-hidden": "true" }, lasso);
+  const empty = make("p", { class: "map-empty faint", hidden: true }, NOTHING);
+  const stage = make("div", { class: "map-stage" }, canvas, overlay, empty);
+  const legend = make("div", { class: "legend", role: "group", "aria-label": "Legend" });
+  const bar = make("div", { class: "map-bar" });
+  element.replaceChildren(bar, make("div", { class: "map-body" }, stage, legend));
   return { stage, canvas, lasso, legend, bar, empty };
 }
 
-function field(title, content) {
-  const label = document.createElement("div");
-  label.className = "map-field";
-  const words = document.createElement("span");
-  words.className = "faint";
-  words.textContent = title;
-  words.setAttribute("aria-hidden", "true"); // the box says it itself
-  label.append(words, content);
-  return label;
-}
-
-function grow() {
-  const space = document.createElement("span");
-  space.className = "grow";
-  return space;
-}
+// The box says its title itself.
+const field = (title, content) =>
+  make("div", { class: "map-field" }, make("span", { class: "faint", "aria-hidden": "true" }, title), content);

@@ -1,6 +1,7 @@
 // Search by sound: drop a recording on the map, or type a word that the embedder knows.
 
 import { makeCombobox } from "./combobox.js";
+import { make } from "./elements.js";
 import { pool } from "./pool.js";
 import { getJson, sendForPacked } from "./server.js";
 import { state } from "./state.js";
@@ -23,19 +24,11 @@ export function makeWordBox() {
 
 /** Let recordings be dropped on `element`, or chosen with the button this answers with. */
 export function makeSoundSearch(element, tell) {
-  const veil = document.createElement("div");
-  veil.className = "drop-veil";
-  veil.hidden = true;
-  veil.textContent = "Drop a recording to find what sounds like it";
+  const veil = make("div", { class: "drop-veil", hidden: true }, "Drop a recording to find what sounds like it");
   element.append(veil);
-
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = "Find by sound…";
-  button.title = "Choose a recording, or drop one on the map: its neighbors light up";
-  const picker = document.createElement("input");
-  Object.assign(picker, { type: "file", accept: "audio/*,.flac,.wav,.ogg,.mp3,.m4a", hidden: true });
-  button.addEventListener("click", () => picker.click());
+  const picker = make("input", { type: "file", accept: "audio/*,.flac,.wav,.ogg,.mp3,.m4a", hidden: true });
+  const title = "Choose a recording, or drop one on the map: its neighbors light up";
+  const button = make("button", { type: "button", title, click: () => picker.click() }, "Find by sound…");
   picker.addEventListener("change", () => {
     if (picker.files[0]) search(picker.files[0]);
     picker.value = "";

@@ -1,5 +1,7 @@
 // The buttons on the map: what dragging does, zoom, whole map, selection; and their keys.
 
+import { make, makeSvg } from "./elements.js";
+
 const PATHS = {
   pan: "M8 2v12M2 8h12M8 2 6 4M8 2l2 2M8 14l-2-2M8 14l2-2M2 8l2-2M2 8l2 2M14 8l-2-2M14 8l-2 2",
   lasso: "M8 3c3.5 0 6 1.6 6 3.600S11.5 10.2 8 10.2 2 8.6 2 6.6 4.5 3 8 3ZM5 10c-1 .8-1 2 0 2.400s1.5 1 .8 2",
@@ -18,11 +20,8 @@ const ZOOM_STEP = 1.6;
 
 /** Build the toolbar; `tool()` tells what dragging does now. */
 export function makeToolbar({ mapView, rowsOfSelection }) {
-  const element = document.createElement("div");
-  element.className = "map-tools";
-  element.setAttribute("role", "toolbar");
-  element.setAttribute("aria-label", "Map tools");
-  element.setAttribute("aria-orientation", "vertical");
+  const said = { role: "toolbar", "aria-label": "Map tools", "aria-orientation": "vertical" };
+  const element = make("div", { class: "map-tools", ...said });
   let current = "pan";
   const toggles = new Map();
 
@@ -32,18 +31,14 @@ export function makeToolbar({ mapView, rowsOfSelection }) {
     mapView.canvas.dataset.tool = tool;
   };
   const add = (icon, title, act) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.title = title;
-    button.setAttribute("aria-label", title);
-    button.append(draw(PATHS[icon]));
-    button.addEventListener("click", act);
+    const picture = makeSvg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, makeSvg("path", { d: PATHS[icon] }));
+    const button = make("button", { type: "button", title, "aria-label": title, click: act }, picture);
     element.append(button);
     return button;
   };
 
   for (const [tool, title] of TOOLS) toggles.set(tool, add(tool, title, () => choose(tool)));
-  element.append(document.createElement("hr"));
+  element.append(make("hr"));
   const zoomIn = () => mapView.zoom(ZOOM_STEP);
   const zoomOut = () => mapView.zoom(1 / ZOOM_STEP);
   const near = () => mapView.showRows(rowsOfSelection());
@@ -58,14 +53,4 @@ export function makeToolbar({ mapView, rowsOfSelection }) {
     "+": zoomIn, "=": zoomIn, "-": zoomOut, f: () => mapView.showAll(), z: near,
   };
   return { element, tool: () => current, keys };
-}
-
-function draw(path) {
-  const icon = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  icon.setAttribute("viewBox", "0 0 16 16");
-  icon.setAttribute("aria-hidden", "true");
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  line.setAttribute("d", path);
-  icon.append(line);
-  return icon;
 }
