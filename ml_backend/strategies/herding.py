@@ -87,10 +87,15 @@ def herd(
     column[candidates] = np.arange(len(candidates))
     is_alone = weights is not None and len(drawn) < len(pool)
     own = weight / np.float32(max(len(pool), 1))
+    reached = covered[drawn]  # (n_references,), with what is picked
+    n_reached = 0
 
     def score(rows: NDArray[np.int64], picked: list[int]) -> NDArray[np.float64]:
-        by_picked = kernel[column[picked]].max(axis=0, initial=0.0)  # (n_references,)
-        gained = _gain(kernel[column[rows]], np.maximum(covered[drawn], by_picked), mass)
+        nonlocal n_reached
+        by_picked = kernel[column[picked[n_reached:]]].max(axis=0, initial=0.0)
+        np.maximum(reached, by_picked, out=reached)
+        n_reached = len(picked)
+        gained = _gain(kernel[column[rows]], reached, mass)
         if not is_alone:
             return gained
         near = _kernel(
