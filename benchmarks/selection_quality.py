@@ -81,7 +81,7 @@ def main() -> None:
                     prior_of=prior_of,
                 )
                 plan = Plan(20, 20, max(CHECKPOINTS), arguments.runs, 0)
-                runs = simulate(trial, plan, [strategy], [strategy])
+                runs = simulate(trial, plan, [strategy])
                 curves += runs
                 at_60 = [row["balanced_accuracy"] for row in runs if row["n_labels"] == 60]
                 spreads.append(np.std(at_60))

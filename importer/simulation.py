@@ -39,7 +39,10 @@ def simulate(
     ] = None,
     initial_strategy: Annotated[
         list[str] | None,
-        typer.Option(help="Picks the first labels: default or random; may be given again."),
+        typer.Option(
+            help="Picks the first labels (default, random, ...); may be given again. "
+            "Without it every strategy picks its own."
+        ),
     ] = None,
     embedder: Annotated[str, typer.Option(help="mn04, mn10, mn20, mn40 or melstats.")] = "",
     weights: Annotated[Path | None, typer.Option(help="File or folder of weights.")] = None,
@@ -86,7 +89,7 @@ def simulate(
             audit_share=settings.audit_share,
         )
         strategies = [get_strategy(name) for name in strategy or (settings.strategy, "random")]
-        firsts = [get_strategy(name) for name in initial_strategy or (settings.strategy,)]
+        firsts = [get_strategy(name) for name in initial_strategy or ()]
         clips = read_labeled_table(
             table,
             label_column=label_column,

@@ -4,26 +4,12 @@ What is read is laid out by ``features.py``, measured on the *whole* set of clip
 of labels does not bend the scale. Classes are balanced: the probabilities are those of a world in
 which every class is equally frequent, because what was asked about is no sample of what there is.
 
-Calibration is temperature scaling [1]_: logits are divided by one number T. It is fitted on logits
-that are out of fold, where no recording is both learned from and scored. So that it neither needs
-many labels nor claims more than they can show:
-
-- targets are smoothed by Platt's rule [2]_: of a class labeled in n recordings the target is
-  ``(n + 1) / (n + 2)`` instead of 1 (2/3 for the first one), the rest is shared by the others;
-- ``log(T / s)``, s being the root mean square of the centered logits, has a normal prior around 0
-  with standard deviation 1: weak beside a dozen labels, it makes of a first pair 0.8. Around 1
-  (2/3) the log-loss on unseen recordings was higher, and the labels chosen were worth less.
-
-A class that would be unknown in a fold's training part is not held out but scored as fitted.
+Calibration (``calibration.py``) reads logits that are out of fold, where no recording is both
+learned from and scored. A class that would be unknown in a fold's training part is not held out
+but scored as fitted.
 
 A class nobody has chosen yet cannot be learned. It gets Laplace's share ``1 / (n + K)`` of n labels
 and K classes; a yes-or-no head with one answer only says ``(yes + 1) / (n + 2)``.
-
-References
-----------
-.. [1] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural Networks",
-   ICML 2017.
-.. [2] J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_backend.calibration import fit_temperature, log_softmax
 from ml_backend.coverage import check_finite_rows, normalize_rows
 from ml_backend.features import Layout
 
@@ -40,7 +27,6 @@ from ml_backend.features import Layout
 # alike up to 60 labels, beyond that weaker penalties learn the recordings.
 _C = 0.1
 _N_FOLDS = 5
-_LOG_TEMPERATURE_BOUNDS = (-5.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -115,7 +101,7 @@ class Classifier:
             probabilities[:, is_learned] = _sigmoid(logits[:, is_learned])
         else:
             share = 1.0 - self.constants[~is_learned].sum()
-            probabilities[:, is_learned] = share * np.exp(_log_softmax(logits[:, is_learned]))
+            probabilities[:, is_learned] = share * np.exp(log_softmax(logits[:, is_learned]))
         return probabilities
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -272,7 +258,7 @@ def _fit_calibrated(
             if held_out.any():
                 part = _fit(small[~held_out], answers[~held_out])
                 logits[held_out] = small[held_out] @ part[0].T + part[1]
-        temperature = _temperature(logits, answers, groups)
+        temperature = fit_temperature(logits, answers)
     if rotation is not None:
         weights = weights @ rotation
     return weights / temperature, biases / temperature
@@ -312,33 +298,6 @@ def _folds(answers: NDArray[np.int64], groups: NDArray[np.int64], seed: int) -> 
 
 def _held_out(answers: NDArray[np.int64], is_fold: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return is_fold & np.isin(answers, answers[~is_fold])
-
-
-def _temperature(
-    logits: NDArray[np.float64], answers: NDArray[np.int64], groups: NDArray[np.int64]
-) -> float:
-    from scipy.optimize import minimize_scalar
-
-    n_seen = logits.shape[1]
-    n_recordings = np.array([len(np.unique(groups[answers == one])) for one in range(n_seen)])
-    targets = np.repeat(1.0 / (n_recordings + 2.0) / (n_seen - 1), n_seen).reshape(n_seen, n_seen)
-    targets[np.diag_indices(n_seen)] = (n_recordings + 1.0) / (n_recordings + 2.0)
-    balance = len(answers) / (n_seen * np.bincount(answers))  # (n_seen,)
-    centered = logits - logits.mean(axis=1, keepdims=True)
-    size = max(float(np.sqrt((centered**2).mean())), 1e-12)
-
-    def loss(log_temperature: float) -> float:
-        log_p = _log_softmax(centered / (size * np.exp(log_temperature)))
-        misfit = -(balance[answers] * (targets[answers] * log_p).sum(axis=1)).sum()
-        return float(misfit + log_temperature**2 / 2)
-
-    best = minimize_scalar(loss, bounds=_LOG_TEMPERATURE_BOUNDS, method="bounded")
-    return size * float(np.exp(best.x))
-
-
-def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ Label Studio's wrapper of one clip; a clip's *key* names its sound, whatever pro
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _CONTENT_HASH = re.compile(r"[0-9a-f]{32}")
@@ -18,12 +18,14 @@ class Task:
     """One clip as a project of Label Studio holds it.
 
     ``recording_id`` is None where the project does not say which recording a clip is from.
+    ``data`` is what else the task says of its clip (``told``), None where that was not read.
     """
 
     task_id: int
     clip_key: str
     audio: str
     recording_id: str | None = None
+    data: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,16 @@ def clip_key(data: Mapping[str, Any], audio: str) -> str:
     if isinstance(written, str) and _CONTENT_HASH.fullmatch(written):
         return written
     return f"address-{content_hash(audio.encode())}"
+
+
+def told(data: Mapping[str, Any], audio_field: str) -> dict[str, Any]:
+    """Give what a task says of its clip: without its sound, and without ``meta``.
+
+    That is the same again, as annotators see it.
+
+    Examples
+    --------
+    >>> told({"audio": "/a.wav", "salience": 1, "meta": {"salience": 1}}, "audio")
+    {'salience': 1}
+    """
+    return {name: value for name, value in data.items() if name not in {audio_field, "meta"}}

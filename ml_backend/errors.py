@@ -8,6 +8,7 @@
     ├── WeightsError           an embedder's weights are missing or damaged
     ├── StoreError             what Earmark remembers cannot be opened
     ├── RequestError           a client sent something unusable
+    │   └── ExpressionError               a filter cannot be read, or does not fit the columns
     ├── StudioError            the embedded Label Studio did not start
     └── LabelStudioError       Label Studio refused or failed
         ├── LabelStudioUnreachableError   it does not answer, or not in time
@@ -48,6 +49,10 @@ class StoreError(EarmarkError):
 
 class RequestError(EarmarkError):
     """A client sent something unusable."""
+
+
+class ExpressionError(RequestError):
+    """A filter cannot be read, or does not fit the columns."""
 
 
 class StudioError(EarmarkError):

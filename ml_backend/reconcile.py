@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ml_backend.annotation import read_annotations
 from ml_backend.classifier import Classifier
-from ml_backend.clip import Task, TaskLabels, clip_key
+from ml_backend.clip import Task, TaskLabels, clip_key, told
 from ml_backend.embedded import EmbeddedClips, embedded_clips
 from ml_backend.errors import LabelStudioError, LabelStudioNotFoundError
 from ml_backend.gauge import Gauge
@@ -296,6 +296,7 @@ def _task(task_id: int, data: dict[str, Any], audio_field: str) -> Task:
         clip_key(data, address),
         address,
         None if recording is None else str(recording),
+        told(data, audio_field),
     )
 
 

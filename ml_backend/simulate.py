@@ -50,10 +50,12 @@ def simulate(
     trial: Trial,
     plan: Plan,
     strategies: Sequence[QueryStrategy],
-    initial_strategies: Sequence[QueryStrategy],
+    initial_strategies: Sequence[QueryStrategy] = (),
     on_progress: Callable[[int, int], None] = lambda n_done, n_total: None,
 ) -> list[dict[str, Any]]:
     """Play every run of every strategy, and give the figures after each round.
+
+    Without ``initial_strategies`` each strategy chooses its own first labels, as it would live.
 
     Returns
     -------
@@ -80,35 +82,38 @@ def simulate(
         )
     # Every run ends where the smallest pool ends, so that each mean is over the same runs.
     n_labels = min(plan.n_labels, smallest)
-    n_curves = plan.n_runs * len(strategies) * len(initial_strategies)
+    pairs = [(initial, one) for initial in initial_strategies for one in strategies]
+    pairs = pairs or [(one, one) for one in strategies]
+    n_curves = plan.n_runs * len(pairs)
     rows: list[dict[str, Any]] = []
     n_done = 0
     for run, (pool, test) in enumerate(splits):
         seed = plan.seed + run
         annotator = Annotator(trial, pool, seed, plan.audit_share)
-        for initial in initial_strategies:
-            first = annotator.answer([], initial, plan.n_initial, plan.step)
-            for strategy in strategies:
-                labels = first
-                while True:
-                    learned = annotator.learn(labels, strategy)
-                    rows.append(
-                        {
-                            "strategy": strategy.name,
-                            "initial_strategy": initial.name,
-                            "run": run,
-                            "seed": seed,
-                            "n_labels": len(labels),
-                            "per_class": _count(trial, labels),
-                            **_measure(trial, learned, test),
-                        }
-                    )
-                    n_more = min(plan.step, n_labels - len(labels))
-                    if not n_more:
-                        break
-                    labels = labels + annotator.answers_to(learned.order[:n_more])
-                n_done += 1
-                on_progress(n_done, n_curves)
+        first: dict[str, list[TaskLabels]] = {}
+        for initial, strategy in pairs:
+            if initial.name not in first:
+                first[initial.name] = annotator.answer([], initial, plan.n_initial, plan.step)
+            labels = first[initial.name]
+            while True:
+                learned = annotator.learn(labels, strategy)
+                rows.append(
+                    {
+                        "strategy": strategy.name,
+                        "initial_strategy": initial.name,
+                        "run": run,
+                        "seed": seed,
+                        "n_labels": len(labels),
+                        "per_class": _count(trial, labels),
+                        **_measure(trial, learned, test),
+                    }
+                )
+                n_more = min(plan.step, n_labels - len(labels))
+                if not n_more:
+                    break
+                labels = labels + annotator.answers_to(learned.order[:n_more])
+            n_done += 1
+            on_progress(n_done, n_curves)
     return rows
 
 

@@ -19,7 +19,7 @@ from ml_backend.labeled import LabeledSet, part_answers
 from ml_backend.query_strategy import Pool, QueryStrategy
 
 _SEED = 0
-_METHOD = "unit rows, prior"
+_METHOD = "unit rows, prior, sharp"
 """What is learned from the same state when this changes is another version."""
 
 

@@ -96,17 +96,21 @@ def test_two_labels_are_no_reason_for_certainty():
     classifier = fit(embeddings, one_hot([0, 1], 2))
     at_the_labels = classifier.probabilities(embeddings.astype(np.float32))
     assert at_the_labels.argmax(axis=1).tolist() == [0, 1]
-    assert 0.7 < at_the_labels[0, 0] < 0.81
+    assert 0.7 < at_the_labels[0, 0] < 0.9
 
 
-@pytest.mark.parametrize(("n_each", "target"), [(3, 4 / 5), (8, 9 / 10), (20, 21 / 22)])
-def test_sounds_told_apart_without_fail_are_believed_as_far_as_their_number_shows(n_each, target):
-    answers = np.arange(2 * n_each) % 2
-    rng = np.random.default_rng(0)
-    embeddings = 20 * np.eye(2, DIM)[answers] + 0.1 * rng.normal(size=(2 * n_each, DIM))
+def test_sounds_told_apart_without_fail_are_believed_the_more_the_more_there_are_of_them():
     unseen = 20 * np.eye(2, DIM, dtype=np.float32)
-    found = fit(embeddings, one_hot(answers, 2)).probabilities(unseen)
-    assert found[0, 0] == pytest.approx(target, abs=0.08)
+    believed = []
+    for n_each in (1, 2, 3, 8, 20):
+        answers = np.arange(2 * n_each) % 2
+        rng = np.random.default_rng(0)
+        embeddings = 20 * np.eye(2, DIM)[answers] + 0.1 * rng.normal(size=(2 * n_each, DIM))
+        found = fit(embeddings, one_hot(answers, 2)).probabilities(unseen)
+        believed.append(found[0, 0])
+    assert believed == sorted(believed)
+    assert believed[0] < 0.9
+    assert believed[-1] < 0.999
 
 
 def test_more_labels_make_more_certain():
@@ -121,19 +125,20 @@ def test_more_labels_make_more_certain():
     assert certainty == sorted(certainty)
 
 
-def test_what_only_recognizes_recordings_is_not_believed():
+def test_what_only_recognizes_recordings_is_not_believed_of_other_recordings():
     rng = np.random.default_rng(0)
     recordings = np.repeat(np.arange(20), 10)
-    voices = rng.normal(size=(20, 64))[recordings]
-    embeddings = voices + 0.1 * rng.normal(size=(200, 64))
+    voices, others = rng.normal(size=(2, 20, 64))
+    embeddings = voices[recordings] + 0.1 * rng.normal(size=(200, 64))
+    unheard = (others[recordings] + 0.1 * rng.normal(size=(200, 64))).astype(np.float32)
     labels = one_hot(rng.permutation(20)[recordings] % 2, 2)
     believed = [
-        fit(embeddings, labels, groups=groups).probabilities(embeddings.astype(np.float32))
+        fit(embeddings, labels, groups=groups).probabilities(unheard)
         for groups in (None, recordings)
     ]
     naive, honest = (rows.max(axis=1).mean() for rows in believed)
-    assert naive > 0.9
-    assert honest < 0.75
+    assert naive > 0.85
+    assert honest < 0.7
 
 
 def test_no_recording_is_both_learned_from_and_scored():

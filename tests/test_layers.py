@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
     "errors",
-    "settings clip handshake migrations",
-    "audio audit spectrogram uncertainty coverage greedy features label_config label_studio",
-    "embedders store annotation prediction fetch embedded",
-    "classifier strategies prior hear evaluation labeled",
+    "settings clip columns handshake migrations",
+    "audio audit spectrogram uncertainty calibration coverage greedy features label_config label_studio",
+    "embedders store annotation prediction fetch embedded conditions",
+    "classifier strategies prior hear evaluation labeled where",
     "judge query_strategy figures",
     "training trial learning_curves",
     "publish gauge",

@@ -69,6 +69,13 @@ def test_the_same_seed_gives_the_same_figures_and_another_one_others():
     assert [row["log_loss"] for row in once] != [row["log_loss"] for row in other]
 
 
+def test_without_an_initial_strategy_each_picks_its_own_first_labels():
+    own = simulate(trial_of(), PLAN, [CHOSEN, RANDOM])
+    apart = [row for one in (CHOSEN, RANDOM) for row in simulate(trial_of(), PLAN, [one], [one])]
+    by_run = sorted(apart, key=lambda row: row["run"])
+    assert own == by_run
+
+
 def test_strategies_with_the_same_initial_one_begin_with_the_same_labels():
     curves = simulate(trial_of(), PLAN, [CHOSEN, RANDOM], [RANDOM])
     first = {

@@ -7,7 +7,9 @@ import uuid
 
 import numpy as np
 import pytest
-from sqlalchemy import create_engine, inspect
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, inspect, text
 
 from ml_backend.clip import Task, TaskLabels
 from ml_backend.errors import StoreError
@@ -41,6 +43,10 @@ def task(task_id, key="a", recording_id=None):
     return Task(task_id, key, f"/{key}.wav", recording_id)
 
 
+def told(task_id, **data):
+    return Task(task_id, "a", "/a.wav", None, data)
+
+
 def version(name, *, order=(3, 1), created_at=1.0, classifier=None):
     ranking = {"task_ids": np.array(order), "labeled_task_ids": np.array([2])}
     return Version(name, "mn04", created_at, classifier, ranking)
@@ -58,6 +64,21 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(url):
             column.name for column in table.primary_key
         ]
     engine.dispose()
+
+
+def test_a_store_of_before_is_brought_up_with_what_it_holds(url):
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", "ml_backend:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.execute(text("INSERT INTO task VALUES (1, 2, 'a', '/a.wav', 'r')"))
+    engine.dispose()
+    store = open_store(url)
+    assert store.clips.tasks(1) == [task(2, "a", "r")]
+    assert store.clips.data(1) == {}
+    store.close()
 
 
 def test_opening_twice_keeps_what_is_there(url):
@@ -187,6 +208,25 @@ def test_tasks_become_exactly_what_label_studio_has(store):
     assert not store.clips.replace_tasks(1, [task(3, "c"), task(2, "b", "r")])
     assert store.clips.replace_tasks(1, [task(2, "changed", "r"), task(3, "c")])
     assert store.clips.tasks(1)[0].clip_key == "changed"
+
+
+def test_what_a_task_says_of_its_clip_is_kept_with_its_types(store):
+    said = {"salience": 1, "level_db": -3.5, "wet": True, "place": "Café 'Ω' ☂", "note": ""}
+    assert store.clips.replace_tasks(1, [told(2, **said), told(1)])
+    assert not store.clips.replace_tasks(1, [told(1), told(2, **said)])
+    assert store.clips.data(1) == {1: {}, 2: said}
+    kept = store.clips.data(1)[2].values()
+    assert [type(value) for value in kept] == [type(value) for value in said.values()]
+    assert store.clips.replace_tasks(1, [told(1), told(2, salience=2)])
+    assert store.clips.data(1) == {1: {}, 2: {"salience": 2}}
+    assert [one.data for one in store.clips.tasks(1)] == [None, None]
+
+
+def test_tasks_from_before_data_was_kept_get_it_when_they_are_read_again(store):
+    store.clips.replace_tasks(1, [task(1, "a"), told(2, salience=1)])
+    assert store.clips.data(1) == {2: {"salience": 1}}
+    assert store.clips.replace_tasks(1, [told(1, salience=2), told(2, salience=1)])
+    assert store.clips.data(1) == {1: {"salience": 2}, 2: {"salience": 1}}
 
 
 def test_projects_do_not_see_each_others_tasks_but_share_embeddings(store):

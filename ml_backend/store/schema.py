@@ -49,6 +49,7 @@ task = Table(
     Column("clip_key", String(64), nullable=False),
     Column("audio", Text, nullable=False),
     Column("recording_id", Text),
+    Column("data", JSON(none_as_null=True)),
     Index("ix_task_clip_key", "clip_key"),
 )
 
@@ -103,6 +104,16 @@ round_ = Table(
     Column("n_pool", Integer, nullable=False),
     Column("timings_s", JSON, nullable=False),
     Column("figures", JSON(none_as_null=True)),
+)
+
+wanted = Table(
+    "wanted",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("where", Text),
+    Column("task_ids", JSON(none_as_null=True)),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", Float, nullable=False),
 )
 
 fact = Table(
