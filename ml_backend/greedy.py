@@ -158,8 +158,9 @@ def _largest(bounds: NDArray[np.float64], leader: int, n_rows: int) -> NDArray[n
     rows = np.flatnonzero(bounds > -np.inf)
     if len(rows) > n_rows:
         rows = rows[np.argpartition(bounds[rows], -n_rows)[-n_rows:]]
-        # Where more than a block are equal, the partition may miss the one of the lowest row.
-        rows[0] = leader
+        if leader not in rows:
+            # Where more than a block are equal, the partition may miss the one of the lowest row.
+            rows[0] = leader
     return rows
 
 
