@@ -1,10 +1,10 @@
-"""Asking the running backend how things stand."""
+"""Talking to the running backend: how things stand, and what is to be asked for first."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
-from ml_backend.errors import EarmarkError, SettingsError
+from ml_backend.errors import EarmarkError, RequestError, SettingsError
 from ml_backend.handshake import USER
 from ml_backend.settings import Settings, read_secret
 
@@ -37,10 +37,42 @@ class Backend:
         SettingsError
             If the backend there has another secret.
         """
+        return self._call("GET", "/status")
+
+    def project(self, project_id: int) -> dict[str, Any] | None:
+        """Describe one project, or None where the backend has not heard of it."""
+        projects = self.status()["projects"]
+        return next((one for one in projects if one["project"] == project_id), None)
+
+    def queue(self, project_id: int) -> dict[str, Any]:
+        """Read what is asked for first in a project.
+
+        Raises
+        ------
+        RequestError
+            If the backend has not heard of the project.
+        """
+        return self._call("GET", f"/projects/{project_id}/queue")
+
+    def ask_first(self, project_id: int, where: str) -> dict[str, Any]:
+        """Have the clips that a condition is true of asked about first.
+
+        Raises
+        ------
+        RequestError
+            If the condition does not fit the project's clips, in the backend's words.
+        """
+        return self._call("POST", f"/projects/{project_id}/queue", {"where": where})
+
+    def clear_queue(self, project_id: int) -> dict[str, Any]:
+        """Ask for nothing special again."""
+        return self._call("DELETE", f"/projects/{project_id}/queue")
+
+    def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         import httpx
 
         try:
-            response = self._client.get("/status")
+            response = self._client.request(method, path, json=body)
         except (httpx.TransportError, httpx.InvalidURL):
             raise BackendSilentError(
                 f"No backend answers at {self.url}. Start it with 'earmark serve'."
@@ -50,20 +82,20 @@ class Backend:
                 f"The backend at {self.url} has another secret; set EARMARK_SECRET to the one "
                 "it was started with, or EARMARK_DATA to its data folder."
             )
-        if response.status_code != 200:
-            raise BackendSilentError(f"{self.url}/status answers {response.status_code}.")
         try:
-            return dict(response.json())
+            answer = dict(response.json())
         except ValueError:
+            answer = {}
+        if response.status_code in (400, 404) and "error" in answer:
+            raise RequestError(str(answer["error"]))
+        if response.status_code != 200:
+            raise BackendSilentError(f"{self.url}{path} answers {response.status_code}.")
+        if not answer:
             raise BackendSilentError(
                 f"Something else than Earmark answers at {self.url}; "
                 "set EARMARK_PORT, or EARMARK_URL, to where the backend is."
-            ) from None
-
-    def project(self, project_id: int) -> dict[str, Any] | None:
-        """Describe one project, or None where the backend has not heard of it."""
-        projects = self.status()["projects"]
-        return next((one for one in projects if one["project"] == project_id), None)
+            )
+        return answer
 
     def wait_until(
         self,

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from importer import telling
+from importer.asking import queue
+from importer.options import AsJson, Labels, Project, choose_project, read_text, split
 from importer.simulation import simulate
-from ml_backend.errors import SettingsError
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret
 
@@ -25,14 +26,6 @@ app = typer.Typer(
         "[bold]earmark import[/]."
     ),
 )
-
-Labels = Annotated[
-    str, typer.Option("--labels", help="Labels to choose from, separated by commas.")
-]
-Project = Annotated[
-    int, typer.Option("--project", help="The project's number; default: EARMARK_PROJECT.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 @app.command()
@@ -71,8 +64,8 @@ def setup(
             secret=read_secret(settings),
             title=title,
             project_id=project or None,
-            labels=_split(labels),
-            label_config=_read(config),
+            labels=split(labels),
+            label_config=read_text(config),
             multi_label=multi,
             replace_label_config=replace,
             is_blind=blind,
@@ -134,7 +127,7 @@ def import_(
             summary = bring(
                 settings,
                 source,
-                _project(settings, project),
+                choose_project(settings, project),
                 serve_as,
                 advance,
                 root=root,
@@ -191,6 +184,7 @@ def status(json_: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+app.command()(queue)
 app.command()(simulate)
 
 
@@ -218,7 +212,7 @@ def demo(
     with telling.explained():
         try:
             with running(folder, telling.say) as up:
-                _fill(up, folder, clips, _split(labels))
+                _fill(up, folder, clips, split(labels))
                 up.wait(stop)
         except KeyboardInterrupt:
             pass
@@ -266,26 +260,6 @@ def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) ->
     if warning := up.backend.status()["warning"]:
         telling.complain(warning, "yellow")
     telling.tell_ready(report.url, up.studio.credentials, settings.backend_url)
-
-
-def _project(settings: Settings, chosen: int) -> int:
-    project_id = chosen or settings.project
-    if not project_id:
-        raise SettingsError("Which project? Give --project N; 'earmark setup' tells its number.")
-    return project_id
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-
-
-def _read(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror}).") from None
 
 
 if __name__ == "__main__":

@@ -126,6 +126,19 @@ def tell_status(facts: dict[str, Any]) -> None:
             complain(f"  task {clip['task']}: {clip['reason']}")
 
 
+def tell_queue(asked: dict[str, Any]) -> None:
+    """Say what is asked for first, and how far people have come with it."""
+    if asked["where"] is None and asked["task_ids"] is None:
+        say("Nothing is asked for first: all clips come in the strategy's order.")
+        return
+    by = f", asked for by {asked['asked_by']}" if asked["asked_by"] else ""
+    say(f"Asked for first: {asked['where'] or 'a selection of clips'}{by}")
+    if asked["error"]:
+        complain(f"  It no longer fits the clips, and counts for nothing: {asked['error']}", "red")
+        return
+    say(f"  {asked['n']} clips match: {asked['n_labeled']} labeled, {asked['n_left']} to come")
+
+
 def tell_accuracy(accuracy: dict[str, Any]) -> None:
     """Print what the classifier is worth, how that came to be, and whether to go on."""
 

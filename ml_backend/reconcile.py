@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.annotation import read_annotations
+from ml_backend.asked_first import AskedFirst
 from ml_backend.classifier import Classifier
 from ml_backend.clip import Task, TaskLabels, clip_key, told
 from ml_backend.embedded import EmbeddedClips, embedded_clips
@@ -67,6 +68,7 @@ class Reconciler:
         self._clock = clock
         self._tagger = tagger
         self._gauge = Gauge(store)
+        self._asked_first = AskedFirst(store)
         self._priors: OrderedDict[int, _HeldPrior] = OrderedDict()
         self._held: OrderedDict[int, EmbeddedClips] = OrderedDict()
         self._lock = threading.Lock()
@@ -107,6 +109,9 @@ class Reconciler:
             exported = self._label_studio.annotated_tasks(project_id)
             labels = read_annotations(exported, config)
             is_news = self._store.labels.replace(project_id, labels)
+        with _timed(timings_s, "queue"):
+            first, is_new_request = self._asked_first.task_ids(project_id)
+            is_news = is_news or is_new_request
         with _timed(timings_s, "embeddings"):
             clips = self.clips(project_id)
         if not len(clips) or (not is_news and self._is_too_early(project_id, clips, progress)):
@@ -116,7 +121,14 @@ class Reconciler:
         with _timed(timings_s, "prior"):
             prior, logits = self._prior(project_id, clips, config)
         wanted = name_version(
-            clips, labels, config, strategy, self._embedder_id, logits, self._settings.audit_share
+            clips,
+            labels,
+            config,
+            strategy,
+            self._embedder_id,
+            logits,
+            self._settings.audit_share,
+            first,
         )
         if progress is not None and progress.model_version == wanted:
             is_shown = project.get("model_version") == wanted
@@ -134,6 +146,7 @@ class Reconciler:
                 n_annotators_wanted=project.get("maximum_annotations") or 1,
                 prior=logits,
                 audit_share=self._settings.audit_share,
+                first=first,
             )
         with _timed(timings_s, "publish"):
             self._publish(project_id, learned, labels, clips, config, prior)
@@ -234,7 +247,8 @@ class Reconciler:
     def _read_tasks(self, project_id: int, config: LabelConfig) -> None:
         rows = self._label_studio.tasks(project_id)
         tasks = [_task(row["id"], row["data"], config.audio_field) for row in rows]
-        self._store.clips.replace_tasks(project_id, tasks)
+        if self._store.clips.replace_tasks(project_id, tasks):
+            self._asked_first.tasks_changed(project_id)
 
     def _publish(
         self,

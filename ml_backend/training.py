@@ -49,11 +49,12 @@ def name_version(
     embedder_id: str,
     prior: NDArray[np.float32] | None = None,
     audit_share: float = 0.0,
+    first: NDArray[np.int64] | None = None,
 ) -> str:
     """Name the version that this state leads to, without the work: same state, same name."""
     answers = sorted(labels, key=lambda one: one.task_id)
     n_usable = sum(one.labels is not None for one in answers)
-    digest = _digest(clips, answers, config, strategy.name, embedder_id, prior, audit_share)
+    digest = _digest(clips, answers, config, strategy.name, embedder_id, prior, audit_share, first)
     return f"earmark-{n_usable}-{digest[:12]}"
 
 
@@ -68,11 +69,14 @@ def learn(
     n_annotators_wanted: int = 1,
     prior: NDArray[np.float32] | None = None,
     audit_share: float = 0.0,
+    first: NDArray[np.int64] | None = None,
 ) -> Learned:
     """Train on the labeled set and rank the pool.
 
     Skipped clips and ties are in neither. Where a project wants several annotators a clip, those
-    it has begun come first, so that a majority can form.
+    it has begun come first, so that a majority can form. Behind them come the clips that people
+    want to be asked about, ranked as if they were the pool and those of the audit slice among
+    them; then all others.
 
     Parameters
     ----------
@@ -93,6 +97,8 @@ def learn(
         it is a column of NaN.
     audit_share : float
         Share of the clips that is set aside to measure on (``audit.py``).
+    first : ndarray of int64, or None
+        Task numbers that people want to be asked about; answered and unknown ones do not matter.
 
     Raises
     ------
@@ -125,11 +131,16 @@ def learn(
     is_pool = np.ones(len(clips), dtype=bool)
     is_pool[clips.rows([one.task_id for one in answers])] = False
     is_pool[parted.waiting] = False
-    pool_rows = np.flatnonzero(is_pool)
-    model_version = name_version(clips, answers, config, strategy, embedder_id, prior, audit_share)
-    pool_prior = None if prior is None else prior[pool_rows]
-    ranking = strategy.rank(
-        Pool(
+    asked = _open_rows(clips, answers, first)
+    is_pool[asked] = False
+    model_version = name_version(
+        clips, answers, config, strategy, embedder_id, prior, audit_share, first
+    )
+    rng = np.random.default_rng(int(model_version[-12:], 16))
+
+    def ranked(pool_rows: NDArray[np.int64], n_head: int) -> NDArray[np.int64]:
+        pool_prior = None if prior is None else prior[pool_rows]
+        pool = Pool(
             embeddings=clips.unit[pool_rows],
             labeled=clips.unit[labeled],
             probabilities=(
@@ -146,18 +157,19 @@ def learn(
                 if classifier is None
                 else lambda rows: classifier.probabilities(rows, pool_prior)
             ),
-        ),
-        n_head,
-        np.random.default_rng(int(model_version[-12:], 16)),
-    )
-    order = interleave(
-        pool_rows[ranking.order],
-        parted.waiting,
+        )
+        return pool_rows[strategy.rank(pool, n_head, rng).order]
+
+    head = ranked(asked, n_head) if len(asked) else asked
+    is_asked_audit = np.isin(parted.waiting, asked)
+    rest = interleave(
+        ranked(np.flatnonzero(is_pool), max(n_head - len(head), 1)),
+        parted.waiting[~is_asked_audit],
         audit_share,
-        n_answered=parted.n_answered,
-        n_audited=parted.n_audited,
+        n_answered=parted.n_answered + len(head),
+        n_audited=parted.n_audited + int(is_asked_audit.sum()),
     )
-    rows = np.concatenate([clips.rows(begun), order])
+    rows = np.concatenate([clips.rows(begun), head, rest])
     return Learned(
         model_version,
         classifier,
@@ -167,6 +179,15 @@ def learn(
         parted.training,
         parted.audit,
     )
+
+
+def _open_rows(
+    clips: EmbeddedClips, answers: list[TaskLabels], first: NDArray[np.int64] | None
+) -> NDArray[np.int64]:
+    """Give the rows of the clips that people want to be asked about and nobody has answered."""
+    if first is None:
+        return np.empty(0, dtype=np.int64)
+    return clips.rows(np.setdiff1d(first, [one.task_id for one in answers]))
 
 
 def _groups(recordings: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -185,6 +206,7 @@ def _digest(
     embedder_id: str,
     prior: NDArray[np.float32] | None,
     audit_share: float,
+    first: NDArray[np.int64] | None,
 ) -> str:
     said = [
         [one.task_id, None if one.labels is None else sorted(one.labels), one.n_annotators]
@@ -204,4 +226,5 @@ def _digest(
     digest.update("".join(clips.clip_keys).encode())
     if prior is not None:
         digest.update(prior.tobytes())
+    digest.update(clips.task_ids[_open_rows(clips, answers, first)].tobytes())
     return digest.hexdigest()

@@ -17,7 +17,7 @@ LAYERS = (
     "audio audit spectrogram uncertainty calibration coverage greedy features label_config label_studio",
     "embedders store annotation prediction fetch embedded conditions",
     "classifier strategies prior hear evaluation labeled where",
-    "judge query_strategy figures",
+    "judge query_strategy figures asked_first",
     "training trial learning_curves",
     "publish gauge",
     "reconcile",
@@ -49,7 +49,13 @@ OWNERS = {
     "av": ("ml_backend.audio",),
     "matplotlib": ("importer.curve_report",),
     "pyarrow": ("importer.table",),
-    "typer": ("importer.cli", "importer.simulation", "importer.telling"),
+    "typer": (
+        "importer.cli",
+        "importer.asking",
+        "importer.options",
+        "importer.simulation",
+        "importer.telling",
+    ),
 }
 # These read or build environments; everything else is handed its settings.
 KNOW_THE_ENVIRONMENT = {"ml_backend.settings", "importer.demo"}

@@ -31,16 +31,25 @@ def without_knowledge(pool):
     return Pool(pool.embeddings, pool.labeled, None, pool.recordings)
 
 
-@pytest.mark.parametrize("n_labeled", [0, 1, 2, 39])
+def typical_of(pool, n_head=300):
+    return head("entropy-coverage", without_knowledge(pool), n_head)
+
+
+def in_turns(first, second, is_turn):
+    """Take from one list where it is its turn, from the other where not, nothing twice."""
+    taken = []
+    for turn in is_turn:
+        taken.append(next(row for row in (second if turn else first) if row not in taken))
+    return taken
+
+
+@pytest.mark.parametrize("n_labeled", [0, 1, 2, 19])
 def test_at_first_every_third_clip_is_a_likely_one_and_the_others_are_typical(n_labeled):
     pool = make_pool(n_labeled)
-    found = head("default", pool)
-    turns = [(n_labeled + place) % 3 == 0 for place in range(12)]
-    likely = [row for row, turn in zip(found, turns, strict=True) if turn]
-    typical = [row for row, turn in zip(found, turns, strict=True) if not turn]
-    assert likely == sorted(set(range(300)) - set(typical), reverse=True)[:4]
-    herded = head("entropy-coverage", without_knowledge(pool), 20)
-    assert typical == [row for row in herded if row not in likely][:8]
+    turns = [(n_labeled + place) % 3 == 0 for place in range(9)]
+    expected = in_turns(typical_of(pool), range(299, -1, -1), turns)
+    assert head("default", pool, 9) == expected
+    assert sum(turns) == schedule.N_ENOUGH
 
 
 def test_the_same_turns_come_whether_one_clip_is_asked_at_a_time_or_many():
@@ -48,22 +57,37 @@ def test_the_same_turns_come_whether_one_clip_is_asked_at_a_time_or_many():
     assert likely == [True, False, False] * 3
 
 
-def test_later_it_is_entropy_times_coverage_once_the_named_class_was_found():
-    pool = make_pool(40, counts=(schedule.N_ENOUGH, 0))
-    assert head("default", pool) == head("entropy-coverage", pool)
+def test_a_head_searches_for_no_more_than_is_wanted():
+    found = head("default", make_pool(0), 60)
+    likely, turns = range(299, -1, -1), [place in (0, 3, 6) for place in range(60)]
+    assert found == in_turns(typical_of(make_pool(0)), likely, turns)
+
+
+@pytest.mark.parametrize("n_labeled", [20, 21, 22])
+def test_once_the_named_class_was_found_every_third_clip_is_typical_and_the_others_unsure(
+    n_labeled,
+):
+    pool = make_pool(n_labeled, counts=(schedule.N_ENOUGH, n_labeled - schedule.N_ENOUGH))
+    turns = [(n_labeled + place) % 3 == 1 for place in range(12)]
+    unsure = head("entropy-coverage", pool, 300)
+    # Each order knows only its own head, so what they agree on is what does not depend on length.
+    short_unsure, short_typical = head("entropy-coverage", pool), typical_of(pool, 12)
+    assert unsure[:12] == short_unsure
+    assert head("default", pool) == in_turns(short_unsure, short_typical, turns)
 
 
 def test_a_named_class_that_is_hardly_found_is_searched_for_a_while():
     pool = make_pool(42, counts=(schedule.N_ENOUGH - 1, 0))
     assert head("default", pool)[0] == 299
-    late = make_pool(schedule.N_COLD + schedule.N_SEARCH, counts=(0, 0))
-    assert head("default", late) == head("entropy-coverage", late)
+    n_late = 2 * schedule.N_COLD_PER_CLASS + schedule.N_SEARCH
+    late = make_pool(n_late, counts=(0, n_late))
+    assert 299 not in head("default", late, 3)
 
 
-def test_without_a_prior_it_is_herding_and_then_entropy_times_coverage():
-    early, late = (make_pool(n_labeled, prior=False) for n_labeled in (10, 40))
-    assert head("default", early) == head("entropy-coverage", without_knowledge(early))
-    assert head("default", late) == head("entropy-coverage", late)
+def test_without_a_prior_it_is_herding_for_longer():
+    early, late = (make_pool(n_labeled, prior=False) for n_labeled in (39, 40))
+    assert head("default", early) == typical_of(early, 12)
+    assert head("default", late)[1] == head("entropy-coverage", late)[0]
 
 
 def test_classes_with_names_take_turns_the_one_with_the_fewest_labels_first():
@@ -71,8 +95,9 @@ def test_classes_with_names_take_turns_the_one_with_the_fewest_labels_first():
     prior = np.stack([np.arange(300), -np.arange(300)], axis=1).astype(np.float32)
     both = Pool(pool.embeddings, pool.labeled, None, None, labels=pool.labels, prior=prior)
     found = head("default", both, 10)
-    # Labels 2 and 1: the second class catches up, then they alternate, the first before it.
-    assert [found[place] for place in (0, 3, 6, 9)] == [0, 299, 1, 298]
+    # Labels 2 and 1: the second class catches up, then the first, then the second has 3.
+    assert [found[place] for place in (0, 3, 6)] == [0, 299, 1]
+    assert not {298, 2} & set(found[7:])
 
 
 @pytest.mark.parametrize("n_labeled", [0, 39, 45])

@@ -1,8 +1,9 @@
 """What Earmark remembers: all SQL is in this package.
 
-A ``Store`` has five parts: ``agenda`` (which projects want a round), ``clips`` (tasks and their
-embeddings), ``labels`` (what people said, as last read), ``versions`` (classifiers, orders and
-rounds) and ``facts`` (what one process tells another). SQLite on one machine and PostgreSQL in
+A ``Store`` has six parts: ``agenda`` (which projects want a round), ``clips`` (tasks and their
+embeddings), ``labels`` (what people said, as last read), ``queue`` (what they want to be asked
+about first), ``versions`` (classifiers, orders and rounds) and ``facts`` (what one process tells
+another). SQLite on one machine and PostgreSQL in
 compose are the same code.
 """
 
@@ -18,6 +19,7 @@ from ml_backend.store.agenda import Agenda
 from ml_backend.store.clips import Clips
 from ml_backend.store.facts import Facts
 from ml_backend.store.labels import Labels
+from ml_backend.store.queue import Queue
 from ml_backend.store.versions import Versions
 
 __all__ = ["Store", "open_store"]
@@ -25,18 +27,19 @@ __all__ = ["Store", "open_store"]
 
 @dataclass(frozen=True)
 class Store:
-    """The five parts of what is remembered, over one database."""
+    """The six parts of what is remembered, over one database."""
 
     engine: Engine
     agenda: Agenda
     clips: Clips
     labels: Labels
+    queue: Queue
     versions: Versions
     facts: Facts
 
     def forget(self, project_id: int) -> None:
         """Drop a project that Label Studio no longer has; embeddings stay for other projects."""
-        for part in (self.clips, self.labels, self.versions, self.agenda):
+        for part in (self.clips, self.labels, self.queue, self.versions, self.agenda):
             part.forget(project_id)
 
     def close(self) -> None:
@@ -80,7 +83,13 @@ def open_store(url: str) -> Store:
             "Check EARMARK_DATABASE_URL and EARMARK_DATA."
         ) from None
     return Store(
-        engine, Agenda(engine), Clips(engine), Labels(engine), Versions(engine), Facts(engine)
+        engine,
+        Agenda(engine),
+        Clips(engine),
+        Labels(engine),
+        Queue(engine),
+        Versions(engine),
+        Facts(engine),
     )
 
 

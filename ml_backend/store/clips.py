@@ -48,6 +48,12 @@ class Clips:
         with self._engine.connect() as connection:
             return [Task(*row) for row in connection.execute(statement)]
 
+    def task_ids(self, project_id: int) -> NDArray[np.int64]:
+        """List the numbers of a project's tasks, sorted."""
+        statement = select(task.c.task_id).where(task.c.project_id == project_id)
+        with self._engine.connect() as connection:
+            return np.array(sorted(connection.scalars(statement)), dtype=np.int64)
+
     def data(self, project_id: int) -> dict[int, dict[str, Any]]:
         """Give what each task says of its clip, in the order of the tasks' numbers.
 

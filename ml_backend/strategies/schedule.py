@@ -8,28 +8,31 @@ from ml_backend.strategies.entropy_coverage import EntropyCoverage
 from ml_backend.strategies.herding import herd
 from ml_backend.strategies.pool import Pool
 
-N_COLD = 40
 N_COLD_PER_CLASS = 10
-"""So many labels, and so many for each class, are asked for before the classifier has a say."""
-N_SEARCH = 60
-"""For so many labels more, a class that has a name but few labels is searched for."""
+N_COLD_NAMELESS = 40
+"""So many labels come first that are typical: for each class, and where no class has a name."""
 N_ENOUGH = 3
+N_SEARCH = 60
+"""A class that has a name is searched for until it has 3 labels, or for 60 labels after that."""
 _TURN = 3
 
 
 class Schedule:
-    """Cold start, then entropy times coverage.
+    """Cold start, then entropy times coverage with typical clips in between.
 
-    Up to 40 labels, or 10 for each class, every third clip is the one that sounds most like a
-    class by the prior, the class with the fewest labels first; the others come by herding, which
-    asks for what is typical of many and unlike what is labeled. Beyond that the order is that of
-    entropy times coverage; while a class with a prior has fewer than 3 labels (for 60 labels
-    more), every third clip goes on searching for it.
+    1. *Cold start.* Up to 10 labels for each class, and up to 40 where no class has a prior,
+       clips come by herding: typical of many and unlike what is labeled. Before a classifier
+       exists, always.
+    2. *Refinement.* Clips come by entropy times coverage, but every third by herding, which goes
+       on looking where the classifier is sure and may be wrong.
+    3. In both, as long as a class with a prior has fewer than 3 labels, every third clip is the
+       one most like it by the prior, the class with the fewest labels first. The search ends 60
+       labels after the cold start.
 
     - 0 labels, 1 class: cold start; without a prior, herding alone.
     - 2 classes, many classes: the classes with a prior take turns; the rest is as in the parts.
     - several labels per clip: the same, a clip counting for each of its labels.
-    - cost: that of herding or of entropy-coverage, and O(n log n) a class with a prior.
+    - cost: that of herding and of entropy-coverage, and O(n log n) a class with a prior.
 
     References
     ----------
@@ -53,39 +56,51 @@ class Schedule:
 
     def rank(self, pool: Pool, n_head: int, rng: np.random.Generator) -> Ranking:
         """Order the pool as its labels ask for."""
-        n_labeled = len(pool.labeled)
-        n_cold = max(N_COLD, N_COLD_PER_CLASS * pool.n_classes)
-        is_cold = n_labeled < n_cold or pool.probabilities is None
-        base = herd(pool, n_head, rng) if is_cold else EntropyCoverage().rank(pool, n_head, rng)
-        if pool.prior is None or not (is_cold or n_labeled < n_cold + N_SEARCH):
-            return base
-        counts = np.zeros(pool.prior.shape[1])
+        counts = np.zeros(pool.n_classes)
         if pool.labels is not None:
             counts += pool.labels.sum(axis=0)
-        wanted = ~np.isnan(pool.prior).any(axis=0)
-        if n_labeled >= n_cold:
-            wanted &= counts < N_ENOUGH
-        if not wanted.any():
+        is_named = np.zeros(pool.n_classes, dtype=bool)
+        if pool.prior is not None:
+            is_named = ~np.isnan(pool.prior).any(axis=0)
+        n_cold = N_COLD_PER_CLASS * pool.n_classes
+        if not is_named.any():
+            n_cold = max(n_cold, N_COLD_NAMELESS)
+        typical = herd(pool, n_head, rng)
+        base = typical
+        if len(pool.labeled) >= n_cold and pool.probabilities is not None:
+            base = _refine(pool, typical, n_head, rng)
+        if len(pool.labeled) >= n_cold + N_SEARCH or not (counts[is_named] < N_ENOUGH).any():
             return base
-        return _take_turns(base, pool, counts, np.flatnonzero(wanted), n_head)
+        return _search(pool, base, counts, np.flatnonzero(is_named), n_head)
 
 
-def _take_turns(
-    base: Ranking,
+def _refine(pool: Pool, typical: Ranking, n_head: int, rng: np.random.Generator) -> Ranking:
+    """Ask where the classifier is unsure, and every third time for what is typical."""
+    unsure = EntropyCoverage().rank(pool, n_head, rng)
+
+    def choose(picked: list[int], is_open: NDArray[np.bool_]) -> int:
+        is_turn = (len(pool.labeled) + len(picked)) % _TURN == 1
+        return _first((typical if is_turn else unsure).order, is_open)
+
+    return pick_in_turn(unsure.acquisition, choose, n_head, pool.recordings)
+
+
+def _search(
     pool: Pool,
+    base: Ranking,
     counts: NDArray[np.float64],
-    wanted: NDArray[np.int64],
+    named: NDArray[np.int64],
     n_head: int,
 ) -> Ranking:
-    """Let every third clip of the head be the likeliest of the class with the fewest labels."""
+    """Let every third clip be the likeliest of the named class with the fewest labels."""
     prior = np.asarray(pool.prior)
-    likeliest = {number: descending(prior[:, number]) for number in wanted.tolist()}
+    likeliest = {number: descending(prior[:, number]) for number in named.tolist()}
     counts = counts.copy()
 
     def choose(picked: list[int], is_open: NDArray[np.bool_]) -> int:
-        if (len(pool.labeled) + len(picked)) % _TURN:
+        poorest = int(named[np.argmin(counts[named])])
+        if (len(pool.labeled) + len(picked)) % _TURN or counts[poorest] >= N_ENOUGH:
             return _first(base.order, is_open)
-        poorest = int(wanted[np.argmin(counts[wanted])])
         counts[poorest] += 1
         return _first(likeliest[poorest], is_open)
 

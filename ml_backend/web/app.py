@@ -15,7 +15,7 @@ from ml_backend.errors import (
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret
 from ml_backend.store import open_store
-from ml_backend.web import contract, status
+from ml_backend.web import contract, queue, status
 from ml_backend.web.access import Access
 from ml_backend.web.oracle import Oracle
 
@@ -42,6 +42,7 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     Access(read_secret(settings)).guard(app)
     contract.register(app, store, Oracle(settings, store, label_studio))
     status.register(app, store, settings)
+    queue.register(app, store)
     app.register_error_handler(EarmarkError, _explain)
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(Exception, _apologize)

@@ -1,0 +1,63 @@
+"""Which clips people want to be asked about first: what they asked for, as it is true now.
+
+A condition is kept as it was written, and clips that come later are found by it, too.
+"""
+
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_backend.columns import Columns
+from ml_backend.errors import ExpressionError
+from ml_backend.store import Store
+from ml_backend.store.queue import Wanted
+from ml_backend.where import matching
+
+log = logging.getLogger(__name__)
+
+
+def find_wanted(store: Store, project_id: int, wanted: Wanted) -> NDArray[np.int64]:
+    """Find the tasks of a project that are asked for, in the order of their numbers.
+
+    Raises
+    ------
+    ExpressionError
+        If the condition does not fit what the tasks say of their clips.
+    """
+    if wanted.where is None:
+        return np.intersect1d(store.clips.task_ids(project_id), wanted.task_ids or ())
+    data = store.clips.data(project_id)
+    is_wanted = matching(wanted.where, Columns(list(data.values())))
+    return np.fromiter(data, dtype=np.int64, count=len(data))[is_wanted]
+
+
+class AskedFirst:
+    """Finds what is asked for, and finds it again only when the request or the tasks change."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._found: dict[int, NDArray[np.int64] | None] = {}
+        self._seen: dict[int, Wanted | None] = {}
+
+    def task_ids(self, project_id: int) -> tuple[NDArray[np.int64] | None, bool]:
+        """Give the tasks that are asked for, or None, and whether the request is a new one.
+
+        A condition that no longer fits the clips counts for nothing, until it does again.
+        """
+        wanted = self._store.queue.wanted(project_id)
+        is_new = self._seen.get(project_id) != wanted
+        self._seen[project_id] = wanted
+        if wanted is None:
+            return None, is_new
+        if is_new or project_id not in self._found:
+            try:
+                self._found[project_id] = find_wanted(self._store, project_id, wanted)
+            except ExpressionError as error:
+                log.warning("project %d: what is asked for first: %s", project_id, error)
+                self._found[project_id] = None
+        return self._found[project_id], is_new
+
+    def tasks_changed(self, project_id: int) -> None:
+        """Find anew next time."""
+        self._found.pop(project_id, None)

@@ -1,0 +1,49 @@
+"""What people want to be asked about before all else: one request per project, the last."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, delete, select
+
+from ml_backend.store.dialect import upsert
+from ml_backend.store.schema import wanted
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Clips that are asked for: those that a condition is true of (``where.py``), or these tasks.
+
+    One of the two is None. ``asked_by`` is an e-mail address, empty for who has the secret.
+    """
+
+    where: str | None
+    task_ids: tuple[int, ...] | None
+    asked_by: str
+    asked_at: float
+
+
+class Queue:
+    """The requests of every project."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def ask(self, project_id: int, request: Wanted) -> None:
+        """Keep a request in place of the one before."""
+        with self._engine.begin() as connection:
+            upsert(connection, wanted, [{"project_id": project_id, **vars(request)}])
+
+    def wanted(self, project_id: int) -> Wanted | None:
+        """Give what is asked for, or None."""
+        columns = (wanted.c.where, wanted.c.task_ids, wanted.c.asked_by, wanted.c.asked_at)
+        statement = select(*columns).where(wanted.c.project_id == project_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            return None
+        task_ids = None if row.task_ids is None else tuple(row.task_ids)
+        return Wanted(row.where, task_ids, row.asked_by, row.asked_at)
+
+    def forget(self, project_id: int) -> None:
+        """Drop what is asked for."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(wanted).where(wanted.c.project_id == project_id))

@@ -1,0 +1,104 @@
+"""The queue's head: what people want to be asked about next, set, seen and taken back."""
+
+import time
+from typing import Any
+
+from flask import Flask, abort, g, jsonify
+from flask.typing import ResponseReturnValue
+
+from ml_backend.asked_first import find_wanted
+from ml_backend.errors import ExpressionError, RequestError
+from ml_backend.store import Store
+from ml_backend.store.queue import Wanted
+from ml_backend.web.body import json_body
+
+_N_NAMED = 10
+
+
+def register(app: Flask, store: Store) -> None:
+    """Add the routes of the queue."""
+
+    @app.get("/projects/<int:project_id>/queue")
+    def see_queue(project_id: int) -> ResponseReturnValue:
+        _check_project(store, project_id)
+        return jsonify(describe_queue(store, project_id))
+
+    @app.post("/projects/<int:project_id>/queue")
+    def ask_first(project_id: int) -> ResponseReturnValue:
+        _check_project(store, project_id)
+        wanted = _read_request(json_body())
+        _check_request(store, project_id, wanted)
+        store.queue.ask(project_id, wanted)
+        store.agenda.hint(project_id, now=time.time())
+        return jsonify(describe_queue(store, project_id))
+
+    @app.delete("/projects/<int:project_id>/queue")
+    def clear_queue(project_id: int) -> ResponseReturnValue:
+        _check_project(store, project_id)
+        store.queue.forget(project_id)
+        store.agenda.hint(project_id, now=time.time())
+        return jsonify(describe_queue(store, project_id))
+
+
+def describe_queue(store: Store, project_id: int) -> dict[str, Any]:
+    """Tell what is asked for first, how many clips that is, and how far people have come.
+
+    ``n`` clips are asked for, ``n_labeled`` of them have a usable label, ``n_left`` no answer at
+    all; ``error`` tells why a condition, kept from before, no longer fits the clips.
+    """
+    wanted = store.queue.wanted(project_id)
+    if wanted is None:
+        nothing = dict.fromkeys(("where", "task_ids", "asked_by", "asked_at", "error"))
+        return {**nothing, "n": 0, "n_labeled": 0, "n_left": 0}
+    error, found = None, set()
+    try:
+        found = set(find_wanted(store, project_id, wanted).tolist())
+    except ExpressionError as refused:
+        error = str(refused)
+    answers = [one for one in store.labels.read(project_id) if one.task_id in found]
+    return {
+        **vars(wanted),
+        "error": error,
+        "n": len(found),
+        "n_labeled": sum(one.labels is not None for one in answers),
+        "n_left": len(found) - len(answers),
+    }
+
+
+def _check_project(store: Store, project_id: int) -> None:
+    if project_id not in store.agenda.project_ids():
+        abort(404, f"Nothing is known of project {project_id}; 'earmark setup' connects it.")
+
+
+def _read_request(body: dict[str, Any]) -> Wanted:
+    where, task_ids = body.get("where"), body.get("task_ids")
+    if (where is None) == (task_ids is None):
+        raise RequestError("The queue takes either a condition 'where' or a list 'task_ids'.")
+    if where is not None and not isinstance(where, str):
+        raise RequestError(f"'where' is a text such as \"salience == 1\", not {where!r:.60}.")
+    if task_ids is not None and not (
+        isinstance(task_ids, list) and task_ids and all(type(one) is int for one in task_ids)
+    ):
+        raise RequestError(f"'task_ids' is a list of tasks' numbers, not {task_ids!r:.60}.")
+    visitor = g.get("visitor")
+    return Wanted(
+        where,
+        None if task_ids is None else tuple(sorted(set(task_ids))),
+        visitor.email if visitor else "",
+        time.time(),
+    )
+
+
+def _check_request(store: Store, project_id: int, wanted: Wanted) -> None:
+    known = set(store.clips.task_ids(project_id).tolist())
+    if not known:
+        raise RequestError(
+            f"No clip of project {project_id} is known yet. 'earmark import' brings clips; the "
+            "backend reads them within seconds."
+        )
+    unknown = [str(one) for one in wanted.task_ids or () if one not in known]
+    if unknown:
+        more = f" and {len(unknown) - _N_NAMED} more" if len(unknown) > _N_NAMED else ""
+        named = ", ".join(unknown[:_N_NAMED])
+        raise RequestError(f"Project {project_id} has no task {named}{more}; nothing was changed.")
+    find_wanted(store, project_id, wanted)
