@@ -33,7 +33,7 @@ class UHerding:
 
     References
     ----------
-    W. Bae, D. J. Sutherland, G. L. Oliveira, "Uncertainty Herding: One Active Learning Method for
+    W. Bae, G. L. Oliveira, D. J. Sutherland, "Uncertainty Herding: One Active Learning Method for
     All Label Budgets", ICLR 2025.
     """
 
