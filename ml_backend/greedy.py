@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 _UNKNOWN_RECORDING = -1
 _LEAST_BLOCK = 16
-_LARGEST_BLOCK = 1_024
+_LARGEST_BLOCK = 16_384
 
 
 @dataclass(frozen=True)
