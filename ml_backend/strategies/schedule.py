@@ -61,7 +61,7 @@ class Schedule:
             counts += pool.labels.sum(axis=0)
         is_named = np.zeros(pool.n_classes, dtype=bool)
         if pool.prior is not None:
-            is_named = ~np.isnan(pool.prior).any(axis=0)
+            is_named |= ~np.isnan(pool.prior).any(axis=0)
         n_cold = N_COLD_PER_CLASS * pool.n_classes
         if not is_named.any():
             n_cold = max(n_cold, N_COLD_NAMELESS)

@@ -3,8 +3,10 @@
 import time
 from typing import Any
 
+import numpy as np
 from flask import Flask, abort, g, jsonify
 from flask.typing import ResponseReturnValue
+from numpy.typing import NDArray
 
 from ml_backend.asked_first import find_wanted
 from ml_backend.errors import ExpressionError, RequestError
@@ -13,6 +15,10 @@ from ml_backend.store.queue import Wanted
 from ml_backend.web.body import json_body
 
 _N_NAMED = 10
+_NOTHING = {
+    **dict.fromkeys(("where", "task_ids", "asked_by", "asked_at", "error")),
+    **dict.fromkeys(("n", "n_labeled", "n_left"), 0),
+}
 
 
 def register(app: Flask, store: Store) -> None:
@@ -21,47 +27,49 @@ def register(app: Flask, store: Store) -> None:
     @app.get("/projects/<int:project_id>/queue")
     def see_queue(project_id: int) -> ResponseReturnValue:
         _check_project(store, project_id)
-        return jsonify(describe_queue(store, project_id))
+        wanted = store.queue.wanted(project_id)
+        if wanted is None:
+            return jsonify(_NOTHING)
+        try:
+            found = find_wanted(store, project_id, wanted)
+        except ExpressionError as error:
+            nobody = np.empty(0, dtype=np.int64)
+            return jsonify(_tell(store, project_id, wanted, nobody) | {"error": str(error)})
+        return jsonify(_tell(store, project_id, wanted, found))
 
     @app.post("/projects/<int:project_id>/queue")
     def ask_first(project_id: int) -> ResponseReturnValue:
         _check_project(store, project_id)
         wanted = _read_request(json_body())
-        _check_request(store, project_id, wanted)
+        found = _check_request(store, project_id, wanted)
         store.queue.ask(project_id, wanted)
         store.agenda.hint(project_id, now=time.time())
-        return jsonify(describe_queue(store, project_id))
+        return jsonify(_tell(store, project_id, wanted, found))
 
     @app.delete("/projects/<int:project_id>/queue")
     def clear_queue(project_id: int) -> ResponseReturnValue:
         _check_project(store, project_id)
         store.queue.forget(project_id)
         store.agenda.hint(project_id, now=time.time())
-        return jsonify(describe_queue(store, project_id))
+        return jsonify(_NOTHING)
 
 
-def describe_queue(store: Store, project_id: int) -> dict[str, Any]:
+def _tell(
+    store: Store, project_id: int, wanted: Wanted, found: NDArray[np.int64]
+) -> dict[str, Any]:
     """Tell what is asked for first, how many clips that is, and how far people have come.
 
     ``n`` clips are asked for, ``n_labeled`` of them have a usable label, ``n_left`` no answer at
     all; ``error`` tells why a condition, kept from before, no longer fits the clips.
     """
-    wanted = store.queue.wanted(project_id)
-    if wanted is None:
-        nothing = dict.fromkeys(("where", "task_ids", "asked_by", "asked_at", "error"))
-        return {**nothing, "n": 0, "n_labeled": 0, "n_left": 0}
-    error, found = None, set()
-    try:
-        found = set(find_wanted(store, project_id, wanted).tolist())
-    except ExpressionError as refused:
-        error = str(refused)
-    answers = [one for one in store.labels.read(project_id) if one.task_id in found]
+    chosen = set(found.tolist())
+    answers = [one for one in store.labels.read(project_id) if one.task_id in chosen]
     return {
         **vars(wanted),
-        "error": error,
-        "n": len(found),
+        "error": None,
+        "n": len(chosen),
         "n_labeled": sum(one.labels is not None for one in answers),
-        "n_left": len(found) - len(answers),
+        "n_left": len(chosen) - len(answers),
     }
 
 
@@ -89,7 +97,7 @@ def _read_request(body: dict[str, Any]) -> Wanted:
     )
 
 
-def _check_request(store: Store, project_id: int, wanted: Wanted) -> None:
+def _check_request(store: Store, project_id: int, wanted: Wanted) -> NDArray[np.int64]:
     known = set(store.clips.task_ids(project_id).tolist())
     if not known:
         raise RequestError(
@@ -101,4 +109,4 @@ def _check_request(store: Store, project_id: int, wanted: Wanted) -> None:
         more = f" and {len(unknown) - _N_NAMED} more" if len(unknown) > _N_NAMED else ""
         named = ", ".join(unknown[:_N_NAMED])
         raise RequestError(f"Project {project_id} has no task {named}{more}; nothing was changed.")
-    find_wanted(store, project_id, wanted)
+    return find_wanted(store, project_id, wanted)
