@@ -1,17 +1,23 @@
 """How long does it take to order a pool and to learn? Synthetic embeddings of 384 numbers.
 
 Run: ``python benchmarks/ranking_speed.py [--sizes 8732 100000] [--strategies default badge]``
+Plot: ``python benchmarks/ranking_speed.py --sizes 1000 3000 8732 30000 100000 300000 1000000
+--labeled 0 60 --plot docs/ranking_cost.png``
 
-Every figure is of one process on one core: seconds, and memory beyond the pool's own matrix.
+Seconds are those of one core, whatever else the machine does; memory is that beyond the pool's own
+matrix.
 """
 
 import argparse
+import multiprocessing
 import resource
-import subprocess
-import sys
 import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ml_backend.classifier import fit_classifier
 from ml_backend.coverage import normalize_rows
@@ -21,6 +27,10 @@ from ml_backend.settings import STRATEGIES
 
 EMBEDDING_DIM = 384
 N_HEAD = 200
+AIMS = {8_732: 0.5, 100_000: 3.0, 1_000_000: 20.0}
+"""Seconds within which a pool of so many clips should be in order."""
+# A child begins with the pool that its parent made, and its peak memory is what it adds.
+FORK = multiprocessing.get_context("fork")
 
 
 def make_embeddings(n_clips: int, rng: np.random.Generator) -> np.ndarray:
@@ -56,15 +66,24 @@ def make_pool(n_pool: int, n_labeled: int) -> Pool:
     )
 
 
-def time_ranking(name: str, n_pool: int, n_labeled: int) -> None:
-    """Print one row; peak memory is the process's own, so each row has a process."""
-    pool = make_pool(n_pool, n_labeled)
+def time_ranking(pool: Pool, name: str) -> tuple[float, float]:
+    """Give seconds and megabytes; peak memory is a process's own, so each row has a process."""
+    receiving, sending = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=_rank, args=(pool, name, sending))
+    process.start()
+    answer = receiving.recv()
+    process.join()
+    return answer
+
+
+def _rank(pool: Pool, name: str, sending: Connection) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
-    get_strategy(name).rank(pool, N_HEAD, np.random.default_rng(0))
-    duration_s = time.perf_counter() - started
+    started = time.process_time()
+    with threadpool_limits(1):
+        get_strategy(name).rank(pool, N_HEAD, np.random.default_rng(0))
+    duration_s = time.process_time() - started
     more_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(f"| {name} | {n_pool:,} | {n_labeled:,} | {duration_s:.2f} s | {more_mb:.0f} MB |")
+    sending.send((duration_s, more_mb))
 
 
 def time_training(n_labeled: int, n_classes: int, *, multi_label: bool) -> None:
@@ -77,7 +96,7 @@ def time_training(n_labeled: int, n_classes: int, *, multi_label: bool) -> None:
     unit = normalize_rows(embeddings)
     center = unit.mean(axis=0)
     prior = rng.normal(size=(n_labeled, n_classes)).astype(np.float32)
-    started = time.perf_counter()
+    started = time.process_time()
     fit_classifier(
         embeddings,
         labels,
@@ -88,9 +107,42 @@ def time_training(n_labeled: int, n_classes: int, *, multi_label: bool) -> None:
         prior=prior,
         seed=0,
     )
-    duration_s = time.perf_counter() - started
+    duration_s = time.process_time() - started
     kind = "several labels a clip" if multi_label else "one label a clip"
     print(f"| {n_classes} classes, {kind} | {n_labeled:,} | {duration_s:.2f} s |")
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw seconds against clips, one panel per number of labels."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    states = list(dict.fromkeys(row["labeled"] for row in rows))
+    names = list(dict.fromkeys(row["strategy"] for row in rows))
+    figure, axes = pyplot.subplots(
+        1, len(states), figsize=(4.5 * len(states), 4.2), sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for axis, n_labeled in zip(axes[0], states, strict=True):
+        for number, name in enumerate(names):
+            mine = [r for r in rows if r["strategy"] == name and r["labeled"] == n_labeled]
+            sizes = np.array([row["pool"] for row in mine])
+            is_default = name == STRATEGIES[0]
+            axis.plot(
+                sizes, [row["seconds"] for row in mine], "o-", label=name, markersize=3,
+                color=pyplot.cm.tab20(number * 2 % 19), linewidth=3 if is_default else 1.2,
+                zorder=3 if is_default else 2,
+            )  # fmt: skip
+        axis.plot(*zip(*AIMS.items(), strict=True), "kv", label="aim")
+        axis.plot(sizes, sizes / sizes[-1], ":", color="gray", label="in proportion to n")
+        axis.set(xscale="log", yscale="log", xlabel="clips in the pool")
+        axis.set_title(f"{n_labeled:,} labels")
+        axis.grid(alpha=0.3)
+    axes[0, 0].set_ylabel(f"seconds for the next {N_HEAD} of the order")
+    axes[0, -1].legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
@@ -98,20 +150,26 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[8_732, 100_000])
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES))
     parser.add_argument("--labeled", type=int, nargs="+", default=[0, 60, 2_000])
-    parser.add_argument("--one", nargs=3, metavar=("NAME", "POOL", "LABELED"), help="one row")
+    parser.add_argument("--plot", type=Path, help="cost against n, e.g. docs/ranking_cost.png")
     arguments = parser.parse_args()
-    if arguments.one:
-        name, n_pool, n_labeled = arguments.one
-        time_ranking(name, int(n_pool), int(n_labeled))
-        return
     print(
         f"| strategy | pool | labeled | next {N_HEAD} | beyond the matrix |\n|---|---|---|---|---|"
     )
+    rows: list[dict[str, Any]] = []
     for n_pool in arguments.sizes:
-        for name in arguments.strategies:
-            for n_labeled in arguments.labeled:
-                row = [sys.executable, __file__, "--one", name, str(n_pool), str(n_labeled)]
-                subprocess.run(row, check=True)
+        for n_labeled in arguments.labeled:
+            pool = make_pool(n_pool, n_labeled)
+            for name in arguments.strategies:
+                seconds, more_mb = time_ranking(pool, name)
+                rows.append(
+                    {"strategy": name, "pool": n_pool, "labeled": n_labeled, "seconds": seconds}
+                )
+                print(
+                    f"| {name} | {n_pool:,} | {n_labeled:,} | {seconds:.2f} s | {more_mb:.0f} MB |",
+                    flush=True,
+                )
+    if arguments.plot:
+        draw(rows, arguments.plot)
     print("\n| learn | labels | time |\n|---|---|---|")
     time_training(60, 2, multi_label=False)  # the first call also imports scikit-learn
     for n_labeled in (60, 2_000):

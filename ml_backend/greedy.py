@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _UNKNOWN_RECORDING = -1
-_PICK_BLOCK = 256
+_LEAST_BLOCK = 16
+_LARGEST_BLOCK = 16_384
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def pick_greedily(
     seen_picks = np.zeros(len(start), dtype=np.int64)
     is_held_back = np.zeros(len(start), dtype=bool)
     picked: list[int] = []
+    n_looked_at = _LEAST_BLOCK
     while len(picked) < min(n_head, len(start)):
         open_bounds = np.where(is_held_back, -np.inf, bounds)
         leader = int(np.argmax(open_bounds))
@@ -94,12 +96,15 @@ def pick_greedily(
             acquisition[leader] = bounds[leader]
             bounds[leader] = -np.inf
             picked.append(leader)
+            n_looked_at = _LEAST_BLOCK
             if recordings is not None and recordings[leader] != _UNKNOWN_RECORDING:
                 is_held_back |= recordings == recordings[leader]
         else:
-            block = _largest(open_bounds, leader)
+            open_bounds[seen_picks == len(picked)] = -np.inf
+            block = _largest(open_bounds, leader, n_looked_at)
             bounds[block] = np.minimum(bounds[block], score(block, picked))
             seen_picks[block] = len(picked)
+            n_looked_at = min(4 * n_looked_at, _LARGEST_BLOCK)
     is_rest = np.ones(len(start), dtype=bool)
     is_rest[picked] = False
     rest = descending(acquisition)
@@ -149,12 +154,13 @@ def pick_in_turn(
     return Ranking(order, scores)
 
 
-def _largest(bounds: NDArray[np.float64], leader: int) -> NDArray[np.int64]:
+def _largest(bounds: NDArray[np.float64], leader: int, n_rows: int) -> NDArray[np.int64]:
     rows = np.flatnonzero(bounds > -np.inf)
-    if len(rows) > _PICK_BLOCK:
-        rows = rows[np.argpartition(bounds[rows], -_PICK_BLOCK)[-_PICK_BLOCK:]]
-        # Where more than a block are equal, the partition may miss the one of the lowest row.
-        rows[0] = leader
+    if len(rows) > n_rows:
+        rows = rows[np.argpartition(bounds[rows], -n_rows)[-n_rows:]]
+        if leader not in rows:
+            # Where more than a block are equal, the partition may miss the one of the lowest row.
+            rows[0] = leader
     return rows
 
 

@@ -25,6 +25,32 @@ def test_a_clip_is_looked_at_again_only_when_it_could_lead():
     assert len(set(looked_at)) < 5_000
 
 
+def test_no_clip_is_looked_at_twice_for_the_same_picks():
+    rng = np.random.default_rng(1)
+    start = rng.random(2_000)
+    looks = []
+
+    def falling(rows, picked):
+        looks.extend((int(row), len(picked)) for row in rows)
+        return start[rows] * 0.9 ** len(picked) * rng.random(len(rows))
+
+    pick_greedily(start, falling, 8, None)
+    assert len(set(looks)) == len(looks)
+
+
+def test_among_many_equals_the_first_is_found_at_once():
+    start = np.where(np.arange(50_000) % 7 == 3, 1.0, 0.5)
+    looked_at = []
+
+    def unchanged(rows, picked):
+        looked_at.extend(rows)
+        return start[rows]
+
+    ranking = pick_greedily(start, unchanged, 5, None)
+    assert ranking.order[:5].tolist() == [3, 10, 17, 24, 31]
+    assert len(looked_at) < 500
+
+
 def test_a_head_longer_than_the_pool_is_the_pool():
     start = np.array([1.0, 3.0, 2.0])
     ranking = pick_greedily(start, lambda rows, _: start[rows], 50, np.array([5, 5, 5]))

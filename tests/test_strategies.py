@@ -260,6 +260,41 @@ def test_typiclust_visits_the_largest_place_without_labels_and_takes_its_middle(
     assert nearness[0] > np.median((unit @ middle.T)[kind == 1, 1])
 
 
+def slow_typicality(unit, members, n_neighbors=20):
+    typicality = np.zeros(len(unit))
+    for row, group in enumerate(members):
+        others = np.flatnonzero((members == group) & (np.arange(len(unit)) != row))
+        apart = np.sort(np.linalg.norm(unit[others] - unit[row], axis=1))
+        typicality[row] = 1 / apart[:n_neighbors].mean() if len(others) else 0.0
+    return typicality
+
+
+@pytest.mark.parametrize(("n_labeled", "n_head"), [(3, 5), (0, 30), (45, 40)])
+def test_typiclust_picks_what_looking_at_every_cluster_picks(n_labeled, n_head):
+    pool = make_pool("2 classes", n_labeled=n_labeled)
+    every = np.vstack([pool.embeddings, pool.labeled])
+    members, _ = cluster(every, n_labeled + n_head, np.random.default_rng(0))
+    typicality = slow_typicality(pool.embeddings, members[:300])
+    picked = []
+    for row in head("typiclust", pool, n_head):
+        asked = [*members[300:], *members[picked]]
+        open_rows = [i for i in range(300) if i not in picked]
+        first = min(
+            {members[i] for i in open_rows},
+            key=lambda group: (asked.count(group), -(members == group).sum(), group),
+        )
+        assert members[row] == first
+        best = max(typicality[i] for i in open_rows if members[i] == first)
+        assert typicality[row] == pytest.approx(best, rel=1e-3)
+        picked.append(row)
+
+
+def test_of_two_clips_alone_in_their_place_typiclust_takes_the_lower_row():
+    rows = np.repeat(normalize_rows(np.eye(4, DIM, dtype=np.float32) + 0.3), 2, axis=0)
+    rows[1::2] = normalize_rows(rows[1::2] + 0.1 * np.eye(DIM, dtype=np.float32)[8:12])
+    assert all(row % 2 == 0 for row in head("typiclust", Pool(rows, rows[:0], None, None), 4))
+
+
 def test_dropquery_asks_for_clips_whose_answer_hangs_on_a_few_features():
     rng = np.random.default_rng(0)
     firm = np.tile([1.0] * 8 + [0.0] * 8, (40, 1))

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.greedy import Ranking, descending, pick_in_turn
+from ml_backend.greedy import Ranking, pick_in_turn
 from ml_backend.strategies.herding import herd
-from ml_backend.strategies.pool import Pool
+from ml_backend.strategies.pool import Pool, sample
 
 _MAX_DRAWN = 20_000
 
@@ -22,8 +22,8 @@ class Badge:
     - 0 labels, 1 class: MaxHerding, since no classifier exists.
     - 2 classes, many classes: as said.
     - several labels per clip: each head's residual ``p - (p >= 0.5)`` is a part of ``a``.
-    - cost: O(n * n_head) time, O(n) memory. Only the 20,000 longest gradients are drawn from, which
-      in a larger pool leaves out clips that would hardly be drawn.
+    - cost: O(n * n_head) time, O(n) memory. A pool of more than 20,000 clips is represented by so
+      many drawn at random, and the longest gradient of all.
 
     References
     ----------
@@ -42,7 +42,7 @@ class Badge:
         # Rows have length 1 or 0.
         sounds = np.einsum("ij,ij->i", pool.embeddings, pool.embeddings)
         length = np.einsum("ij,ij->i", residuals, residuals) * sounds  # (n_pool,)
-        rows = np.sort(descending(length)[:_MAX_DRAWN])
+        rows = sample(len(pool), _MAX_DRAWN, rng)
         near, near_residuals = pool.embeddings[rows], residuals[rows]
         nearest = np.full(len(rows), np.inf)
 

@@ -15,7 +15,8 @@ _DROPPED = 0.75
 class DropQuery:
     """Cluster the clips whose answer hangs on a few features; ask nearest to the centers.
 
-    Three times every feature of a clip is dropped with probability 0.75. Candidates are the clips
+    Three times every feature of a clip is dropped with probability 0.75, as in the authors' own
+    experiments. Candidates are the clips
     whose likeliest class changes in more than half of the three. They are grouped into as many
     clusters as clips are asked for, and in each the clip nearest to the center is asked for; then,
     in rounds, the next nearest. Clips that never change follow by how little their answer is

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from ml_backend.coverage import coverage_distance
 from ml_backend.greedy import Ranking, pick_greedily
-from ml_backend.strategies.pool import Pool
+from ml_backend.strategies.pool import Pool, sample
 
 # Herding compares candidates with reference clips; larger pools are represented by a sample.
 _MAX_CANDIDATES = 4_000
@@ -33,7 +33,7 @@ class UHerding:
 
     References
     ----------
-    W. Bae, D. J. Sutherland, G. L. Oliveira, "Uncertainty Herding: One Active Learning Method for
+    W. Bae, G. L. Oliveira, D. J. Sutherland, "Uncertainty Herding: One Active Learning Method for
     All Label Budgets", ICLR 2025.
     """
 
@@ -59,8 +59,8 @@ def herd(
 
     The gain of a clip is the mean, over the reference clips, of how much nearer it brings them to
     something labeled, by a Gaussian kernel. Up to 1,024 references and 4,000 candidates are drawn
-    from larger pools: O(n) time and memory. With weights, where the kernel may be narrow, what a
-    clip does for itself is then added, since it is seldom a reference.
+    from larger pools: O(n) time and memory. A clip's gain is then what it does for references other
+    than itself, and for itself as one clip of the pool.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ def herd(
     W. Bae, J. Noh, D. J. Sutherland, "Generalized Coverage for More Robust Low-Budget Active
     Learning", ECCV 2024 (MaxHerding).
     """
-    drawn = _sample(len(pool), _MAX_REFERENCES, rng)
+    drawn = sample(len(pool), _MAX_REFERENCES, rng)
     references = pool.embeddings[drawn]  # (n_references, dim)
-    candidates = _sample(len(pool), max(_MAX_CANDIDATES, n_head), rng)
+    candidates = sample(len(pool), max(_MAX_CANDIDATES, n_head), rng)
     weight = np.ones(len(pool), dtype=np.float32) if weights is None else weights.astype(np.float32)
     mass = weight[drawn] / np.float32(max(len(drawn), 1))  # (n_references,)
     distance = coverage_distance(pool.embeddings, pool.labeled)
@@ -85,13 +85,25 @@ def herd(
     kernel = _kernel(pool.embeddings[candidates] @ references.T, width)
     column = np.full(len(pool), -1)
     column[candidates] = np.arange(len(candidates))
-    is_alone = weights is not None and len(drawn) < len(pool)
+    is_part = len(drawn) < len(pool)
     own = weight / np.float32(max(len(pool), 1))
+    reached = covered[drawn]  # (n_references,), with what is picked
+    n_reached = 0
+    reference = np.full(len(pool), -1)
+    reference[drawn] = np.arange(len(drawn))
+    if is_part:
+        # A reference stands for many: what it does for itself would be counted for all of them.
+        both = np.flatnonzero(reference[candidates] >= 0)
+        kernel[both, reference[candidates[both]]] = 0.0
 
     def score(rows: NDArray[np.int64], picked: list[int]) -> NDArray[np.float64]:
-        by_picked = kernel[column[picked]].max(axis=0, initial=0.0)  # (n_references,)
-        gained = _gain(kernel[column[rows]], np.maximum(covered[drawn], by_picked), mass)
-        if not is_alone:
+        nonlocal n_reached
+        new = np.array(picked[n_reached:], dtype=np.int64)
+        np.maximum(reached, kernel[column[new]].max(axis=0, initial=0.0), out=reached)
+        reached[reference[new[reference[new] >= 0]]] = 1.0
+        n_reached = len(picked)
+        gained = _gain(kernel[column[rows]], reached, mass)
+        if not is_part:
             return gained
         near = _kernel(
             1.0 - coverage_distance(pool.embeddings[rows], pool.embeddings[picked]), width
@@ -106,7 +118,7 @@ def herd(
         similarity = pool.embeddings[block] @ references[few].T
         of_few = _gain(_kernel(similarity, width), covered[drawn][few], mass[few])
         start[block] = of_few * (len(mass) / max(len(mass[few]), 1))
-    if is_alone:
+    if is_part:
         start += own * (1.0 - covered)
     return pick_greedily(start, score, n_head, pool.recordings, candidates)
 
@@ -136,9 +148,3 @@ def _width(labeled: NDArray[np.float32]) -> float:
         similarity[np.arange(len(block)), block] = -1.0
         nearest[block] = np.sqrt(np.maximum(2.0 - 2.0 * similarity.max(axis=1), 0.0))
     return max(float(np.quantile(nearest, _WIDTH_QUANTILE)), _LEAST_WIDTH)
-
-
-def _sample(n_rows: int, n_wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    if n_rows <= n_wanted:
-        return np.arange(n_rows)
-    return np.sort(rng.choice(n_rows, n_wanted, replace=False))

@@ -99,3 +99,10 @@ class QueryStrategy(Protocol):
 
     def rank(self, pool: Pool, n_head: int, rng: np.random.Generator) -> Ranking:
         """Order the pool: ``n_head`` clips with care, the rest by plain score."""
+
+
+def sample(n_rows: int, n_wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw rows that stand for a pool, in their order: all of them where they are few enough."""
+    if n_rows <= n_wanted:
+        return np.arange(n_rows)
+    return np.sort(rng.choice(n_rows, n_wanted, replace=False))

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_backend.coverage import SAME_DISTANCE
 from ml_backend.greedy import Ranking, pick_in_turn
 from ml_backend.strategies.clusters import cluster
 from ml_backend.strategies.pool import Pool
@@ -19,7 +20,8 @@ class TypiClust:
 
     Labeled set and pool are grouped into ``n_labeled + n_head`` clusters, 500 at most. Typicality
     is 1 / mean distance to the 20 nearest neighbors in the cluster, of 256 of its clips where it
-    has more. When every cluster is visited the round begins anew.
+    has more. When every cluster is visited the round begins anew. (The paper leaves clusters of 5
+    clips or fewer out; here they come last in their round.)
 
     - 0 labels to many, one class or several, several labels per clip: alike, since only where
       labels are is looked at, not what they say.
@@ -72,7 +74,8 @@ def _typicality(unit: NDArray[np.float32], members: NDArray[np.int64]) -> NDArra
         if n_neighbors < 1:
             continue
         for block in np.array_split(rows, -(-len(rows) // _ROWS_AT_ONCE)):
-            squared = np.maximum(2.0 - 2.0 * (unit[block] @ unit[compared].T), 0.0)
+            squared = 2.0 - 2.0 * (unit[block] @ unit[compared].T)
+            squared[squared < 2.0 * SAME_DISTANCE] = 0.0
             # The nearest of all is the clip itself, where it is compared.
             nearest = np.partition(squared, n_neighbors, axis=1)[:, : n_neighbors + 1]
             distance = np.sqrt(nearest).sum(axis=1, dtype=np.float64) / n_neighbors

@@ -1,0 +1,110 @@
+"""Measure what it costs the order that a large pool is represented by a part of it.
+
+Run: ``python benchmarks/ranking_exactness.py [--size 20000]``
+
+Herding (the default's cold start, UHerding) weighs 4,000 candidates by what they cover of 1,024
+clips; written out, it would weigh every pair. Told: how much of the pool the head covers by its
+own measure, from 0 for a head drawn at random to 1 for the head picked with every pair. BADGE
+draws from 20,000 clips; told: how much farther gradients then lie from the nearest of the head.
+TypiClust and DropQuery fit k-means on 10,000 clips; told: how much farther clips then lie from
+their centers. Synthetic embeddings, as in ``ranking_speed.py``.
+"""
+
+import argparse
+from dataclasses import replace
+from unittest.mock import patch
+
+import numpy as np
+from numpy.typing import NDArray
+from ranking_speed import N_HEAD, make_pool
+
+from ml_backend.query_strategy import Pool, get_strategy
+from ml_backend.strategies import badge, clusters, herding
+
+N_SEEDS = 3
+HEADS = (20, N_HEAD)
+
+
+def head(pool: Pool, name: str, seed: int) -> NDArray[np.int64]:
+    return get_strategy(name).rank(pool, N_HEAD, np.random.default_rng(seed)).order[:N_HEAD]
+
+
+def covered(pool: Pool, rows: NDArray[np.int64]) -> float:
+    """Give the weighted mean, over the pool, of the kernel to the nearest labeled or picked."""
+    indecision = pool.indecision()
+    is_known = indecision is not None
+    width = herding._width(pool.labeled) if is_known else herding._KERNEL_WIDTH
+    near = np.concatenate([pool.embeddings[rows], pool.labeled])
+    similarity = np.concatenate(
+        [(block @ near.T).max(axis=1) for block in np.array_split(pool.embeddings, 20)]
+    )
+    weight = indecision if is_known else np.ones(len(pool))
+    return float((weight * np.exp((similarity - 1) * 2 / width**2)).mean())
+
+
+def tell_herding(pool: Pool) -> None:
+    with patch.multiple(herding, _MAX_REFERENCES=len(pool), _MAX_CANDIDATES=len(pool)):
+        exact = head(pool, "uherding", 0)
+    name = "UHerding, 60 labels" if len(pool.labeled) else "MaxHerding, 0 labels"
+    for n_picks in HEADS:
+        shares, same = [], []
+        most = covered(pool, exact[:n_picks])
+        for seed in range(N_SEEDS):
+            least = covered(pool, head(pool, "random", seed)[:n_picks])
+            found = head(pool, "uherding", seed)[:n_picks]
+            shares.append((covered(pool, found) - least) / (most - least))
+            same.append(len(np.intersect1d(found, exact[:n_picks])) / n_picks)
+        print(
+            f"| {name} | first {n_picks} cover {np.mean(shares):.2f} of the way from random to "
+            f"exact, {np.mean(same):.0%} of them are the same clips |",
+            flush=True,
+        )
+
+
+def tell_badge(pool: Pool) -> None:
+    residuals = badge.residuals_of(pool.probabilities, multi_label=False)
+    length = np.einsum("ij,ij->i", residuals, residuals)
+
+    def left_over(rows: NDArray[np.int64]) -> float:
+        """Give the mean squared distance of gradients to the nearest of some."""
+        nearest = length.copy()
+        for row in rows:
+            products = (residuals @ residuals[row]) * (pool.embeddings @ pool.embeddings[row])
+            np.minimum(nearest, np.maximum(length + length[row] - 2 * products, 0), out=nearest)
+        return float(nearest.mean())
+
+    by_part = np.mean([left_over(head(pool, "badge", seed)) for seed in range(N_SEEDS)])
+    with patch.object(badge, "_MAX_DRAWN", len(pool)):
+        by_all = np.mean([left_over(head(pool, "badge", seed)) for seed in range(N_SEEDS)])
+    print(
+        f"| BADGE, {len(pool):,} clips | squared distance to the head {by_part / by_all - 1:+.1%} |"
+    )
+
+
+def tell_clusters(pool: Pool) -> None:
+    n_clusters = N_HEAD + len(pool.labeled)
+
+    def inertia() -> float:
+        groups, centers = clusters.cluster(pool.embeddings, n_clusters, np.random.default_rng(0))
+        return float(((pool.embeddings - centers[groups]) ** 2).sum())
+
+    by_part = inertia()
+    with patch.object(clusters, "_MAX_FITTED", len(pool)):
+        by_all = inertia()
+    print(f"| k-means | squared distance to centers {by_part / by_all - 1:+.1%} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Orders by a part of the pool against the whole.")
+    parser.add_argument("--size", type=int, default=20_000)
+    size = parser.parse_args().size
+    print(f"| what | {size:,} clips |\n|---|---|")
+    known = make_pool(size, 60)
+    tell_herding(replace(known, labeled=known.labeled[:0], labels=None, probabilities=None))
+    tell_herding(known)
+    tell_clusters(known)
+    tell_badge(make_pool(3 * size, 60))
+
+
+if __name__ == "__main__":
+    main()
