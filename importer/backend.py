@@ -73,12 +73,15 @@ class Backend:
 
         Raises
         ------
-        BackendSilentError, SettingsError
+        BackendSilentError
             As ``status``, or if the backend does not reach Label Studio.
-        RequestError
-            If Label Studio does not know the token.
+        SettingsError
+            As ``status``, or if Label Studio does not know the token.
         """
-        return str(self._call("POST", "/tickets", {"token": token})["ticket"])
+        try:
+            return str(self._call("POST", "/tickets", {"token": token})["ticket"])
+        except RequestError as error:
+            raise SettingsError(f"{error} (LABEL_STUDIO_API_KEY)") from None
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         import httpx

@@ -1,9 +1,10 @@
 """A Label Studio in memory, for the true client: it keeps the rules that bend Earmark's design.
 
 It knows its users by their tokens, and lists a task's annotations without the cancelled ones only
-where the real one does. Its queue serves, of the unlabeled tasks with a prediction of the current version, the one with
-the lowest score; a bulk of predictions with one unknown task is refused whole; a version without
-predictions cannot become current. The live tests hold the real one to the same rules.
+where the real one does. Its queue serves, of the unlabeled tasks with a prediction of the current
+version, the one with the lowest score; a bulk of predictions with one unknown task is refused
+whole; a version without predictions cannot become current. The live tests hold the real one to the
+same rules.
 """
 
 import json

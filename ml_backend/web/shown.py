@@ -72,6 +72,7 @@ def judged_columns(
     class_names : tuple of str
         Of the project, where nothing was judged.
     """
+
     def lined_up(values: NDArray[Any] | None) -> NDArray[np.float64]:
         if values is None or not len(values):
             return np.full(len(rows), np.nan)
