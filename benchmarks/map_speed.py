@@ -102,13 +102,20 @@ def compare(held: np.ndarray, new: np.ndarray) -> None:
     width = float(np.ptp(xy, axis=0).max())
     near, _ = nearest_neighbors(normalize_rows(new), N_NEIGHBORS, among=normalize_rows(held))
 
+    def kept(placed: np.ndarray) -> float:
+        """Give the share of the true neighbors that are among the 30 nearest of the picture."""
+        apart = np.linalg.norm(placed[:, None] - xy[None], axis=2).argsort(axis=1)[:, :30]
+        return float(
+            np.mean([np.isin(one, row).mean() for one, row in zip(near, apart, strict=True)])
+        )
+
     def share(distances: np.ndarray) -> str:
         return " / ".join(f"{value / width:.4f}" for value in np.percentile(distances, [50, 90]))
 
     print(f"  apart, median / 90 %: {share(np.linalg.norm(ours - theirs, axis=1))}")
     for name, placed in (("ours", ours), ("transform", theirs)):
         to_near = np.linalg.norm(placed[:, None] - xy[near], axis=2)
-        print(f"  {name} to true neighbors: {share(to_near)}")
+        print(f"  {name} to true neighbors: {share(to_near)}, kept {kept(placed):.3f}")
     own, _ = nearest_neighbors(normalize_rows(held), N_NEIGHBORS + 1)
     to_own = np.linalg.norm(xy[:, None] - xy[own[:, 1:]], axis=2)
     print(f"  clips of the map to theirs: {share(to_own)}")

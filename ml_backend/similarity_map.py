@@ -35,7 +35,9 @@ _FEW_CLIPS = 10_000
 _N_EPOCHS = (300, 200)  # for a few clips and for many
 _PCA_SAMPLE = 20_000
 _EVEN = 1e-6
-_N_PLACED_BY = 8
+_N_PLACED_BY = 15
+_N_STEPS = 30
+_NEAR_ENOUGH = 1e-3
 _SAME = 1e-6
 
 
@@ -117,7 +119,10 @@ def fit_map(
 def place_clips(new: NDArray[np.float32], held: NDArray[np.float32], xy: Positions) -> Positions:
     """Place clips on a map among their nearest neighbors on it.
 
-    A position is the mean of the neighbors', weighted as UMAP weighs them in its graph.
+    A position is the geometric median of the neighbors', the nearer ones counting for more. Their
+    mean would lie between two clouds where a few neighbors are of another one. Of real clips left
+    out of a map, 84 % of the true neighbors are among the 30 nearest on it, as with UMAP's own
+    ``transform`` (``benchmarks/map_speed.py``), which needs the fitted object at hand.
 
     Parameters
     ----------
@@ -147,8 +152,26 @@ def place_clips(new: NDArray[np.float32], held: NDArray[np.float32], xy: Positio
     is_copy = distance[:, 0] <= _SAME
     weights[is_copy] = 0.0
     weights[is_copy, 0] = 1.0
-    placed[is_finite] = np.einsum("ij,ijk->ik", weights, xy[is_drawn][rows])
+    placed[is_finite] = _geometric_median(xy[is_drawn][rows], weights)
     return placed
+
+
+def _geometric_median(points: NDArray[np.float32], weights: NDArray[np.float32]) -> Positions:
+    """Find where the weighted distances to points are the least in sum, one row each.
+
+    ``points`` is (n, k, 2) in the unit square, ``weights`` (n, k).
+
+    References
+    ----------
+    E. Weiszfeld, "Sur le point pour lequel la somme des distances de n points donnés est minimum",
+    Tohoku Mathematical Journal 43, 1937.
+    """
+    median = np.einsum("ij,ijk->ik", weights, points)
+    for _ in range(_N_STEPS):
+        apart = np.linalg.norm(points - median[:, None], axis=2)
+        pull = weights / np.maximum(apart, _NEAR_ENOUGH)
+        median = np.einsum("ij,ijk->ik", pull, points) / pull.sum(axis=1, keepdims=True)
+    return np.asarray(median, dtype=np.float32)
 
 
 def _is_finite(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -143,6 +143,15 @@ def test_a_new_clip_is_placed_within_its_neighbors():
         assert (placed[cloud] <= corner.max(axis=0)).all()
 
 
+def test_a_new_clip_lies_where_most_of_its_neighbors_do_not_between_clouds():
+    embeddings = clouds(15, n_clouds=1, spread=0.05)
+    xy = np.zeros((15, 2), dtype=np.float32)
+    xy[:4] = 1.0  # a few of its neighbors were drawn elsewhere
+    xy += np.random.default_rng(0).normal(scale=0.01, size=xy.shape).astype(np.float32)
+    placed = place_clips(clouds(1, n_clouds=1, spread=0.0), embeddings, xy)
+    assert np.linalg.norm(placed) < 0.05
+
+
 def test_where_nothing_is_on_the_map_nothing_can_be_placed():
     embeddings = clouds(3)
     nothing = np.full((3, 2), np.nan, dtype=np.float32)
