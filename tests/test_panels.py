@@ -445,6 +445,26 @@ def test_a_number_labels_the_clip_and_the_next_one_comes(visit, pool):
     assert pool.labels[pool.ids[100]] == [SIREN], "there is one undo"
 
 
+def test_a_clip_that_is_not_there_yet_is_not_labeled_nor_the_one_before(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    before = dict(pool.labels)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("1")
+    page.get_by_role("heading", name=pool.clips[99]).wait_for()
+    page.wait_for_timeout(200)
+    assert pool.labels == before
+
+
+def test_the_keyboard_stays_on_the_label_that_it_pressed(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    page.locator(".labels button", has_text="siren").press("Enter")
+    page.get_by_role("heading", name=pool.clips[101]).wait_for()
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.activeElement.title") == SIREN
+
+
 def test_a_click_on_a_label_leaves_space_to_the_player(visit, pool):
     page = visit(pool, f"?focus={pool.ids[100]}")
     page.locator(".labels button", has_text="other").click()

@@ -93,6 +93,7 @@ class Inspector {
       return;
     }
     clearTimeout(this.#timer);
+    if (focus !== this.#shown) this.labeling.leave();
     if (focus === this.#shown) this.#show();
     else this.#timer = setTimeout(() => this.#show(), this.#known.has(focus) ? 0 : PAUSE_MS);
     this.#showPlace();

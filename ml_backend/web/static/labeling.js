@@ -62,10 +62,17 @@ export class Labeling {
     const isOther = taskId !== this.#taskId;
     if (isOther) this.#toggled = new Set(isMulti ? labels : []);
     this.#taskId = taskId;
+    const pressed = [...this.buttons.children].indexOf(document.activeElement);
     this.buttons.replaceChildren(...names.map((name, i) => this.#makeButton(name, i, labels)));
+    this.buttons.children[pressed]?.focus({ preventScroll: true });
     this.confirm.hidden = !isMulti;
     this.undoButton.disabled = this.#last === null;
     this.#showScope();
+  }
+
+  /** Label nothing until the next clip is shown. */
+  leave() {
+    this.#taskId = null;
   }
 
   /** Obey a key; answers whether it meant something. */
