@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_PRIOR_SCALE = 0.36
+_PRIOR_SCALE = 0.25
 _LEAST_SPREAD = 1e-6
 
 
@@ -79,7 +79,7 @@ def lay_out(
     --------
     >>> layout = lay_out(np.zeros(1, np.float32), 2.0, np.array([[0.0, np.nan], [2.0, np.nan]]))
     >>> layout.rows(np.ones((1, 1), np.float32), np.array([[2.0, np.nan]])).tolist()
-    [[0.5, 0.36, 0.0]]
+    [[0.5, 0.25, 0.0]]
     """
     if spread < _LEAST_SPREAD:
         spread = 1.0
