@@ -6,7 +6,7 @@ spread instead would make the dimensions that hardly vary as loud as the others;
 embeddings of unseen recordings that cost 0.02 balanced accuracy on the mean of ten classes.
 
 The prior's logits (``prior.py``) are standardized over the project and weighted so that each
-counts as much as an eighth of the embedding: large enough to be heard with a few labels, small
+counts as much as a sixteenth of the embedding: large enough to be heard with a few labels, small
 enough to be overruled by some dozens.
 """
 
