@@ -130,6 +130,17 @@ def test_a_copy_is_placed_where_its_original_is():
     assert place_clips(5 * embeddings[[7]], embeddings, xy) == pytest.approx(xy[[7]], abs=1e-5)
 
 
+def test_a_clip_that_is_not_on_the_map_places_nobody():
+    embeddings = clouds(40)
+    xy = sketch_map(embeddings)
+    xy[7] = np.nan
+    placed = place_clips(embeddings[[7]], embeddings, xy)
+    assert placed == pytest.approx(
+        place_clips(embeddings[[7]], np.delete(embeddings, 7, 0), np.delete(xy, 7, 0))
+    )
+    assert not np.isnan(placed).any()
+
+
 def test_a_new_clip_is_placed_within_its_neighbors():
     embeddings = clouds(90, spread=0.05)
     xy = (
