@@ -20,7 +20,7 @@ from ml_backend.labeled import LabeledSet, part_answers
 from ml_backend.query_strategy import Pool, QueryStrategy
 
 _SEED = 0
-_METHOD = "unit rows, quiet prior, sharp"
+_METHOD = "unit rows, prior that fades, sharp"
 """What is learned from the same state when this changes is another version."""
 
 

@@ -203,7 +203,7 @@ def test_renaming_classes_renames_probabilities():
     np.testing.assert_allclose(swapped[:, swap], plain, atol=0.02)
 
 
-def learn(embeddings, answers, *, prior=None, prior_of_all=None):
+def learn(embeddings, answers, *, prior=None, prior_of_all=None, groups=None):
     """Train on embeddings as an embedder gives them, laid out by themselves."""
     unit = normalize_rows(embeddings)
     center = unit.mean(axis=0)
@@ -213,7 +213,7 @@ def learn(embeddings, answers, *, prior=None, prior_of_all=None):
         one_hot(answers, 2),
         ["siren", "other"],
         multi_label=False,
-        groups=None,
+        groups=groups,
         layout=lay_out(center, spread, prior if prior_of_all is None else prior_of_all),
         prior=prior,
         seed=0,
@@ -264,6 +264,25 @@ def test_a_prior_that_is_wrong_is_overruled():
     classifier = learn(embeddings[few], answers[few], prior=prior[few], prior_of_all=prior)
     says = classifier.probabilities(embeddings, prior).argmax(axis=1)
     assert (says == answers)[60:].mean() > 0.9
+
+
+def test_a_prior_speaks_the_lower_the_more_recordings_a_class_is_known_from():
+    embeddings, answers, _ = blobs(400, 2, distance=4.0)
+    prior = prior_for(answers, strength=3.0)
+    shares = []
+    for n_recordings in (1, 4, 16, 64):
+        recordings = np.arange(128) % n_recordings * 2 + answers[:128]
+        classifier = learn(
+            embeddings[:128],
+            answers[:128],
+            prior=prior[:128],
+            prior_of_all=prior,
+            groups=recordings,
+        )
+        ours, all_of_it = np.abs(classifier.prior_weights).sum(), np.abs(classifier.weights).sum()
+        shares.append(ours / all_of_it)
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 3 * shares[-1]
 
 
 def test_a_classifier_that_read_a_prior_wants_one():
