@@ -68,6 +68,21 @@ class Backend:
         """Ask for nothing special again."""
         return self._call("DELETE", f"/projects/{project_id}/queue")
 
+    def ticket(self, token: str) -> str:
+        """Have a ticket made that signs in the owner of a Label Studio token, once.
+
+        Raises
+        ------
+        BackendSilentError
+            As ``status``, or if the backend does not reach Label Studio.
+        SettingsError
+            As ``status``, or if Label Studio does not know the token.
+        """
+        try:
+            return str(self._call("POST", "/tickets", {"token": token})["ticket"])
+        except RequestError as error:
+            raise SettingsError(f"{error} (LABEL_STUDIO_API_KEY)") from None
+
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         import httpx
 

@@ -11,6 +11,7 @@ from importer import telling
 from importer.asking import queue
 from importer.options import AsJson, Labels, Project, choose_project, read_text, split
 from importer.simulation import simulate
+from ml_backend.errors import SettingsError
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret
 
@@ -54,6 +55,7 @@ def setup(
     Example: [bold]earmark setup --title "Street" --labels siren,other[/]
     """
     from importer.bring import files_dir_of
+    from importer.pages import map_path
     from importer.project import set_up
 
     with telling.explained():
@@ -70,11 +72,13 @@ def setup(
             replace_label_config=replace,
             is_blind=blind,
             files_dir=files_dir_of(settings),
+            pages_url=settings.pages_url,
         )
     if json_:
         telling.print_json(vars(report))
         return
     telling.say(f"Project {report.project_id}, {report.title!r}: {report.url}")
+    telling.say(f"  its map: {settings.pages_url}{map_path(report.project_id)}")
     for change in report.changes or ("everything was in place",):
         telling.say(f"  {change}")
     for warning in report.warnings:
@@ -185,6 +189,23 @@ def status(json_: AsJson = False) -> None:
 
 
 app.command()(queue)
+
+
+@app.command("map")
+def map_(project: Project = 0) -> None:
+    """Print a link to the similarity map that arrives signed in, once, within a day.
+
+    It signs in as the owner of LABEL_STUDIO_API_KEY: give it to nobody else.
+    """
+    from importer.backend import Backend
+
+    with telling.explained():
+        settings = Settings.from_env()
+        backend = Backend(settings)
+        chosen = project or settings.project or _only_project(backend)
+        telling.say(_arrival(settings, backend, chosen))
+
+
 app.command()(simulate)
 
 
@@ -237,6 +258,7 @@ def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) ->
         title=f"Earmark demo: {clips.parent.name if clips.is_file() else clips.name}",
         labels=labels,
         files_dir=files_dir_of(settings),
+        pages_url=settings.pages_url,
     )
     settings = remember_project(settings, folder, report.project_id)
     with telling.progress("Importing") as advance:
@@ -259,7 +281,23 @@ def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) ->
         up.backend.wait_until(look, lambda: up.is_alive, 24 * 3600.0)
     if warning := up.backend.status()["warning"]:
         telling.complain(warning, "yellow")
-    telling.tell_ready(report.url, up.studio.credentials, settings.backend_url)
+    map_address = _arrival(settings, up.backend, report.project_id)
+    telling.tell_ready(report.url, up.studio.credentials, settings.backend_url, map_address)
+
+
+def _arrival(settings: Settings, backend: Any, project_id: int) -> str:
+    from importer.pages import arrival, map_path
+
+    return arrival(settings.pages_url, backend.ticket(settings.api_key), map_path(project_id))
+
+
+def _only_project(backend: Any) -> int:
+    known = [one["project"] for one in backend.status()["projects"]]
+    if len(known) != 1:
+        raise SettingsError(
+            f"The backend looks after {len(known)} projects. Which? Give --project N."
+        )
+    return int(known[0])
 
 
 if __name__ == "__main__":

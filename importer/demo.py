@@ -121,6 +121,8 @@ def _settings(folder: Path, studio: Studio) -> Settings:
         host="127.0.0.1",
         port=free_port(_BACKEND_PORT),
         public_url="",
+        pages_address="",
+        studio_pages_address="",
         files_root=studio.files_root,
         project=0,
     )

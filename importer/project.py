@@ -2,7 +2,7 @@
 
 Every step looks first at what is there: run again, ``set_up`` changes nothing, or mends what is
 missing and says so. What people may have shaped to their taste (label config, instructions, the
-tab) is made once and then left alone.
+tab) is made once and then left alone, but for the links to the backend's pages.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from importer import tab
+from importer import pages, tab
 from importer.connect import check_backend_url, connect_backend
 from ml_backend.errors import (
     LabelConfigError,
@@ -82,6 +82,7 @@ def set_up(
     replace_label_config: bool = False,
     is_blind: bool | None = None,
     files_dir: Path | None = None,
+    pages_url: str = "",
 ) -> SetupReport:
     """Create a project, or mend it, until Label Studio and the backend work as one.
 
@@ -104,6 +105,8 @@ def set_up(
     files_dir
         The folder of prepared files as Label Studio sees it; None where clips are not served
         as local files.
+    pages_url
+        Where browsers reach the backend's pages; empty means ``backend_url``.
 
     Raises
     ------
@@ -122,6 +125,7 @@ def set_up(
     site = _find_or_create(label_studio, title, project_id, label_config, bool(is_blind))
     _ask(site, label_config, replace_label_config)
     _set_options(site, is_blind)
+    _link_pages(site, (pages_url or backend_url).rstrip("/"))
     if tab.ensure_tab(label_studio, site.project_id, {}):
         site.changes.append(f"made the tab {tab.TITLE!r} in the Data Manager")
     if files_dir is not None:
@@ -198,6 +202,20 @@ def _set_options(site: _Site, is_blind: bool | None) -> None:
         site.update(
             "wrote the instructions", expert_instruction=INSTRUCTIONS, show_instruction=True
         )
+
+
+def _link_pages(site: _Site, pages_url: str) -> None:
+    present = {
+        name: str(site.project[name] or "") for name in ("description", "expert_instruction")
+    }
+    wanted = {
+        "description": pages.describe(present["description"], pages_url, site.project_id),
+        "expert_instruction": pages.instruct(
+            present["expert_instruction"], pages_url, site.project_id
+        ),
+    }
+    if wanted != present:
+        site.update("linked the map and the progress page", **wanted)
 
 
 def _serve_files(site: _Site, folder: Path) -> None:

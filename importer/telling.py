@@ -65,14 +65,17 @@ def progress(what: str, *, quiet: bool = False, unit: str = "clips") -> Iterator
         yield advance
 
 
-def tell_ready(project_url: str, login: Credentials, backend_url: str) -> None:
+def tell_ready(project_url: str, login: Credentials, backend_url: str, map_address: str) -> None:
     """Say where the demo can be seen, and how to log in."""
+    command = os.path.relpath(sys.argv[0])
     say()
     say("Ready. Open Label Studio and press Label All Tasks:", "bold green")
     say(f"  Label Studio  {project_url}")
     say(f"  log in with   {login.username}  {login.password}")
+    say(f"  the map       {map_address}")
+    say(f"                (signs you in once; '{command} map' prints another)")
     say(f"  backend       {backend_url}/status")
-    say(f"  how it goes   {os.path.relpath(sys.argv[0])} status")
+    say(f"  how it goes   {command} status")
     say("Ctrl-C stops both; the data stays.")
 
 

@@ -11,12 +11,23 @@ nothing. Labels that the label config no longer has are ignored.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ml_backend.clip import TaskLabels
+from ml_backend.errors import LabelConfigError, RequestError
 from ml_backend.label_config import LabelConfig
 
 _Annotation = Mapping[str, Any]
+
+
+@dataclass
+class Count:
+    """What one annotator said: of how many clips, how many skipped, how often each class."""
+
+    n_clips: int = 0
+    n_skipped: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
 
 
 def read_annotations(
@@ -48,6 +59,118 @@ def read_annotations(
         for task in exported
         if task.get("annotations")
     ]
+
+
+def count_by_annotator(
+    exported: Iterable[Mapping[str, Any]], config: LabelConfig
+) -> dict[int, Count]:
+    """Count what each annotator said last of each clip, whatever the others said.
+
+    Parameters
+    ----------
+    exported, config
+        As for ``read_annotations``.
+
+    Returns
+    -------
+    dict of int to Count
+        By Label Studio's numbers of users; what carries no user's number is not counted.
+
+    Examples
+    --------
+    >>> config = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
+    >>> said = {"from_name": "sound", "value": {"choices": ["siren"]}}
+    >>> annotation = {"id": 1, "completed_by": 4, "result": [said]}
+    >>> count_by_annotator([{"id": 7, "annotations": [annotation]}], config)
+    {4: Count(n_clips=1, n_skipped=0, labels=Counter({'siren': 1}))}
+    """
+    counts: dict[int, Count] = {}
+    for task in exported:
+        for annotation in _latest(task.get("annotations") or ()):
+            who = _annotator(annotation)
+            if not isinstance(who, int):
+                continue
+            count = counts.setdefault(who, Count())
+            if annotation.get("was_cancelled"):
+                count.n_skipped += 1
+            elif (vote := _vote(annotation, config)) is not None:
+                count.n_clips += 1
+                count.labels.update(vote)
+    return counts
+
+
+def read_answers(
+    annotations: Iterable[Mapping[str, Any]], config: LabelConfig
+) -> dict[int, frozenset[str] | None]:
+    """Read what each annotator said last of one task, None for a skip.
+
+    Who said nothing usable is left out, and so is what carries no user's number.
+    """
+    answers: dict[int, frozenset[str] | None] = {}
+    for annotation in _latest(annotations):
+        who = _annotator(annotation)
+        is_skip = bool(annotation.get("was_cancelled"))
+        vote = None if is_skip else _vote(annotation, config)
+        if isinstance(who, int) and (is_skip or vote is not None):
+            answers[who] = vote
+    return answers
+
+
+def build_result(
+    labels: Iterable[str], config: LabelConfig, present: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """Write an answer, the way ``read_annotations`` reads it.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        Class names; none says "none of them" where a clip may have several.
+    config : LabelConfig
+        The question; it must ask for choices.
+    present : sequence of mapping
+        The annotation's result so far: what it says to other questions is kept.
+
+    Returns
+    -------
+    list of dict
+        The result of a Label Studio annotation.
+
+    Raises
+    ------
+    LabelConfigError
+        If the project asks for regions: nobody can say from here where in the clip they are.
+    RequestError
+        If the labels are none of the project's, or not as many as it asks for.
+
+    Examples
+    --------
+    >>> config = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
+    >>> build_result(["siren"], config)[0]["value"]
+    {'choices': ['siren']}
+    """
+    if config.control != "choices":
+        raise LabelConfigError(
+            "This project asks for regions inside a clip (<Labels>); mark them in Label Studio. "
+            "Pages label whole clips, which takes <Choices>."
+        )
+    said = set(labels)
+    unknown = sorted(said - set(config.class_names))
+    if unknown:
+        known = ", ".join(config.class_names)
+        raise RequestError(f"{unknown[0]!r:.60} is no label of this project; it has {known}.")
+    if not config.multi_label and len(said) != 1:
+        raise RequestError(f"A clip has one label in this project; {len(said)} were given.")
+    kept = [dict(one) for one in present if one.get("from_name") != config.from_name]
+    if not said:
+        return kept
+    answer = {
+        "id": config.from_name,
+        "from_name": config.from_name,
+        "to_name": config.to_name,
+        "type": config.control,
+        "value": {config.control: [name for name in config.class_names if name in said]},
+    }
+    return [answer, *kept]
 
 
 def _read_task(task_id: int, annotations: Sequence[_Annotation], config: LabelConfig) -> TaskLabels:

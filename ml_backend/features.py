@@ -6,7 +6,7 @@ spread instead would make the dimensions that hardly vary as loud as the others;
 embeddings of unseen recordings that cost 0.02 balanced accuracy on the mean of ten classes.
 
 The prior's logits (``prior.py``) are standardized over the project and weighted so that each
-counts as much as an eighth of the embedding: large enough to be heard with a few labels, small
+counts as much as a sixteenth of the embedding: large enough to be heard with a few labels, small
 enough to be overruled by some dozens.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_PRIOR_SCALE = 0.36
+_PRIOR_SCALE = 0.25
 _LEAST_SPREAD = 1e-6
 
 
@@ -79,7 +79,7 @@ def lay_out(
     --------
     >>> layout = lay_out(np.zeros(1, np.float32), 2.0, np.array([[0.0, np.nan], [2.0, np.nan]]))
     >>> layout.rows(np.ones((1, 1), np.float32), np.array([[2.0, np.nan]])).tolist()
-    [[0.5, 0.36, 0.0]]
+    [[0.5, 0.25, 0.0]]
     """
     if spread < _LEAST_SPREAD:
         spread = 1.0

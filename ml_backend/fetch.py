@@ -38,6 +38,8 @@ class Fetcher:
     audio_hosts
         Other hosts that clips may come from, such as ``sounds.example.org`` or, with a port,
         ``192.168.0.7:9000``.
+    max_bytes
+        Larger files are not read over the network.
     transport
         Stands in for the network in tests.
     """
@@ -48,6 +50,7 @@ class Fetcher:
         files_root: Path | None,
         audio_hosts: tuple[str, ...],
         *,
+        max_bytes: int = MAX_FILE_BYTES,
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         import httpx
@@ -55,6 +58,7 @@ class Fetcher:
         self._label_studio = label_studio
         self._files_root = files_root.resolve() if files_root else None
         self._audio_hosts = frozenset(host.lower() for host in audio_hosts)
+        self._max_bytes = max_bytes
         self._client = httpx.Client(timeout=20.0, transport=transport)
 
     def fetch(self, address: str) -> Path | bytes:
@@ -69,10 +73,24 @@ class Fetcher:
         """
         if not isinstance(address, str) or not address:
             raise AudioError(f"The task's audio is {address!r}; it must be an address.")
-        shown = repr(address[:200])
+        return self.on_disk(address) or self.download(address)
+
+    def on_disk(self, address: str) -> Path | None:
+        """Find the file on disk; None where the address leads elsewhere.
+
+        Raises
+        ------
+        AudioError
+            If there should be a file and is none, or the address leads out of the folder.
+        """
         local = self._label_studio.local_file(address)
-        if local is not None and self._files_root is not None:
-            return _inside(self._files_root, local, shown)
+        if local is None or self._files_root is None:
+            return None
+        return _inside(self._files_root, local, repr(address[:200]))
+
+    def download(self, address: str) -> bytes:
+        """Read the file over the network; raises as ``fetch`` does."""
+        shown = repr(address[:200])
         if self._label_studio.serves(address):
             return self._from_label_studio(address, shown)
         return self._from_elsewhere(address, shown)
@@ -89,7 +107,7 @@ class Fetcher:
 
     def _from_label_studio(self, address: str, shown: str) -> bytes:
         try:
-            return self._label_studio.download(address, max_bytes=MAX_FILE_BYTES)
+            return self._label_studio.download(address, max_bytes=self._max_bytes)
         except (LabelStudioUnreachableError, LabelStudioAuthError):
             raise
         except LabelStudioNotFoundError:
@@ -110,7 +128,7 @@ class Fetcher:
                 self._check_host(url, shown)
                 with self._client.stream("GET", url) as response:
                     if not response.has_redirect_location:
-                        return _content(response, shown, deadline)
+                        return _content(response, shown, deadline, self._max_bytes)
                     url = url.join(response.headers["location"])
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise AudioError(f"{shown} cannot be fetched ({type(error).__name__}).") from None
@@ -145,14 +163,14 @@ def _inside(root: Path, local: str, shown: str) -> Path:
     raise AudioError(f"{shown}: there is no such file. Put it back, or delete the task.")
 
 
-def _content(response: "httpx.Response", shown: str, deadline: float) -> bytes:
+def _content(response: "httpx.Response", shown: str, deadline: float, max_bytes: int) -> bytes:
     if response.is_error:
         raise AudioError(f"{shown}: its host answers {response.status_code}.")
     content = bytearray()
     for chunk in response.iter_bytes():
         content += chunk
-        if len(content) > MAX_FILE_BYTES:
-            raise AudioError(f"{shown}: larger than {MAX_FILE_BYTES >> 20} MiB; it is not read.")
+        if len(content) > max_bytes:
+            raise AudioError(f"{shown}: larger than {max_bytes >> 20} MiB; it is not read.")
         if time.monotonic() > deadline:
             raise AudioError(f"{shown}: not read within {MAX_FETCH_S:.0f} s.")
     return bytes(content)

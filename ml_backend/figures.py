@@ -1,9 +1,9 @@
 """Figures an annotator can trust: how good the current classifier is, and whether to go on.
 
-*Cross-validated*: every labeled clip is judged by a classifier that never met its recording. The
-labels are those that were chosen, the hard ones among them: the figure is rather too low. A class
-labeled in one recording only cannot be judged so and is left out. Intervals rest on the number of
-recordings, since clips of one recording are right or wrong together.
+*Cross-validated*: every labeled clip is judged by a classifier that never met its recording
+(``out_of_fold.py``). The labels are those that were chosen, the hard ones among them: the figure is
+rather too low. A class labeled in one recording only cannot be judged so and is left out.
+Intervals rest on the number of recordings, since clips of one are right or wrong together.
 
 *Audit*: clips drawn at random, which the classifier was never trained on (``audit.py``).
 
@@ -17,15 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.classifier import Classifier, fit_classifier
+from ml_backend.classifier import Classifier
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.evaluation import Estimate, mean_of, undiscovered, wilson
-from ml_backend.features import lay_out
 from ml_backend.label_config import LabelConfig
 from ml_backend.labeled import LabeledSet
+from ml_backend.out_of_fold import OutOfFold
 
-_N_FOLDS = 5
-_SEED = 0
 _STABLE = 0.99
 _N_STABLE = 3
 _DISCOVERED = 0.02
@@ -42,39 +40,16 @@ def is_due(n_labeled: int, n_before: int) -> bool:
     return n_labeled >= n_before + max(5, n_before // 20)
 
 
-def cross_validate(
-    clips: EmbeddedClips,
-    labeled: LabeledSet,
-    config: LabelConfig,
-    prior: NDArray[np.float32] | None,
-) -> dict[str, Any] | None:
-    """Judge every labeled clip by a classifier that never met its recording.
+def cross_validate(judged: OutOfFold, config: LabelConfig) -> dict[str, Any] | None:
+    """Tell how good classifiers are on recordings they never met.
 
     Returns
     -------
     dict or None
         As ``summarize_recalls``; None while fewer than two classes can be judged.
     """
-    groups = _groups(clips.recordings[labeled.rows])
-    folds = _deal(groups, labeled.labels)
-    layout = lay_out(clips.center, clips.spread, prior)
-    says = np.full(labeled.labels.shape, -1, dtype=np.int8)  # -1: not judged
-    for fold in np.unique(folds):
-        inside, outside = folds != fold, folds == fold
-        classifier = fit_classifier(
-            clips.embeddings[labeled.rows[inside]],
-            labeled.labels[inside],
-            config.class_names,
-            multi_label=config.multi_label,
-            groups=groups[inside],
-            layout=layout,
-            prior=None if prior is None else prior[labeled.rows[inside]],
-            seed=_SEED,
-        )
-        if classifier is not None:
-            decided = decide(classifier, clips, labeled.rows[outside], prior)
-            says[outside] = _where_known(decided, labeled, inside, outside, config.multi_label)
-    return summarize_recalls(labeled.labels, says, groups, config)
+    says = decide(judged.probabilities, multi_label=config.multi_label)
+    return summarize_recalls(judged.labels, says, judged.groups, config)
 
 
 def audit(
@@ -87,11 +62,11 @@ def audit(
     """Judge the audit slice by the current classifier; None while that says nothing."""
     if classifier is None or not len(audited):
         return None
-    says = decide(classifier, clips, audited.rows, prior)
+    says = decide_about(classifier, clips, audited.rows, prior)
     return summarize_recalls(audited.labels, says, np.arange(len(audited)), config)
 
 
-def decide(
+def decide_about(
     classifier: Classifier,
     clips: EmbeddedClips,
     rows: NDArray[np.int64],
@@ -101,9 +76,22 @@ def decide(
     probabilities = classifier.probabilities(
         clips.embeddings[rows], None if prior is None else prior[rows]
     )
-    if classifier.multi_label:
-        return np.asarray(probabilities > 0.5, dtype=np.int8)
-    return np.asarray(np.eye(probabilities.shape[1], dtype=np.int8)[probabilities.argmax(axis=1)])
+    return decide(probabilities, multi_label=classifier.multi_label)
+
+
+def decide(probabilities: NDArray[np.float64], *, multi_label: bool) -> NDArray[np.int8]:
+    """Turn probabilities into 0/1, shape=(n_clips, n_classes); NaN into -1, nothing judged.
+
+    Examples
+    --------
+    >>> decide(np.array([[0.3, 0.7], [np.nan, np.nan]]), multi_label=False).tolist()
+    [[0, 1], [-1, -1]]
+    """
+    if multi_label:
+        says = probabilities > 0.5
+    else:
+        says = np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]
+    return np.where(np.isnan(probabilities), np.int8(-1), says.astype(np.int8))
 
 
 def summarize_recalls(
@@ -187,36 +175,3 @@ def _rounded(estimate: Estimate) -> dict[str, float]:
         name: value if isinstance(value, int) else round(value, 4)
         for name, value in vars(estimate).items()
     }
-
-
-def _groups(recordings: NDArray[np.int64]) -> NDArray[np.int64]:
-    alone = recordings < 0
-    groups = recordings.copy()
-    groups[alone] = recordings.max(initial=0) + 1 + np.arange(alone.sum())
-    return groups
-
-
-def _deal(groups: NDArray[np.int64], labels: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Deal recordings out to folds, those of one class after those of another."""
-    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
-    shuffled = np.random.default_rng(_SEED).permutation(len(first))
-    dealt = shuffled[np.argsort(labels[first].argmax(axis=1)[shuffled], kind="stable")]
-    fold_of_group = np.empty(len(first), dtype=np.int64)
-    fold_of_group[dealt] = np.arange(len(first)) % _N_FOLDS
-    return np.asarray(fold_of_group[group])
-
-
-def _where_known(
-    decided: NDArray[np.int8],
-    labeled: LabeledSet,
-    inside: NDArray[np.bool_],
-    outside: NDArray[np.bool_],
-    multi_label: bool,
-) -> NDArray[np.int8]:
-    """Leave out what the training part could not know."""
-    n_yes = labeled.labels[inside].sum(axis=0)
-    if multi_label:
-        could_know = (n_yes > 0) & (n_yes < inside.sum())  # (n_classes,)
-        return np.where(could_know, decided, np.int8(-1))
-    could_know = n_yes[labeled.labels[outside].argmax(axis=1)] > 0  # (n_outside,)
-    return np.where(could_know[:, None], decided, np.int8(-1))

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.evaluation import kappa
-from ml_backend.figures import audit, cross_validate, decide, is_due
+from ml_backend.figures import audit, cross_validate, decide_about, is_due
 from ml_backend.label_config import LabelConfig
+from ml_backend.mistakes import find_confusions, find_suspects
+from ml_backend.out_of_fold import judge_out_of_fold
 from ml_backend.store import Store
 from ml_backend.training import Learned
 
@@ -53,12 +55,15 @@ class Gauge:
             return
         began = time.perf_counter()
         watched = np.sort(np.argsort(clips.lots, kind="stable")[-N_WATCHED:])
-        decided = clips.task_ids[watched], decide(learned.classifier, clips, watched, prior)
+        decided = clips.task_ids[watched], decide_about(learned.classifier, clips, watched, prior)
         with self._lock:
             before = self._decided.get(project_id)
             self._decided[project_id] = decided
+        judged = judge_out_of_fold(clips, learned.training, config, prior)
         figures: dict[str, Any] = {
-            "cross_validated": cross_validate(clips, learned.training, config, prior),
+            "cross_validated": cross_validate(judged, config),
+            "confusion": find_confusions(judged, config),
+            "suspects": find_suspects(judged, config),
             "audit": audit(learned.classifier, clips, learned.audit, config, prior),
             "n_audit": len(learned.audit),
             "kappa": None if before is None else _agreement(decided, before, config.multi_label),

@@ -13,6 +13,7 @@ from ml_backend.label_config import LabelConfig
 from ml_backend.label_studio import LabelStudio
 from ml_backend.prediction import build_prediction
 from ml_backend.prior import Prior
+from ml_backend.store.versions import Version
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,22 @@ class Edition:
             )
             for row, (task_id, rank) in enumerate(zip(task_ids, ranks, strict=True))
         ]
+
+
+def open_edition(
+    version: Version, config: LabelConfig, clips: EmbeddedClips, prior: Prior | None
+) -> Edition:
+    """Bring a stored version into the form that predictions are written from."""
+    ranking = version.ranking or {}
+    labeled = clips.rows(ranking["labeled_task_ids"].astype(np.int64))
+    return Edition(
+        version.model_version,
+        config,
+        Classifier.from_arrays(version.classifier) if version.classifier else None,
+        ranking["task_ids"].astype(np.int64),
+        clips.unit[labeled],
+        prior,
+    )
 
 
 def publish_head(

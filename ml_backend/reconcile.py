@@ -6,30 +6,26 @@ round that finds it current already changes nothing.
 """
 
 import logging
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.annotation import read_annotations
-from ml_backend.asked_first import AskedFirst
-from ml_backend.classifier import Classifier
-from ml_backend.clip import Task, TaskLabels, clip_key, told
-from ml_backend.embedded import EmbeddedClips, embedded_clips
+from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import LabelStudioError, LabelStudioNotFoundError
 from ml_backend.gauge import Gauge
-from ml_backend.label_config import LabelConfig, parse_label_config
+from ml_backend.holding import find_held
+from ml_backend.label_config import parse_label_config
 from ml_backend.label_studio import LabelStudio
 from ml_backend.prior import Prior, Tagger
-from ml_backend.publish import Edition, publish_head
+from ml_backend.publish import Edition, open_edition, publish_head
 from ml_backend.query_strategy import get_strategy
 from ml_backend.settings import Settings
+from ml_backend.state import Reader, State
+from ml_backend.stopwatch import Stopwatch
 from ml_backend.store import Store
 from ml_backend.store.agenda import Turn
 from ml_backend.store.versions import Progress, Round, Version
@@ -39,18 +35,44 @@ log = logging.getLogger(__name__)
 
 FIRST_ORDER = 200
 """So many clips are heard before a project gets its first order, where it has as many."""
-_PROJECTS_HELD = 8
 
 
 @dataclass(frozen=True)
-class _HeldPrior:
-    clips: EmbeddedClips
-    columns: tuple[tuple[int, ...], ...]
-    logits: NDArray[np.float32]
+class _Standing:
+    """What annotators follow when a round begins; it may end at three looks, each dearer.
+
+    ``progress`` is None before the first order; ``is_shown`` tells whether Label Studio's queue
+    follows it.
+    """
+
+    progress: Progress | None
+    is_shown: bool
+
+    @property
+    def model_version(self) -> str | None:
+        """The version that stands."""
+        return self.progress.model_version if self.progress else None
+
+    def is_untouched(self, turn: Turn, *, is_asking_anew: bool) -> bool:
+        """Tell that nothing was heard but the echo of its own publishing."""
+        may_differ = turn.labels_changed or turn.tasks_changed or is_asking_anew
+        return self.is_shown and not may_differ
+
+    def is_too_early(self, state: State, is_hearing: Callable[[], bool]) -> bool:
+        """Tell that too few clips are heard; meanwhile, an order is due when they have doubled."""
+        n_wanted = FIRST_ORDER if self.progress is None else 2 * self.progress.n_ranked
+        n_heard = len(state.clips)
+        return not n_heard or (not state.is_news and n_heard < n_wanted and is_hearing())
+
+    def is_that_of(self, model_version: str) -> bool:
+        """Tell that what is true now leads to the version that annotators follow already."""
+        if self.progress is None or self.progress.model_version != model_version:
+            return False
+        return self.is_shown or not self.progress.n_ranked
 
 
 class Reconciler:
-    """Does rounds; keeps the embeddings of the last few projects in memory between them."""
+    """Does rounds, one at a time for each project."""
 
     def __init__(
         self,
@@ -66,12 +88,8 @@ class Reconciler:
         self._settings = settings
         self._embedder_id = embedder_id
         self._clock = clock
-        self._tagger = tagger
+        self._reader = Reader(store, label_studio, embedder_id, tagger)
         self._gauge = Gauge(store)
-        self._asked_first = AskedFirst(store)
-        self._priors: OrderedDict[int, _HeldPrior] = OrderedDict()
-        self._held: OrderedDict[int, EmbeddedClips] = OrderedDict()
-        self._lock = threading.Lock()
         self._asked: dict[int, tuple[object, ...]] = {}
 
     def reconcile(self, turn: Turn) -> str | None:
@@ -83,121 +101,40 @@ class Reconciler:
         """
         project_id = turn.project_id
         asked = self._asked.pop(project_id, None)  # and not known again until the round is done
-        timings_s: dict[str, float] = {}
-        with _timed(timings_s, "project"):
+        watch = Stopwatch()
+        with watch.step("project"):
             try:
                 project = self._label_studio.project(project_id)
             except LabelStudioNotFoundError:
                 self._store.forget(project_id)
                 log.info("project %d is gone from Label Studio", project_id)
                 return None
-            progress = self._store.versions.progress(project_id)
-            is_asking_anew = asked != _question(project)
-            if not (turn.labels_changed or turn.tasks_changed or is_asking_anew) and (
-                progress is not None and progress.model_version == project.get("model_version")
-            ):
-                self._asked[project_id] = _question(project)
-                return progress.model_version
-            config = parse_label_config(project["label_config"])
-            self._store.agenda.describe(
-                project_id, title=project.get("title") or "", class_names=list(config.class_names)
-            )
-        with _timed(timings_s, "tasks"):
-            if turn.tasks_changed or is_asking_anew or self._has_other_tasks(project):
-                self._read_tasks(project_id, config)
-        with _timed(timings_s, "labels"):
-            exported = self._label_studio.annotated_tasks(project_id)
-            labels = read_annotations(exported, config)
-            is_news = self._store.labels.replace(project_id, labels)
-        with _timed(timings_s, "queue"):
-            first, is_new_request = self._asked_first.task_ids(project_id)
-            is_news = is_news or is_new_request
-        with _timed(timings_s, "embeddings"):
-            clips = self.clips(project_id)
-        if not len(clips) or (not is_news and self._is_too_early(project_id, clips, progress)):
-            self._asked[project_id] = _question(project)
-            return None
-        strategy = get_strategy(self._settings.strategy)
-        with _timed(timings_s, "prior"):
-            prior, logits = self._prior(project_id, clips, config)
-        wanted = name_version(
-            clips,
-            labels,
-            config,
-            strategy,
-            self._embedder_id,
-            logits,
-            self._settings.audit_share,
-            first,
-        )
-        if progress is not None and progress.model_version == wanted:
-            is_shown = project.get("model_version") == wanted
-            if is_shown or not progress.n_ranked:
-                self._asked[project_id] = _question(project)
-                return wanted
-        with _timed(timings_s, "learn"):
-            learned = learn(
-                clips,
-                labels,
-                config,
-                strategy,
-                embedder_id=self._embedder_id,
-                n_head=self._settings.head_size,
-                n_annotators_wanted=project.get("maximum_annotations") or 1,
-                prior=logits,
-                audit_share=self._settings.audit_share,
-                first=first,
-            )
-        with _timed(timings_s, "publish"):
-            self._publish(project_id, learned, labels, clips, config, prior)
-        self._asked[project_id] = _question(project)
-        timings_s["total"] = sum(timings_s.values())
-        number = self._store.versions.add_round(
-            project_id,
-            Round(
-                number=0,
-                model_version=learned.model_version,
-                finished_at=self._clock(),
-                n_labeled=learned.n_labeled,
-                n_pool=len(learned.order),
-                timings_s={name: round(seconds, 4) for name, seconds in timings_s.items()},
-            ),
-        )
-        log.info(
-            "project %d: %s from %d labels, %d clips to ask, %.2f s",
-            project_id,
-            learned.model_version,
-            learned.n_labeled,
-            len(learned.order),
-            timings_s["total"],
-        )
-        self._gauge.measure(project_id, number, learned, clips, config, logits)
-        return learned.model_version
+        question = _question(project)
+        progress = self._store.versions.progress(project_id)
+        is_shown = progress is not None and progress.model_version == project.get("model_version")
+        standing = _Standing(progress, is_shown)
+        if standing.is_untouched(turn, is_asking_anew=asked != question):
+            version = standing.model_version
+        else:
+            read_tasks = turn.tasks_changed or asked != question
+            state = self._reader.read(project, tasks=read_tasks, watch=watch)
+            version = self._follow(state, standing, watch)
+        self._asked[project_id] = question
+        return version
 
     def clips(self, project_id: int) -> EmbeddedClips:
         """Line a project's tasks up with their embeddings, reading only what is new."""
-        tasks = self._store.clips.tasks(project_id)
-        with self._lock:
-            held = self._held.get(project_id)
-        row_of = {key: row for row, key in enumerate(held.clip_keys)} if held else {}
-        new = sorted({task.clip_key for task in tasks} - row_of.keys())
-        keys, vectors = self._store.clips.embeddings(self._embedder_id, new)
-        if held is not None and not keys and len(held) == len(tasks):
-            same = np.array_equal(held.task_ids, [task.task_id for task in tasks])
-            if same and held.clip_keys == tuple(task.clip_key for task in tasks):
-                return held
-        if row_of and held is not None:
-            kept = list(row_of)
-            old = held.embeddings[[row_of[key] for key in kept]]
-            vectors = np.concatenate([old, vectors]) if keys else old
-            keys = kept + keys
-        clips = embedded_clips(tasks, keys, vectors)
-        with self._lock:
-            self._held[project_id] = clips
-            self._held.move_to_end(project_id)
-            while len(self._held) > _PROJECTS_HELD:
-                self._held.popitem(last=False)
-        return clips
+        return self._reader.clips(project_id)
+
+    def logits(
+        self, project_id: int, clips: EmbeddedClips, class_names: Sequence[str]
+    ) -> NDArray[np.float32] | None:
+        """Give what is known of some classes before any label, by rows of ``clips``."""
+        return self._reader.logits_of(project_id, clips, class_names)
+
+    def is_hearing(self, project_id: int) -> bool:
+        """Tell whether there are clips that nobody has tried to hear yet."""
+        return self._reader.is_hearing(project_id)
 
     def edition(self, project_id: int, clips: EmbeddedClips) -> Edition | None:
         """Open the current version again, to publish the rest of its order."""
@@ -208,58 +145,64 @@ class Reconciler:
         if project.get("model_version") != version.model_version:
             return None
         config = parse_label_config(project["label_config"])
-        prior = self._tagger.prior(config.class_names) if self._tagger else None
-        return open_edition(version, config, clips, prior)
+        return open_edition(version, config, clips, self._reader.prior(config))
 
-    def _prior(
-        self, project_id: int, clips: EmbeddedClips, config: LabelConfig
-    ) -> tuple[Prior | None, NDArray[np.float32] | None]:
-        """Give the prior of a project's classes and its logits, made once for the same clips."""
-        prior = self._tagger.prior(config.class_names) if self._tagger else None
-        if prior is None:
-            return None, None
-        with self._lock:
-            held = self._priors.get(project_id)
-        if held is None or held.clips is not clips or held.columns != prior.columns:
-            held = _HeldPrior(clips, prior.columns, prior.logits(clips.embeddings))
-            named = dict(zip(config.class_names, prior.names, strict=True))
-            self._store.facts.write(f"names of project {project_id}", named)
-        with self._lock:
-            self._priors[project_id] = held
-            self._priors.move_to_end(project_id)
-            while len(self._priors) > _PROJECTS_HELD:
-                self._priors.popitem(last=False)
-        return prior, held.logits
+    def _follow(self, state: State, standing: _Standing, watch: Stopwatch) -> str | None:
+        """Learn, rank and publish, unless the version that stands is the one this leads to.
 
-    def _is_too_early(
-        self, project_id: int, clips: EmbeddedClips, progress: Progress | None
-    ) -> bool:
-        """While clips are still being heard, order them anew only when they have doubled."""
-        counts = self._store.clips.count(project_id, self._embedder_id)
-        n_wanted = FIRST_ORDER if progress is None else 2 * progress.n_ranked
-        is_hearing = counts["embedded"] + counts["unheard"] < counts["clips"]
-        return is_hearing and len(clips) < n_wanted
+        Where a version is held, nothing is learned and so nothing measured.
+        """
+        if standing.is_too_early(state, lambda: self._reader.is_hearing(state.project_id)):
+            return None
+        strategy = get_strategy(self._settings.strategy)
+        with watch.step("prior"):
+            prior = self._reader.prior(state.config)
+            logits = self._reader.logits(state, prior)
+        held = find_held(
+            self._store,
+            state.project_id,
+            state.config,
+            self._embedder_id,
+            has_prior=prior is not None,
+        )
+        wanted = name_version(
+            state.clips,
+            state.labels,
+            state.config,
+            strategy,
+            self._embedder_id,
+            logits,
+            self._settings.audit_share,
+            held,
+            state.first,
+        )
+        if standing.is_that_of(wanted):
+            return wanted
+        with watch.step("learn"):
+            learned = learn(
+                state.clips,
+                state.labels,
+                state.config,
+                strategy,
+                embedder_id=self._embedder_id,
+                n_head=self._settings.head_size,
+                n_annotators_wanted=state.project.get("maximum_annotations") or 1,
+                prior=logits,
+                audit_share=self._settings.audit_share,
+                held=held,
+                first=state.first,
+            )
+        with watch.step("publish"):
+            self._publish(state, learned, prior)
+        number = self._note(state.project_id, learned, watch)
+        if held is None:
+            self._gauge.measure(
+                state.project_id, number, learned, state.clips, state.config, logits
+            )
+        return learned.model_version
 
-    def _has_other_tasks(self, project: dict[str, Any]) -> bool:
-        n_held = self._store.clips.count(project["id"], self._embedder_id)["clips"]
-        return bool(project.get("task_number") != n_held)
-
-    def _read_tasks(self, project_id: int, config: LabelConfig) -> None:
-        rows = self._label_studio.tasks(project_id)
-        tasks = [_task(row["id"], row["data"], config.audio_field) for row in rows]
-        if self._store.clips.replace_tasks(project_id, tasks):
-            self._asked_first.tasks_changed(project_id)
-
-    def _publish(
-        self,
-        project_id: int,
-        learned: Learned,
-        labels: list[TaskLabels],
-        clips: EmbeddedClips,
-        config: LabelConfig,
-        prior: Prior | None,
-    ) -> None:
-        labeled_ids = [one.task_id for one in labels if one.labels is not None]
+    def _publish(self, state: State, learned: Learned, prior: Prior | None) -> None:
+        labeled_ids = [one.task_id for one in state.labels if one.labels is not None]
         version = Version(
             learned.model_version,
             self._embedder_id,
@@ -267,55 +210,43 @@ class Reconciler:
             learned.classifier.to_arrays() if learned.classifier else None,
             {"task_ids": learned.order, "labeled_task_ids": np.array(labeled_ids, dtype=np.int64)},
         )
-        edition = open_edition(version, config, clips, prior)
-        self._store.versions.add(project_id, version)
+        edition = open_edition(version, state.config, state.clips, prior)
+        self._store.versions.add(state.project_id, version)
         try:
             n_published = publish_head(
-                self._label_studio, project_id, edition, clips, self._settings.head_size
+                self._label_studio,
+                state.project_id,
+                edition,
+                state.clips,
+                self._settings.head_size,
             )
         except LabelStudioError:
             # One task deleted meanwhile makes Label Studio refuse them all: read the tasks anew.
-            self._store.agenda.hint(project_id, now=self._clock(), tasks=True)
+            self._store.agenda.hint(state.project_id, now=self._clock(), tasks=True)
             raise
-        self._store.versions.set_published(project_id, learned.model_version, n_published)
+        self._store.versions.set_published(state.project_id, learned.model_version, n_published)
 
-
-def open_edition(
-    version: Version, config: LabelConfig, clips: EmbeddedClips, prior: Prior | None
-) -> Edition:
-    """Bring a stored version into the form that predictions are written from."""
-    ranking = version.ranking or {}
-    labeled = clips.rows(ranking["labeled_task_ids"].astype(np.int64))
-    return Edition(
-        version.model_version,
-        config,
-        Classifier.from_arrays(version.classifier) if version.classifier else None,
-        ranking["task_ids"].astype(np.int64),
-        clips.unit[labeled],
-        prior,
-    )
+    def _note(self, project_id: int, learned: Learned, watch: Stopwatch) -> int:
+        """Keep what was done under the next number, which is returned."""
+        done = Round(
+            number=0,
+            model_version=learned.model_version,
+            finished_at=self._clock(),
+            n_labeled=learned.n_labeled,
+            n_pool=len(learned.order),
+            timings_s=watch.timings_s(),
+        )
+        log.info(
+            "project %d: %s from %d labels, %d clips to ask, %.2f s",
+            project_id,
+            done.model_version,
+            done.n_labeled,
+            done.n_pool,
+            done.timings_s["total"],
+        )
+        return self._store.versions.add_round(project_id, done)
 
 
 def _question(project: dict[str, Any]) -> tuple[object, ...]:
     """Name the settings of a project that a round depends on."""
     return project["label_config"], project.get("maximum_annotations")
-
-
-def _task(task_id: int, data: dict[str, Any], audio_field: str) -> Task:
-    audio = data.get(audio_field)
-    address = audio if isinstance(audio, str) else ""
-    recording = data.get("recording_id")
-    return Task(
-        task_id,
-        clip_key(data, address),
-        address,
-        None if recording is None else str(recording),
-        told(data, audio_field),
-    )
-
-
-@contextmanager
-def _timed(timings_s: dict[str, float], name: str) -> Iterator[None]:
-    began = time.perf_counter()
-    yield
-    timings_s[name] = time.perf_counter() - began

@@ -61,6 +61,16 @@ class Settings:
         "The host needs a dot, or Label Studio creates no webhook",
         "",
     )
+    pages_address: str = _setting(
+        "EARMARK_PAGES_URL",
+        "Where people's browsers reach the backend's pages; empty means `EARMARK_URL`",
+        "",
+    )
+    studio_pages_address: str = _setting(
+        "EARMARK_STUDIO_PAGES_URL",
+        "Where people's browsers reach Label Studio; empty means `LABEL_STUDIO_URL`",
+        "",
+    )
     files_root: Path | None = _setting(
         "EARMARK_FILES_ROOT",
         "Label Studio's local-files document root, where the backend may read it from disk",
@@ -127,11 +137,16 @@ class Settings:
         return settings
 
     def _check(self) -> None:
-        if not self.label_studio_url.startswith(("http://", "https://")):
-            raise SettingsError(
-                f"LABEL_STUDIO_URL is {self.label_studio_url!r}; "
-                "it must start with http:// or https://."
-            )
+        for name, address in [
+            ("LABEL_STUDIO_URL", self.label_studio_url),
+            ("EARMARK_PAGES_URL", self.pages_address),
+            ("EARMARK_STUDIO_PAGES_URL", self.studio_pages_address),
+        ]:
+            is_default = not address and name != "LABEL_STUDIO_URL"
+            if not is_default and not address.startswith(("http://", "https://")):
+                raise SettingsError(
+                    f"{name} is {address!r}; it must start with http:// or https://."
+                )
         if self.strategy not in STRATEGIES:
             raise SettingsError(
                 f"EARMARK_STRATEGY is {self.strategy!r}; choose one of {', '.join(STRATEGIES)}."
@@ -161,15 +176,35 @@ class Settings:
         """Give the address at which Label Studio reaches the backend."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
+    @property
+    def pages_url(self) -> str:
+        """Give the address at which browsers reach the backend's pages."""
+        return self.pages_address.rstrip("/") or self.backend_url
+
+    @property
+    def studio_pages_url(self) -> str:
+        """Give the address at which browsers reach Label Studio."""
+        return (self.studio_pages_address or self.label_studio_url).rstrip("/")
+
 
 def read_secret(settings: Settings) -> str:
     """Give the secret that Label Studio shows the backend; made once where none is set.
 
     The one that is made lies in the data folder, readable by its owner alone.
     """
-    if settings.secret:
-        return settings.secret
-    path = settings.data_dir / "secret"
+    return settings.secret or _keep(settings.data_dir / "secret")
+
+
+def read_session_key(settings: Settings) -> str:
+    """Give the key that visitors' cookies are signed with; made once, kept as the secret is.
+
+    It is another than the secret: whoever holds a cookie could try secrets against it.
+    """
+    return _keep(settings.data_dir / "session_key")
+
+
+def _keep(path: Path) -> str:
+    """Give what lies in a file; where there is none, make up a secret and keep it there."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL

@@ -83,7 +83,7 @@ def render_spectrogram(
     indices[TOP : TOP + plot_height, bar_left : bar_left + BAR_WIDTH] = bar
 
     image = Image.fromarray(indices.astype(np.uint8))
-    image.putpalette(_palette())
+    image.putpalette(palette())
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=1)
     return file.getvalue()
@@ -248,7 +248,8 @@ def _axes(
 
 
 @lru_cache(maxsize=1)
-def _palette() -> bytes:
+def palette() -> bytes:
+    """Give the colors of a picture's pixels: ``N_COLORS`` levels, quiet first, then the grays."""
     steps = np.linspace(0, len(MAGMA) - 1, N_COLORS)
     anchors = np.array(MAGMA)
     levels = np.stack([np.interp(steps, range(len(MAGMA)), anchors[:, c]) for c in range(3)], 1)

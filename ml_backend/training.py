@@ -14,12 +14,13 @@ from ml_backend.clip import TaskLabels
 from ml_backend.coverage import coverage_distance
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.features import lay_out
+from ml_backend.holding import Held
 from ml_backend.label_config import LabelConfig
 from ml_backend.labeled import LabeledSet, part_answers
 from ml_backend.query_strategy import Pool, QueryStrategy
 
 _SEED = 0
-_METHOD = "unit rows, prior, sharp"
+_METHOD = "unit rows, quiet prior, sharp"
 """What is learned from the same state when this changes is another version."""
 
 
@@ -49,13 +50,14 @@ def name_version(
     embedder_id: str,
     prior: NDArray[np.float32] | None = None,
     audit_share: float = 0.0,
+    held: Held | None = None,
     first: NDArray[np.int64] | None = None,
 ) -> str:
     """Name the version that this state leads to, without the work: same state, same name."""
     answers = sorted(labels, key=lambda one: one.task_id)
     n_usable = sum(one.labels is not None for one in answers)
     digest = _digest(clips, answers, config, strategy.name, embedder_id, prior, audit_share, first)
-    return f"earmark-{n_usable}-{digest[:12]}"
+    return held.name(digest[:12]) if held else f"earmark-{n_usable}-{digest[:12]}"
 
 
 def learn(
@@ -69,9 +71,10 @@ def learn(
     n_annotators_wanted: int = 1,
     prior: NDArray[np.float32] | None = None,
     audit_share: float = 0.0,
+    held: Held | None = None,
     first: NDArray[np.int64] | None = None,
 ) -> Learned:
-    """Train on the labeled set and rank the pool.
+    """Train on the labeled set, unless a classifier is held, and rank the pool.
 
     Skipped clips and ties are in neither. Where a project wants several annotators a clip, those
     it has begun come first, so that a majority can form. Behind them come the clips that people
@@ -97,6 +100,8 @@ def learn(
         it is a column of NaN.
     audit_share : float
         Share of the clips that is set aside to measure on (``audit.py``).
+    held : Held or None
+        Ranks instead of a classifier that is trained (``holding.py``).
     first : ndarray of int64, or None
         Task numbers that people want to be asked about; answered and unknown ones do not matter.
 
@@ -113,15 +118,19 @@ def learn(
     parted = part_answers(clips, answers, config.class_names, audit_share)
     labeled, matrix = parted.training.rows, parted.training.labels
 
-    classifier = fit_classifier(
-        clips.embeddings[labeled],
-        matrix,
-        config.class_names,
-        multi_label=config.multi_label,
-        groups=_groups(clips.recordings[labeled]),
-        layout=lay_out(clips.center, clips.spread, prior),
-        prior=None if prior is None else prior[labeled],
-        seed=_SEED,
+    classifier = (
+        held.classifier
+        if held
+        else fit_classifier(
+            clips.embeddings[labeled],
+            matrix,
+            config.class_names,
+            multi_label=config.multi_label,
+            groups=_groups(clips.recordings[labeled]),
+            layout=lay_out(clips.center, clips.spread, prior),
+            prior=None if prior is None else prior[labeled],
+            seed=_SEED,
+        )
     )
     begun = [
         one.task_id
@@ -134,7 +143,7 @@ def learn(
     asked = _open_rows(clips, answers, first)
     is_pool[asked] = False
     model_version = name_version(
-        clips, answers, config, strategy, embedder_id, prior, audit_share, first
+        clips, answers, config, strategy, embedder_id, prior, audit_share, held, first
     )
     rng = np.random.default_rng(int(model_version[-12:], 16))
 

@@ -1,9 +1,9 @@
 """The background: hears new clips, does a round where something changed, publishes the rest.
 
 Run as ``python -m ml_backend.worker``; ``earmark serve`` starts it and starts it again should it
-die. Three things go on beside each other, so that none waits for another: rounds (several
-projects at once), hearing (one batch after the other, projects in turn), and the rest of each
-order (only where it has been quiet for a while).
+die. Several things go on beside each other, so that none waits for another: rounds (several
+projects at once), hearing (one batch after the other, projects in turn), the rest of each order
+(only where it has been quiet for a while), what pages show, and maps.
 """
 
 import logging
@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from ml_backend.cartography import Cartographer
 from ml_backend.embedders import Embedder, load_embedder
 from ml_backend.errors import EarmarkError
 from ml_backend.fetch import Fetcher
 from ml_backend.hear import BATCH, Listener
 from ml_backend.label_studio import LabelStudio
+from ml_backend.lookout import Lookout
 from ml_backend.prior import find_tagger
 from ml_backend.reconcile import Reconciler
 from ml_backend.rest import Rest
@@ -29,6 +31,7 @@ from ml_backend.store.agenda import Turn
 log = logging.getLogger(__name__)
 
 TICK_S = 0.05
+LOOK_S = 0.25
 CEILING_S = 2.0
 """A project that never falls quiet gets its round after this long, in s."""
 LEASE_S = 30.0
@@ -55,6 +58,8 @@ class Worker:
         self._rest = Rest(store, label_studio, settings, self._reconciler)
         fetcher = Fetcher(label_studio, settings.files_root, settings.audio_hosts)
         self._listener = Listener(store, fetcher, embedder)
+        cartographer = Cartographer(store, embedder.embedder_id, settings.data_dir / "maps")
+        self._lookout = Lookout(store, self._reconciler, embedder.embedder_id, cartographer)
         self._unfinished: set[int] = set()
         self._rounds: dict[int, tuple[Turn, Future[None]]] = {}
         store.facts.write(
@@ -69,14 +74,14 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set; rounds that have begun are finished.
 
-        Should one of the three things that go on beside each other fail as a whole (the store
+        Should one of the things that go on beside each other fail as a whole (the store
         cannot be reached), all end and ``stop`` is set: who started the worker starts it again.
         """
         self._store.agenda.release_all()
         self._hint_all(tasks=True)
         others = [
             threading.Thread(target=_to_the_end, args=(work, stop), name=work.__name__)
-            for work in (self._hear, self._do_rest)
+            for work in (self._hear, self._do_rest, self._look, self._draw_maps)
         ]
         for thread in others:
             thread.start()
@@ -162,6 +167,7 @@ class Worker:
         if missing:
             self._unfinished.add(project_id)
             self._listener.hear(missing)
+            self._lookout.heard(project_id)
             self._store.agenda.hint(project_id, now=time.time())
 
     def _do_rest(self, stop: threading.Event) -> None:
@@ -175,6 +181,28 @@ class Worker:
                     log.warning("project %d: cannot publish the rest: %s", project_id, error)
                 except Exception:
                     log.exception("project %d: publishing the rest failed", project_id)
+
+    def _look(self, stop: threading.Event) -> None:
+        """Keep ready what pages show."""
+        while not stop.wait(LOOK_S):
+            for project_id in self._store.agenda.project_ids():
+                if stop.is_set():
+                    break
+                try:
+                    self._lookout.look(project_id)
+                except Exception:
+                    log.exception("project %d: what pages show cannot be made", project_id)
+                    stop.wait(1.0)
+
+    def _draw_maps(self, stop: threading.Event) -> None:
+        """Fit similarity maps, one at a time; each takes seconds to minutes."""
+        while not stop.wait(1.0):
+            for project_id in self._store.agenda.project_ids():
+                try:
+                    self._lookout.fit_maps(project_id, stop)
+                except Exception:
+                    log.exception("project %d: its map cannot be fitted", project_id)
+                    stop.wait(10.0)
 
 
 def _to_the_end(work: Callable[[threading.Event], None], stop: threading.Event) -> None:

@@ -1,8 +1,10 @@
 """A Label Studio in memory, for the true client: it keeps the rules that bend Earmark's design.
 
-Its queue serves, of the unlabeled tasks with a prediction of the current version, the one with
-the lowest score; a bulk of predictions with one unknown task is refused whole; a version without
-predictions cannot become current. The live tests hold the real one to the same rules.
+It knows its users by their tokens, and lists a task's annotations without the cancelled ones only
+where the real one does. Its queue serves, of the unlabeled tasks with a prediction of the current
+version, the one with the lowest score; a bulk of predictions with one unknown task is refused
+whole; a version without predictions cannot become current. The live tests hold the real one to the
+same rules.
 """
 
 import json
@@ -30,10 +32,18 @@ class FakeLabelStudio:
         self.breaks_at = None  # the end of a path
         self.calls = []
         self.views = []
+        self.users = {TOKEN: {"id": 1, "email": "first@studio.test"}}
+        self.fails_after = 0  # so many annotations are written and answered with 500
+        self.files = {}  # path to content
+        self.hidden = set()  # (user, project): what this user may not see
         self._next_id = 0
 
-    def client(self):
-        return LabelStudio("http://studio.test", TOKEN, transport=httpx.MockTransport(self._answer))
+    def client(self, token=TOKEN):
+        return LabelStudio("http://studio.test", token, transport=httpx.MockTransport(self._answer))
+
+    def add_user(self, token, email):
+        self.users[token] = {"id": 1 + len(self.users), "email": email}
+        return self.users[token]["id"]
 
     # What a person does
 
@@ -101,9 +111,14 @@ class FakeLabelStudio:
             self.calls.append((request.method, request.url.path))
             if self.is_down:
                 raise httpx.ConnectError("refused", request=request)
+            token = request.headers.get("Authorization", "").removeprefix("Token ")
+            if token not in self.users:
+                return httpx.Response(401, json={"detail": "Invalid token."})
             breaks = self.breaks_at is not None and request.url.path.endswith(self.breaks_at)
             if self.is_broken or breaks:
                 return httpx.Response(500, json={"detail": "out of order"})
+            if request.url.path in self.files:
+                return httpx.Response(200, content=self.files[request.url.path])
             for method, pattern, handler in _ROUTES:
                 found = re.fullmatch(pattern, request.url.path.rstrip("/"))
                 if found and request.method == method:
@@ -111,8 +126,20 @@ class FakeLabelStudio:
                     return handler(self, request, *numbers)
             return httpx.Response(404, json={"detail": "Not found."})
 
+    def _user(self, request):
+        return self.users[request.headers["Authorization"].removeprefix("Token ")]
+
+    def _whoami(self, request):
+        return httpx.Response(200, json=self._user(request))
+
+    def _list_projects(self, request):
+        me = self._user(request)["id"]
+        rows = [one for one in self.projects.values() if (me, one["id"]) not in self.hidden]
+        return httpx.Response(200, json={"count": len(rows), "results": rows})
+
     def _project(self, request, project_id):
-        if project_id not in self.projects:
+        is_hidden = (self._user(request)["id"], project_id) in self.hidden
+        if project_id not in self.projects or is_hidden:
             return httpx.Response(404, json={"detail": "No Project matches the given query."})
         project = self.projects[project_id]
         if request.method == "PATCH":
@@ -124,10 +151,60 @@ class FakeLabelStudio:
         n_tasks = sum(task["project"] == project_id for task in self.tasks.values())
         return httpx.Response(200, json={**project, "task_number": n_tasks})
 
+    def _users(self, request):
+        ids = {one["completed_by"] for one in self.annotations.values()} | {1}
+        users = [
+            {"id": n, "email": f"user{n}@studio.test", "first_name": "", "last_name": ""}
+            for n in ids
+        ]
+        return httpx.Response(200, json=users)
+
     def _tasks(self, request):
         project_id = int(request.url.params["project"])
         rows = [task for task in self.tasks.values() if task["project"] == project_id]
+        if "query" in request.url.params:
+            (among,) = json.loads(request.url.params["query"])["filters"]["items"]
+            assert (among["filter"], among["operator"]) == ("filter:tasks:id", "in_list")
+            rows = [row for row in rows if row["id"] in among["value"]]
+        if "annotators" in request.url.params.get("include", ""):
+            rows = [{**row, "annotators": self._annotators(row["id"])} for row in rows]
         return httpx.Response(200, json={"tasks": rows, "total": len(rows)})
+
+    def _annotators(self, task_id):
+        said = [one for one in self.annotations.values() if one["task"] == task_id]
+        return sorted({one["completed_by"] for one in said})
+
+    def _task(self, request, task_id):
+        if task_id not in self.tasks:
+            return httpx.Response(404, json={"detail": "No Task matches the given query."})
+        said = [one for one in self.annotations.values() if one["task"] == task_id]
+        shown = [{**one, "completed_by": {"id": one["completed_by"]}} for one in said]
+        return httpx.Response(200, json={**self.tasks[task_id], "annotations": shown})
+
+    def _annotate(self, request, task_id):
+        if task_id not in self.tasks:
+            return httpx.Response(404, json={"detail": "No Task matches the given query."})
+        body = json.loads(request.content)
+        if self.tasks[task_id].get("is_locked"):
+            return httpx.Response(403, json={"detail": "You do not have permission."})
+        made = self.annotate(
+            task_id, by=self._user(request)["id"], skipped=bool(body.get("was_cancelled"))
+        )
+        self.annotations[made]["result"] = body["result"]
+        if self.fails_after:  # it wrote, and then failed on its way
+            self.fails_after -= 1
+            return httpx.Response(500, json={"detail": "database is locked"})
+        return httpx.Response(201, json=self.annotations[made])
+
+    def _annotation(self, request, annotation_id):
+        if annotation_id not in self.annotations:
+            return httpx.Response(404, json={"detail": "No Annotation matches the given query."})
+        if request.method == "DELETE":
+            del self.annotations[annotation_id]
+            return httpx.Response(204)
+        if request.method == "PATCH":
+            self.annotations[annotation_id].update(json.loads(request.content))
+        return httpx.Response(200, json=self.annotations[annotation_id])
 
     def _import(self, request, project_id):
         ids = self.add_tasks(project_id, [task["data"] for task in json.loads(request.content)])
@@ -172,9 +249,17 @@ class FakeLabelStudio:
 
 
 _ROUTES = [
+    ("GET", r"/api/users", FakeLabelStudio._users),
+    ("GET", r"/api/current-user/whoami", FakeLabelStudio._whoami),
+    ("GET", r"/api/projects", FakeLabelStudio._list_projects),
     ("GET", r"/api/projects/(\d+)", FakeLabelStudio._project),
     ("PATCH", r"/api/projects/(\d+)", FakeLabelStudio._project),
     ("GET", r"/api/tasks", FakeLabelStudio._tasks),
+    ("GET", r"/api/tasks/(\d+)", FakeLabelStudio._task),
+    ("POST", r"/api/tasks/(\d+)/annotations", FakeLabelStudio._annotate),
+    ("GET", r"/api/annotations/(\d+)", FakeLabelStudio._annotation),
+    ("PATCH", r"/api/annotations/(\d+)", FakeLabelStudio._annotation),
+    ("DELETE", r"/api/annotations/(\d+)", FakeLabelStudio._annotation),
     ("GET", r"/api/projects/(\d+)/export", FakeLabelStudio._export),
     ("POST", r"/api/projects/(\d+)/import", FakeLabelStudio._import),
     ("POST", r"/api/projects/(\d+)/import/predictions", FakeLabelStudio._predictions),

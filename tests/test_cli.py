@@ -2,10 +2,12 @@
 
 import json
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from typer.testing import CliRunner
+from werkzeug.serving import make_server
 
 from importer import bring
 from importer.cli import app
@@ -14,6 +16,7 @@ from importer.telling import tell_import
 from ml_backend.label_config import label_config_xml
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 from tests.sounds import noise, write
+from tests.visiting import SECRET, Place
 
 
 @pytest.fixture
@@ -125,6 +128,42 @@ def test_an_import_adds_clips_and_tells_what_it_did(earmark, studio, tmp_path):
     assert "b [red].wav: is empty" in result.stderr
     again = json.loads(earmark(*arguments, "--json", EARMARK_FILES_ROOT=str(tmp_path)).stdout)
     assert (again["added"], again["skipped"], len(again["refused"])) == (0, 1, 1)
+
+
+@contextmanager
+def serving(place):
+    """Answer at a port, as the backend does; give the port."""
+    server = make_server("127.0.0.1", 0, place.app, threaded=True)
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        yield str(server.server_port)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_map_is_printed_as_a_link_that_signs_in(earmark, tmp_path):
+    place = Place(tmp_path)
+    project_id, _ = place.add_project(label_config_xml(("siren", "other"), multi_label=False))
+    with serving(place) as port:
+        said = {"EARMARK_PORT": port, "EARMARK_SECRET": SECRET}
+        for arguments in ((), ("--project", project_id)):
+            result = earmark("map", *arguments, EARMARK_PAGES_URL="https://earmark.test", **said)
+            assert result.exit_code == 0, result.stderr
+            assert result.stdout.startswith("https://earmark.test/arrive?ticket=")
+            assert TOKEN not in result.stdout
+            client = place.browser()
+            answer = client.get(result.stdout.strip().removeprefix("https://earmark.test"))
+            assert answer.location == f"/projects/{project_id}/map"
+            assert client.get(answer.location).status_code == 200
+        place.add_project(label_config_xml(("siren", "other"), multi_label=False))
+        assert_explained(earmark("map", **said), "2 projects", "--project")
+        unknown = earmark("map", "--project", 1, LABEL_STUDIO_API_KEY="0" * 40, **said)
+        assert_explained(unknown, "LABEL_STUDIO_API_KEY", "does not know this token")
+        assert "0" * 40 not in unknown.stderr
+        wrong = earmark("map", "--project", 1, EARMARK_PORT=port, EARMARK_SECRET="wrong")
+        assert_explained(wrong, "EARMARK_SECRET")
+    assert_explained(earmark("map", "--project", 1), "earmark serve")
 
 
 def test_a_name_with_brackets_is_printed_as_it_is(capsys):

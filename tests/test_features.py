@@ -17,7 +17,7 @@ def test_what_sounds_more_like_a_class_lies_higher():
     layout = lay_out(CENTER, 1.0, prior_of(logits))
     columns = layout.rows(np.zeros((4, 2), np.float32), prior_of(logits))[:, 2:]
     assert (np.diff(columns[:, 0]) > 0).all()
-    np.testing.assert_allclose(columns[:, 0], 0.36 * (logits - logits.mean()) / logits.std())
+    np.testing.assert_allclose(columns[:, 0], 0.25 * (logits - logits.mean()) / logits.std())
     np.testing.assert_array_equal(columns[:, 1], 0.0)
 
 

@@ -43,10 +43,10 @@ def network():
 
 @pytest.fixture
 def fetcher_of(network):
-    def make(files_root=None, audio_hosts=("sounds.test",)):
+    def make(files_root=None, audio_hosts=("sounds.test",), **limits):
         transport = httpx.MockTransport(network)
         label_studio = LabelStudio(STUDIO, TOKEN, transport=transport)
-        return Fetcher(label_studio, files_root, audio_hosts, transport=transport)
+        return Fetcher(label_studio, files_root, audio_hosts, transport=transport, **limits)
 
     return make
 
@@ -224,10 +224,9 @@ def test_a_circle_of_redirects_ends(fetcher_of, network):
 
 
 @pytest.mark.parametrize("address", ["http://sounds.test/a.wav", "/data/upload/1/a.wav"])
-def test_size_is_bounded(fetcher_of, monkeypatch, address):
-    monkeypatch.setattr(fetch_module, "MAX_FILE_BYTES", 5)
+def test_size_is_bounded(fetcher_of, address):
     with pytest.raises(AudioError, match="not read"):
-        fetcher_of().fetch(address)
+        fetcher_of(max_bytes=5).fetch(address)
 
 
 def test_time_is_bounded(fetcher_of, monkeypatch):

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from ml_backend import figures
 from ml_backend.clip import Task
 from ml_backend.embedded import embedded_clips
-from ml_backend.figures import advise, audit, cross_validate, is_due, summarize_recalls
+from ml_backend.figures import advise, audit, is_due, summarize_recalls
 from ml_backend.label_config import label_config_xml, parse_label_config
 from ml_backend.labeled import LabeledSet
+from ml_backend.out_of_fold import judge_out_of_fold
 
 
 def config(*names, multi_label=False):
@@ -24,6 +26,10 @@ def one_hot(answers, n_classes=2):
     return np.eye(n_classes, dtype=np.int8)[answers]
 
 
+def cross_validate(pool, labeled, config, prior):
+    return figures.cross_validate(judge_out_of_fold(pool, labeled, config, prior), config)
+
+
 def test_recognizing_the_recording_is_worth_nothing():
     """Clips of a recording sound alike, and tell nothing about other recordings."""
     rng = np.random.default_rng(0)
@@ -31,8 +37,8 @@ def test_recognizing_the_recording_is_worth_nothing():
     centers = rng.standard_normal((30, 16))
     pool = clips(centers[recordings] + 0.01 * rng.standard_normal((120, 16)), recordings)
     labels = one_hot(rng.permutation(np.arange(30) % 2)[recordings])
-    figures = cross_validate(pool, LabeledSet(np.arange(120), labels), config("a", "b"), None)
-    accuracy = figures["balanced_accuracy"]
+    found = cross_validate(pool, LabeledSet(np.arange(120), labels), config("a", "b"), None)
+    accuracy = found["balanced_accuracy"]
     assert 0.2 < accuracy["value"] < 0.8
     assert accuracy["n"] == 30
     assert accuracy["high"] - accuracy["low"] > 0.2
@@ -43,9 +49,9 @@ def test_what_can_be_heard_is_found_to_be_heard():
     answers = np.arange(60) % 3
     pool = clips(4 * np.eye(8)[answers] + rng.standard_normal((60, 8)), np.arange(60) // 2)
     labeled = LabeledSet(np.arange(60), one_hot(answers, 3))
-    figures = cross_validate(pool, labeled, config("a", "b", "c"), None)
-    assert figures["balanced_accuracy"]["value"] > 0.9
-    assert list(figures["per_class"]) == ["a", "b", "c"]
+    found = cross_validate(pool, labeled, config("a", "b", "c"), None)
+    assert found["balanced_accuracy"]["value"] > 0.9
+    assert list(found["per_class"]) == ["a", "b", "c"]
 
 
 def test_a_class_of_one_recording_cannot_be_judged():
@@ -54,8 +60,8 @@ def test_a_class_of_one_recording_cannot_be_judged():
     recordings = np.array([*range(20), *[99] * 5])
     pool = clips(4 * np.eye(8)[answers] + rng.standard_normal((25, 8)), recordings)
     labeled = LabeledSet(np.arange(25), one_hot(answers, 3))
-    figures = cross_validate(pool, labeled, config("a", "b", "c"), None)
-    assert list(figures["per_class"]) == ["a", "b"]
+    found = cross_validate(pool, labeled, config("a", "b", "c"), None)
+    assert list(found["per_class"]) == ["a", "b"]
     two = LabeledSet(np.arange(10, 25), labeled.labels[10:])
     assert cross_validate(pool, two, config("a", "b", "c"), None) is None
 
@@ -67,9 +73,9 @@ def test_several_labels_a_clip_are_judged_class_by_class():
     labels[:, 1] = rng.permutation(labels[:, 1])
     pool = clips(embeddings, np.arange(60))
     chosen = config("heard", "made up", multi_label=True)
-    figures = cross_validate(pool, LabeledSet(np.arange(60), labels), chosen, None)
-    assert figures["per_class"]["heard"]["value"] > 0.9
-    assert figures["per_class"]["made up"]["value"] < 0.75
+    found = cross_validate(pool, LabeledSet(np.arange(60), labels), chosen, None)
+    assert found["per_class"]["heard"]["value"] > 0.9
+    assert found["per_class"]["made up"]["value"] < 0.75
 
 
 def test_nothing_is_said_without_labels_or_classifier():
@@ -84,10 +90,10 @@ def test_nothing_is_said_without_labels_or_classifier():
 def test_recalls_are_those_counted_by_hand():
     labels = one_hot([0, 0, 0, 0, 1, 1])
     says = one_hot([0, 0, 0, 1, 1, 0])
-    figures = summarize_recalls(labels, says, np.array([1, 1, 2, 3, 4, 5]), config("a", "b"))
-    assert figures["per_class"]["a"]["value"] == 0.75
-    assert (figures["per_class"]["a"]["n"], figures["per_class"]["b"]["n"]) == (3, 2)
-    assert figures["balanced_accuracy"]["value"] == 0.625
+    found = summarize_recalls(labels, says, np.array([1, 1, 2, 3, 4, 5]), config("a", "b"))
+    assert found["per_class"]["a"]["value"] == 0.75
+    assert (found["per_class"]["a"]["n"], found["per_class"]["b"]["n"]) == (3, 2)
+    assert found["balanced_accuracy"]["value"] == 0.625
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class Project:
         self.store = open_store("sqlite://")
         recordings = np.arange(N_CLIPS) // 2
         self.is_siren = recordings % 3 == 0
-        embeddings = rng.standard_normal((N_CLIPS, 6)) + 6 * self.is_siren[:, None]
+        embeddings = rng.standard_normal((N_CLIPS, 6)) + np.where(self.is_siren, 3, -3)[:, None]
         keys = [content_hash(str(row).encode()) for row in range(N_CLIPS)]
         self.store.clips.add_embeddings("toy-1", keys, embeddings.astype(np.float32))
         self.task_ids = self.studio.add_tasks(

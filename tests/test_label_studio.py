@@ -104,6 +104,14 @@ def test_an_expired_or_missing_token_is_refused_before_any_call():
     assert handler.requests == []
 
 
+def test_another_person_sees_the_same_label_studio_with_another_token():
+    handler = answers(httpx.Response(200, json={"email": "a@b.co"}))
+    label_studio(handler).seen_by("another-token-of-somebody").whoami()
+    (request,) = handler.requests
+    assert request.url.host == "studio.test"
+    assert request.headers["Authorization"] == "Token another-token-of-somebody"
+
+
 # --- failures, by what has to be mended ---
 
 
@@ -336,3 +344,26 @@ def test_importing_the_module_loads_neither_the_sdk_nor_pandas():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert printed.stdout.strip() == "[]"
+
+
+# --- who annotated what ---
+
+
+def test_many_tasks_are_asked_about_in_pieces(monkeypatch):
+    monkeypatch.setattr(client, "TASKS_PER_QUERY", 2)
+
+    def handler(request):
+        query = json.loads(request.url.params["query"])
+        asked = query["filters"]["items"][0]["value"]
+        assert len(asked) <= 2
+        rows = [{"id": one, "annotators": [5] * (one % 2)} for one in asked if one != 4]
+        return httpx.Response(200, json={"tasks": rows, "total": len(rows)})
+
+    found = label_studio(handler).annotators(1, [1, 2, 3, 4, 5])
+    assert found == {1: {5}, 2: set(), 3: {5}, 5: {5}}
+
+
+def test_an_annotation_of_nobody_is_nobodys():
+    listed = [{"id": 1, "completed_by": {"id": 7}}, {"id": 2, "completed_by": None}]
+    handler = answers(httpx.Response(200, json={"annotations": listed}))
+    assert [one["completed_by"] for one in label_studio(handler).annotations(9)] == [7, None]

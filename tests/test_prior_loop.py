@@ -11,7 +11,8 @@ from ml_backend.prior import Tagger
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
-from ml_backend.web.oracle import Oracle, _Ears
+from ml_backend.web.ears import Ears, EarsOnDemand
+from ml_backend.web.oracle import Oracle
 from tests.fake_label_studio import FakeLabelStudio
 from tests.turns import whole_turn
 
@@ -72,17 +73,35 @@ def test_the_names_that_were_matched_are_told(loop):
     assert json.loads(json.dumps(told)) == {"siren": ["Siren"], "other": []}
 
 
+def test_names_follow_the_label_config(loop):
+    loop.reconcile(loop.tagger)
+    project = loop.studio.projects[loop.project_id]
+    for class_names, told in [(("dog", "rest"), {"dog": ["Dog"], "rest": []}), (("x", "y"), None)]:
+        project["label_config"] = label_config_xml(class_names, multi_label=False)
+        loop.reconcile(loop.tagger)
+        assert loop.store.facts.read(f"names of project {loop.project_id}") == told
+
+
 def test_another_prior_is_another_version_and_the_same_is_the_same(loop):
     loop.label()
     versions = [loop.reconcile(tagger) for tagger in (loop.tagger, None, loop.tagger)]
     assert versions[0] == versions[2] != versions[1]
 
 
+class Toy:
+    embedder_id = "toy-1"
+
+
+def make_oracle(loop, tagger):
+    ears = EarsOnDemand(loop.settings, loop.store, loop.studio.client())
+    ears._ears = Ears(Toy(), None, tagger)
+    return Oracle(loop.store, loop.studio.client(), ears)
+
+
 def test_what_is_asked_of_the_backend_agrees_with_what_was_published(loop):
     loop.label()
     loop.reconcile(loop.tagger)
-    oracle = Oracle(loop.settings, loop.store, loop.studio.client())
-    oracle._ears = _Ears("toy-1", None, loop.tagger)
+    oracle = make_oracle(loop, loop.tagger)
     published = {one["task"]: one for one in loop.studio.predictions}
     tasks = [
         {"id": task_id, "data": {"audio": "/data/x.wav", "content_hash": key}}
@@ -103,8 +122,7 @@ def test_what_is_asked_of_the_backend_agrees_with_what_was_published(loop):
 def test_a_backend_that_lost_its_names_does_not_guess(loop):
     loop.label()
     loop.reconcile(loop.tagger)
-    oracle = Oracle(loop.settings, loop.store, loop.studio.client())
-    oracle._ears = _Ears("toy-1", None, None)
+    oracle = make_oracle(loop, None)
     data = {"audio": "/data/x.wav", "content_hash": loop.keys[1]}
     answers = oracle.predict(loop.project_id, [{"id": loop.task_ids[1], "data": data}], None)
     assert answers[0]["result"] == []

@@ -28,6 +28,7 @@ NEW_PROJECT = {
     "show_collab_predictions": True,
     "show_instruction": False,
     "expert_instruction": "",
+    "description": "",
     "model_version": "",
     "num_tasks_with_annotations": 0,
 }
@@ -285,10 +286,34 @@ def test_a_label_config_is_replaced_when_asked(server, label_studio, wanted):
     assert "existing annotations" in report.warnings[0]
 
 
-def test_instructions_that_somebody_wrote_are_kept(server, label_studio, wanted):
+def test_what_somebody_wrote_is_kept_and_the_links_stand_below_it(server, label_studio, wanted):
     set_up(label_studio, **wanted)
-    server.only("projects").update(expert_instruction="Mine.", show_instruction=False)
+    own = {"expert_instruction": "Mine.", "description": "Ours.\nTwo lines."}
+    server.only("projects").update(own, show_instruction=False)
+    assert set_up(label_studio, **wanted).changes == ("linked the map and the progress page",)
+    project = server.only("projects")
+    assert project["expert_instruction"].startswith("Mine.\n<p>Earmark: ")
+    assert project["description"].startswith("Ours.\nTwo lines.\nEarmark: map ")
+    assert project["show_instruction"] is False
     assert set_up(label_studio, **wanted).changes == ()
+
+
+def test_the_links_follow_the_backend_and_stand_where_somebody_moved_them(
+    server, label_studio, wanted
+):
+    set_up(label_studio, **wanted)
+    project = server.only("projects")
+    for name in ("description", "expert_instruction"):
+        project[name] = f"{project[name]}\nAnd this."
+    pages_url = "https://earmark.example.org/"
+    set_up(label_studio, **wanted, pages_url=pages_url)
+    address = f"{pages_url}projects/{project['id']}"
+    for name in ("description", "expert_instruction"):
+        assert project[name].count(f"{address}/map") == 1
+        assert project[name].count(address) == 2
+        assert "earmark.test" not in project[name]
+        assert project[name].endswith("\nAnd this.")
+    assert "<b>Skip</b>" in project["expert_instruction"]
 
 
 @pytest.mark.parametrize("is_blind", [True, False])

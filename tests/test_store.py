@@ -13,7 +13,9 @@ from sqlalchemy import create_engine, inspect, text
 
 from ml_backend.clip import Task, TaskLabels
 from ml_backend.errors import StoreError
+from ml_backend.sheet import SheetColumn
 from ml_backend.store import open_store
+from ml_backend.store.maps import MapStanding
 from ml_backend.store.schema import metadata
 from ml_backend.store.versions import Round, Version
 from tests.postgres import create_database, postgres_server
@@ -374,3 +376,99 @@ def test_a_fact_is_what_was_last_written(store):
     store.facts.write("embedder", {"warning": None})
     store.facts.write("embedder", {"warning": "no weights"})
     assert store.facts.read("embedder") == {"warning": "no weights"}
+
+
+def test_what_is_sealed_is_found_until_it_expires_and_taken_once(store):
+    sessions = store.sessions
+    sessions.add("a", "sealed", expires_at=10.0, now=0.0)
+    assert sessions.find("a", now=9.9) == "sealed"
+    assert sessions.find("a", now=10.0) is None
+    assert sessions.find("b", now=0.0) is None
+    assert sessions.take("a", now=9.9) == "sealed"
+    assert sessions.take("a", now=9.9) is None
+    assert not sessions.drop("a")
+
+
+def test_of_a_project_one_task_is_found_with_what_it_says(store):
+    said = Task(7, "a", "/a.wav", "street", {"salience": 1})
+    store.clips.replace_tasks(1, [said, task(8)])
+    assert store.clips.find(1, 7) == said
+    assert store.clips.find(2, 7) is None
+    assert store.clips.find(1, 2**80) is None
+
+
+def test_a_sheet_comes_back_as_it_was_and_says_what_it_was_made_from(store):
+    columns = [
+        SheetColumn("task_id", "number", np.array([1, 2])),
+        SheetColumn("meta:<b>", "text", np.array([1, -1], dtype=np.int32), ("ä", "<i>")),
+        SheetColumn("meta:at", "date", np.array([np.nan, 1e9])),
+    ]
+    store.sheets.replace(1, columns, "some tasks")
+    assert store.sheets.kinds(1) == {"task_id": "number", "meta:<b>": "text", "meta:at": "date"}
+    found = store.sheets.read(1, ["meta:at", "meta:<b>", "meta:none"])
+    assert sorted(found) == ["meta:<b>", "meta:at"]
+    assert (found["meta:<b>"].names, found["meta:<b>"].values.tolist()) == (("ä", "<i>"), [1, -1])
+    assert np.array_equal(found["meta:at"].values, columns[2].values, equal_nan=True)
+    assert store.facts.read("sheet of project 1") == "some tasks"
+    store.sheets.replace(1, columns[:1], "other tasks")
+    assert store.sheets.kinds(1) == {"task_id": "number"}
+    assert store.sheets.kinds(2) == {}
+    store.forget(1)
+    assert (store.sheets.kinds(1), store.facts.read("sheet of project 1")) == ({}, None)
+
+
+def test_judgments_are_those_of_the_last_version(store):
+    assert (store.judgments.read(1), store.judgments.stamp(1)) == (None, "")
+    for name, number in (("v1", 1), ("v2", 2)):
+        store.judgments.write(1, name, {"rank": np.array([number])}, f"{name} of these tasks")
+    name, arrays = store.judgments.read(1)
+    assert (name, arrays["rank"].tolist()) == ("v2", [2])
+    assert store.judgments.stamp(1) == "v2 of these tasks"
+    store.forget(1)
+    assert store.judgments.read(1) is None
+
+
+def test_maps_are_kept_by_embedder_and_locality(store):
+    ids, xy = np.array([3, 7]), np.array([[0, 1], [0.5, np.nan]], dtype=np.float32)
+    store.maps.want(1, "mn04", 2)
+    store.maps.tell(1, "mn04", 2, 0.25, "fitting")
+    assert store.maps.read(1, "mn04", 2) is None
+    assert store.maps.standing(1, "mn04") == {2: MapStanding("", 0, True, 0.25, "fitting")}
+    store.maps.write(1, "mn04", 2, ids, xy, n_fitted=2)
+    found_ids, found_xy = store.maps.read(1, "mn04", 2)
+    assert found_ids.tolist() == [3, 7]
+    assert np.array_equal(found_xy, xy, equal_nan=True)
+    fitted = store.maps.standing(1, "mn04")[2]
+    store.maps.write(1, "mn04", 2, ids, xy)
+    added_to = store.maps.standing(1, "mn04")[2]
+    assert added_to.n_fitted == 2
+    assert "" != fitted.stamp != added_to.stamp
+    assert store.maps.standing(1, "mn10") == store.maps.standing(2, "mn04") == {}
+    store.forget(1)
+    assert store.maps.standing(1, "mn04") == {}
+
+
+def test_a_stamp_changes_with_what_it_stands_for_and_only_then(store):
+    def stamps():
+        return [store.facts.read(f"{what} of project 1") for what in ("tasks", "labels")]
+
+    answer = TaskLabels(1, frozenset({"siren"}), is_skipped=False, n_annotators=1)
+    store.clips.replace_tasks(1, [task(1)])
+    store.labels.replace(1, [answer])
+    before = stamps()
+    store.clips.replace_tasks(1, [task(1)])
+    store.labels.replace(1, [answer])
+    store.clips.replace_tasks(2, [task(1)])
+    assert stamps() == before
+    store.clips.replace_tasks(1, [told(1, wet=True)])
+    store.labels.replace(1, [])
+    assert all(now != then for now, then in zip(stamps(), before, strict=True))
+
+
+def test_a_project_tells_whether_clips_have_many_labels(store):
+    assert store.agenda.description(1)["multi_label"] is False
+    store.agenda.hint(1, now=1.0)
+    store.agenda.describe(1, title="Street", class_names=["siren"], multi_label=True)
+    assert store.agenda.description(1) == {
+        "title": "Street", "class_names": ["siren"], "multi_label": True, "error": "",
+    }  # fmt: skip

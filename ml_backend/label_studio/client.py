@@ -1,5 +1,6 @@
 """What Earmark asks of Label Studio, call by call."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,12 +8,15 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from ml_backend.errors import LabelStudioError, LabelStudioNotFoundError
 from ml_backend.label_studio.connection import Connection
+from ml_backend.label_studio.exactly import tab_of
 
 if TYPE_CHECKING:
     import httpx
 
 MAX_DOWNLOAD_BYTES = 1 << 30
 TASKS_PER_PAGE = 10_000
+TASKS_PER_QUERY = 200
+"""Numbers of tasks that go into one address."""
 
 Json = dict[str, Any]
 
@@ -45,7 +49,12 @@ class LabelStudio:
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         self._connection = Connection(url, api_key, timeout_s=timeout_s, transport=transport)
+        self._how: dict[str, Any] = {"timeout_s": timeout_s, "transport": transport}
         self.url = self._connection.url
+
+    def seen_by(self, api_key: str) -> "LabelStudio":
+        """Give the same Label Studio, seen by the owner of another token."""
+        return LabelStudio(self.url, api_key, **self._how)
 
     # --- Label Studio itself ---------------------------------------------------------------
 
@@ -56,6 +65,10 @@ class LabelStudio:
     def whoami(self) -> Json:
         """Describe the owner of the token: ``id``, ``email`` and more."""
         return dict(self._connection.get("/api/current-user/whoami"))
+
+    def users(self) -> list[Json]:
+        """List everybody with an account: ``id``, ``email``, ``first_name`` and more."""
+        return list(self._connection.get("/api/users/"))
 
     # --- projects --------------------------------------------------------------------------
 
@@ -127,6 +140,43 @@ class LabelStudio:
         body = {"result": list(result), "was_cancelled": was_cancelled}
         return dict(self._connection.send("POST", f"/api/tasks/{task_id}/annotations/", body=body))
 
+    def annotators(self, project_id: int, task_ids: Sequence[int]) -> dict[int, set[int]]:
+        """Tell which users have annotated tasks, or skipped them; tasks of other projects miss."""
+        among = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number"}
+        found: dict[int, set[int]] = {}
+        for start in range(0, len(task_ids), TASKS_PER_QUERY):
+            chosen = [{**among, "value": list(task_ids[start : start + TASKS_PER_QUERY])}]
+            rows = self._connection.pages(
+                "/api/tasks",
+                "total",
+                "tasks",
+                page_size=TASKS_PER_QUERY,
+                project=project_id,
+                fields="all",
+                include="id,annotators",
+                query=json.dumps({"filters": {"conjunction": "and", "items": chosen}}),
+            )
+            found.update((row["id"], set(row["annotators"])) for row in rows)
+        return found
+
+    def annotations(self, task_id: int) -> list[Json]:
+        """List a task's annotations, the cancelled ones included; ``completed_by`` is a number."""
+        listed = self._connection.get(f"/api/tasks/{task_id}/")["annotations"]
+        return [{**one, "completed_by": (one["completed_by"] or {}).get("id")} for one in listed]
+
+    def annotation(self, annotation_id: int) -> Json:
+        """Describe one annotation."""
+        return dict(self._connection.get(f"/api/annotations/{annotation_id}/"))
+
+    def update_annotation(self, annotation_id: int, **fields: Any) -> Json:
+        """Change fields of an annotation, such as ``result`` or ``was_cancelled``."""
+        path = f"/api/annotations/{annotation_id}/"
+        return dict(self._connection.send("PATCH", path, body=fields))
+
+    def delete_annotation(self, annotation_id: int) -> None:
+        """Delete one annotation."""
+        self._connection.send("DELETE", f"/api/annotations/{annotation_id}/")
+
     # --- predictions -----------------------------------------------------------------------
 
     def import_predictions(self, project_id: int, predictions: Sequence[Mapping[str, Any]]) -> int:
@@ -193,6 +243,10 @@ class LabelStudio:
         """Create a tab in the Data Manager."""
         body = {"project": project_id, "data": dict(data)}
         return dict(self._connection.send("POST", "/api/dm/views/", body=body))
+
+    def add_tab(self, project_id: int, title: str, task_ids: Sequence[int]) -> Json:
+        """Create a tab that holds exactly these tasks."""
+        return self.add_view(project_id, tab_of(title, task_ids))
 
     def update_view(self, view_id: int, project_id: int, data: Mapping[str, Any]) -> Json:
         """Change a tab in the Data Manager."""

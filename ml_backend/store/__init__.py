@@ -1,10 +1,11 @@
 """What Earmark remembers: all SQL is in this package.
 
-A ``Store`` has six parts: ``agenda`` (which projects want a round), ``clips`` (tasks and their
-embeddings), ``labels`` (what people said, as last read), ``queue`` (what they want to be asked
-about first), ``versions`` (classifiers, orders and rounds) and ``facts`` (what one process tells
-another). SQLite on one machine and PostgreSQL in
-compose are the same code.
+A ``Store`` has ten parts: ``agenda`` (which projects want a round), ``clips`` (tasks and their
+embeddings), ``labels`` (what people said, as last read), ``queue`` (what they want to
+be asked about first), ``versions`` (classifiers, orders and
+rounds), ``facts`` (what one process tells another), ``sessions`` (who is signed in), and what pages
+show: ``sheets`` (what tasks say), ``judgments`` (what the classifier makes of them) and ``maps``.
+SQLite on one machine and PostgreSQL in compose are the same code.
 """
 
 import logging
@@ -18,8 +19,12 @@ from ml_backend.errors import StoreError
 from ml_backend.store.agenda import Agenda
 from ml_backend.store.clips import Clips
 from ml_backend.store.facts import Facts
+from ml_backend.store.judgments import Judgments
 from ml_backend.store.labels import Labels
+from ml_backend.store.maps import Maps
 from ml_backend.store.queue import Queue
+from ml_backend.store.sessions import Sessions
+from ml_backend.store.sheets import Sheets
 from ml_backend.store.versions import Versions
 
 __all__ = ["Store", "open_store"]
@@ -27,7 +32,7 @@ __all__ = ["Store", "open_store"]
 
 @dataclass(frozen=True)
 class Store:
-    """The six parts of what is remembered, over one database."""
+    """The ten parts of what is remembered, over one database."""
 
     engine: Engine
     agenda: Agenda
@@ -36,10 +41,15 @@ class Store:
     queue: Queue
     versions: Versions
     facts: Facts
+    sessions: Sessions
+    sheets: Sheets
+    judgments: Judgments
+    maps: Maps
 
     def forget(self, project_id: int) -> None:
         """Drop a project that Label Studio no longer has; embeddings stay for other projects."""
-        for part in (self.clips, self.labels, self.queue, self.versions, self.agenda):
+        parts = (self.clips, self.labels, self.queue, self.versions, self.facts, self.agenda)
+        for part in (*parts, self.sheets, self.judgments, self.maps):
             part.forget(project_id)
 
     def close(self) -> None:
@@ -90,6 +100,10 @@ def open_store(url: str) -> Store:
         Queue(engine),
         Versions(engine),
         Facts(engine),
+        Sessions(engine),
+        Sheets(engine),
+        Judgments(engine),
+        Maps(engine),
     )
 
 

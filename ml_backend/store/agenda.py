@@ -151,18 +151,21 @@ class Agenda:
             n_failures=turn.n_failures + 1,
         )
 
-    def describe(self, project_id: int, *, title: str, class_names: list[str]) -> None:
-        """Remember what a project is called and which labels it knows."""
-        self._set(project_id, title=title, class_names=class_names)
+    def describe(
+        self, project_id: int, *, title: str, class_names: list[str], multi_label: bool = False
+    ) -> None:
+        """Remember what a project is called, which labels it knows, and whether clips have many."""
+        self._set(project_id, title=title, class_names=class_names, multi_label=multi_label)
 
     def description(self, project_id: int) -> dict[str, Any]:
-        """Give ``title``, ``class_names`` and the last ``error`` of a project."""
-        statement = select(project.c.title, project.c.class_names, project.c.error).where(
+        """Give ``title``, ``class_names``, ``multi_label`` and the last ``error`` of a project."""
+        unknown = {"title": "", "class_names": [], "multi_label": False, "error": ""}
+        statement = select(*(project.c[name] for name in unknown)).where(
             project.c.project_id == project_id
         )
         with self._engine.connect() as connection:
             row = connection.execute(statement).one_or_none()
-        return dict(row._mapping) if row else {"title": "", "class_names": [], "error": ""}
+        return dict(row._mapping) if row else unknown
 
     def forget(self, project_id: int) -> None:
         """Drop a project."""

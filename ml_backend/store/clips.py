@@ -12,7 +12,9 @@ from sqlalchemy import func as sql
 from ml_backend.clip import Task
 from ml_backend.store.dialect import upsert
 from ml_backend.store.schema import embedding, task, unheard
+from ml_backend.store.stamps import stamp
 
+MAX_TASK_ID = 2**63 - 1
 _CHUNK = 10_000
 
 
@@ -36,6 +38,8 @@ class Clips:
                 chosen = task.c.task_id.in_(gone[start : start + _CHUNK])
                 connection.execute(delete(task).where(task.c.project_id == project_id, chosen))
             upsert(connection, task, [{"project_id": project_id, **vars(one)} for one in changed])
+            if gone or changed:
+                stamp(connection, "tasks", project_id)
         return bool(gone or changed)
 
     def tasks(self, project_id: int) -> list[Task]:
@@ -67,6 +71,22 @@ class Clips:
         )
         with self._engine.connect() as connection:
             return {row.task_id: row.data for row in connection.execute(statement)}
+
+    def find(self, project_id: int, task_id: int) -> Task | None:
+        """Give one task, with its data; None where the project has none of this number."""
+        if task_id > MAX_TASK_ID:
+            return None
+        columns = (
+            task.c.task_id,
+            task.c.clip_key,
+            task.c.audio,
+            task.c.recording_id,
+            task.c.data,
+        )
+        mine = and_(task.c.project_id == project_id, task.c.task_id == task_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(select(*columns).where(mine)).one_or_none()
+        return None if row is None else Task(*row)
 
     def add_embeddings(
         self, embedder_id: str, clip_keys: Sequence[str], vectors: NDArray[np.float32]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 
 from ml_backend.store.dialect import upsert
 from ml_backend.store.schema import fact
@@ -23,3 +23,9 @@ class Facts:
         """Give the value under a name, or None."""
         with self._engine.connect() as connection:
             return connection.scalar(select(fact.c.value).where(fact.c.name == name))
+
+    def forget(self, project_id: int) -> None:
+        """Drop what is known "of project" so and so."""
+        mine = fact.c.name.like(f"% of project {project_id}")
+        with self._engine.begin() as connection:
+            connection.execute(delete(fact).where(mine))

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, delete, select
 from ml_backend.clip import TaskLabels
 from ml_backend.store.dialect import upsert
 from ml_backend.store.schema import label
+from ml_backend.store.stamps import stamp
 
 
 class Labels:
@@ -38,6 +39,7 @@ class Labels:
                 chosen = label.c.task_id.in_(gone)
                 connection.execute(delete(label).where(label.c.project_id == project_id, chosen))
             upsert(connection, label, rows)
+            stamp(connection, "labels", project_id)
         return True
 
     def read(self, project_id: int) -> list[TaskLabels]:

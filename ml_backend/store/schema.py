@@ -26,6 +26,7 @@ project = Table(
     Column("project_id", Integer, primary_key=True, autoincrement=False),
     Column("title", Text, nullable=False, default=""),
     Column("class_names", JSON, nullable=False, default=list),
+    Column("multi_label", Boolean, nullable=False, default=False),
     Column("error", Text, nullable=False, default=""),
     # The agenda: what was heard of the project, and how far a round has come to terms with it.
     Column("n_heard", BigInteger, nullable=False, default=0),
@@ -50,7 +51,7 @@ task = Table(
     Column("audio", Text, nullable=False),
     Column("recording_id", Text),
     Column("data", JSON(none_as_null=True)),
-    Index("ix_task_clip_key", "clip_key"),
+    Index("ix_task_project_clip_key", "project_id", "clip_key"),
 )
 
 embedding = Table(
@@ -121,4 +122,48 @@ fact = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", JSON, nullable=False),
+)
+
+# A visitor's sign-in, or a ticket for one. What is sealed can be opened only by whoever shows the
+# cookie or the ticket.
+session = Table(
+    "session",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
+# What pages show of all clips, made by the worker so that nobody waits for it in a request.
+sheet = Table(
+    "sheet",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+judged = Table(
+    "judged",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("stamp", String(64), nullable=False),
+    Column("model_version", String(64), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+map_ = Table(
+    "map",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("embedder_id", String(64), primary_key=True),
+    Column("locality", Integer, primary_key=True, autoincrement=False),
+    Column("stamp", String(64), nullable=False, default=""),
+    Column("n_fitted", Integer, nullable=False, default=0),
+    Column("content", LargeBinary),
+    Column("is_wanted", Boolean, nullable=False, default=False),
+    Column("progress", Float, nullable=False, default=0.0),
+    Column("state", Text, nullable=False, default=""),
 )

@@ -1,14 +1,14 @@
 """Model versions with their order, and the rounds that made them."""
 
-import io
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Engine, delete, select, true, update
+from sqlalchemy import ColumnElement, Engine, Table, delete, select, true, update
 from sqlalchemy import func as sql
 
+from ml_backend.store.arrays import pack_arrays, unpack_arrays
 from ml_backend.store.dialect import upsert
 from ml_backend.store.schema import round_, version
 
@@ -69,8 +69,8 @@ class Versions:
             "model_version": new.model_version,
             "embedder_id": new.embedder_id,
             "created_at": new.created_at,
-            "classifier": _pack(new.classifier),
-            "ranking": _pack(new.ranking),
+            "classifier": None if new.classifier is None else pack_arrays(new.classifier),
+            "ranking": None if new.ranking is None else pack_arrays(new.ranking),
             "n_ranked": 0 if new.ranking is None else len(new.ranking["task_ids"]),
             "n_published": 0,
         }
@@ -84,9 +84,16 @@ class Versions:
 
     def current(self, project_id: int) -> Version | None:
         """Give the newest version, or None before the first."""
+        return self._find(project_id, version.c.ranking.is_not(None))
+
+    def find(self, project_id: int, model_version: str) -> Version | None:
+        """Give a version by its name; None where there is none."""
+        return self._find(project_id, version.c.model_version == model_version)
+
+    def _find(self, project_id: int, which: ColumnElement[bool]) -> Version | None:
         statement = (
             select(version)
-            .where(version.c.project_id == project_id, version.c.ranking.is_not(None))
+            .where(version.c.project_id == project_id, which)
             .order_by(version.c.created_at.desc())
             .limit(1)
         )
@@ -98,8 +105,8 @@ class Versions:
             row.model_version,
             row.embedder_id,
             row.created_at,
-            _unpack(row.classifier),
-            _unpack(row.ranking),
+            None if row.classifier is None else unpack_arrays(row.classifier),
+            None if row.ranking is None else unpack_arrays(row.ranking),
         )
 
     def progress(self, project_id: int) -> Progress | None:
@@ -130,15 +137,17 @@ class Versions:
         with self._engine.connect() as connection:
             return list(connection.scalars(statement))
 
+    def with_classifier(self, project_id: int) -> set[str]:
+        """Name the versions that have one."""
+        statement = select(version.c.model_version).where(
+            version.c.project_id == project_id, version.c.classifier.is_not(None)
+        )
+        with self._engine.connect() as connection:
+            return set(connection.scalars(statement))
+
     def set_published(self, project_id: int, model_version: str, n_published: int) -> None:
         """Note how much of a version's order Label Studio has."""
-        statement = (
-            update(version)
-            .where(version.c.project_id == project_id, version.c.model_version == model_version)
-            .values(n_published=n_published)
-        )
-        with self._engine.begin() as connection:
-            connection.execute(statement)
+        self._set(version, project_id, {"model_version": model_version}, n_published=n_published)
 
     def superseded(self, project_id: int, *, at_most: int) -> str | None:
         """Name the oldest superseded version with 1 to ``at_most`` published predictions."""
@@ -185,13 +194,7 @@ class Versions:
 
     def set_figures(self, project_id: int, number: int, figures: dict[str, Any]) -> None:
         """Keep what a round's classifier was found to be worth."""
-        statement = (
-            update(round_)
-            .where(round_.c.project_id == project_id, round_.c.number == number)
-            .values(figures=figures)
-        )
-        with self._engine.begin() as connection:
-            connection.execute(statement)
+        self._set(round_, project_id, {"number": number}, figures=figures)
 
     def forget(self, project_id: int) -> None:
         """Drop a project's versions and rounds."""
@@ -199,17 +202,7 @@ class Versions:
             for table in (version, round_):
                 connection.execute(delete(table).where(table.c.project_id == project_id))
 
-
-def _pack(arrays: dict[str, NDArray[np.generic]] | None) -> bytes | None:
-    if arrays is None:
-        return None
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def _unpack(packed: bytes | None) -> dict[str, NDArray[np.generic]] | None:
-    if packed is None:
-        return None
-    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    def _set(self, table: Table, project_id: int, row: dict[str, Any], **values: Any) -> None:
+        statement = update(table).filter_by(project_id=project_id, **row).values(**values)
+        with self._engine.begin() as connection:
+            connection.execute(statement)

@@ -1,35 +1,117 @@
-"""Who may call: Label Studio's calls carry Basic credentials, its webhook a secret header."""
+"""Who may call: Label Studio and scripts with the backend's secret, visitors with a session.
+
+Label Studio's calls carry the secret as Basic credentials, its webhook as a header. A visitor may
+call what lies below a project that Label Studio shows to this visitor. Every route that is not
+named here is behind one of the two: a new route needs nothing to be safe.
+"""
 
 import hmac
+from typing import NoReturn
+from urllib.parse import quote
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, abort, g, jsonify, redirect, request
+from flask.typing import ResponseReturnValue
 
 from ml_backend.handshake import SECRET_HEADER, USER
+from ml_backend.web.asked import is_page
+from ml_backend.web.visitors import Permissions, Visitor, Visitors
 
-_OPEN = {"/health", "/"}
+CSRF_HEADER = "X-Earmark-CSRF"
+CSRF_FIELD = "csrf"
+PROJECT_ROUTES = "/projects/<int:project_id>"
+OPEN_ROUTES = {"/health", "/", "/sign-in", "/arrive", "/static/<digest>/<name>"}
+VISITORS_ROUTES = {"/projects", "/sign-out"}
+_READING = {"GET", "HEAD", "OPTIONS"}
 
 
 class Access:
-    """Lets a request through that knows the secret; only ``/health`` is open to all."""
+    """Lets a request through that knows the secret, or comes from a visitor who may see this."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(
+        self, secret: str, visitors: Visitors, permissions: Permissions, cookie_name: str
+    ) -> None:
         self._secret = secret.encode()
+        self._visitors = visitors
+        self._permissions = permissions
+        self._cookie_name = cookie_name
 
     def guard(self, app: Flask) -> None:
-        """Check every request to an application before it is handled."""
+        """Check every request to an application before it is handled.
+
+        Handlers find the visitor in ``g.visitor``: None where the secret was shown, or the route
+        is open to all. Templates find ``visitor`` and ``csrf_token``.
+        """
         app.before_request(self._check)
+        app.context_processor(_told_to_templates)
 
-    def _check(self) -> tuple[Response, int, dict[str, str]] | None:
-        if request.path in _OPEN or self._knows(request.headers.get(SECRET_HEADER)):
+    def _check(self) -> ResponseReturnValue | None:
+        g.visitor = None
+        route = request.url_rule.rule if request.url_rule else ""
+        if route in OPEN_ROUTES:
             return None
+        if self._knows_secret():
+            return None
+        is_below_project = route == PROJECT_ROUTES or route.startswith(f"{PROJECT_ROUTES}/")
+        is_visitors = is_below_project or route in VISITORS_ROUTES
+        is_nowhere = not route and request.path.startswith("/projects")
+        if not is_visitors and not is_nowhere:
+            return _ask_for_secret()
+        visitor = self._visitors.find(request.cookies.get(self._cookie_name))
+        if visitor is None:
+            return _ask_to_sign_in()
+        g.visitor = visitor
+        if request.method not in _READING and not _shows_csrf_token(visitor):
+            _refuse(f"{request.path} was not sent by a page of this session; reload it.")
+        if is_below_project:
+            project_id = (request.view_args or {})["project_id"]
+            if self._permissions.project(visitor, project_id) is None:
+                if not self._visitors.is_known(visitor):
+                    g.visitor = None
+                    return _ask_to_sign_in()
+                _refuse(f"Label Studio does not show you project {project_id}.")
+        return None
+
+    def _knows_secret(self) -> bool:
+        if self._is_secret(request.headers.get(SECRET_HEADER)):
+            return True
         basic = request.authorization
-        if basic is not None and basic.username == USER and self._knows(basic.password):
-            return None
-        message = (
-            f"{request.path} needs the backend's secret, as the header {SECRET_HEADER} or as "
-            f"password of the user '{USER}'. 'earmark setup' installs it in Label Studio."
-        )
-        return jsonify(error=message), 401, {"WWW-Authenticate": 'Basic realm="Earmark"'}
+        if basic is None or basic.username != USER or not self._is_secret(basic.password):
+            return False
+        # Browsers send Basic credentials along with whatever another site makes them send.
+        is_foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+        return request.method in _READING or not is_foreign
 
-    def _knows(self, shown: str | None) -> bool:
+    def _is_secret(self, shown: str | None) -> bool:
         return shown is not None and hmac.compare_digest(shown.encode(), self._secret)
+
+
+def _shows_csrf_token(visitor: Visitor) -> bool:
+    shown = request.headers.get(CSRF_HEADER)
+    if shown is None and request.mimetype == "application/x-www-form-urlencoded":
+        shown = request.form.get(CSRF_FIELD)
+    return shown is not None and hmac.compare_digest(shown.encode(), visitor.csrf_token.encode())
+
+
+def _ask_for_secret() -> ResponseReturnValue:
+    message = (
+        f"{request.path} needs the backend's secret, as the header {SECRET_HEADER} or as "
+        f"password of the user '{USER}'. 'earmark setup' installs it in Label Studio."
+    )
+    return jsonify(error=message), 401, {"WWW-Authenticate": 'Basic realm="Earmark"'}
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    if is_page() and request.method in _READING:
+        here = request.full_path if request.query_string else request.path
+        return redirect(f"/sign-in?next={quote(here, safe='')}")
+    # Without WWW-Authenticate: browsers would ask for a password over the page.
+    return jsonify(error="Sign in first, at /sign-in; or the session has ended."), 401
+
+
+def _refuse(message: str) -> NoReturn:
+    abort(403, message)
+
+
+def _told_to_templates() -> dict[str, object]:
+    visitor = g.get("visitor")
+    return {"visitor": visitor, "csrf_token": visitor.csrf_token if visitor else ""}

@@ -2,27 +2,52 @@
 
 import logging
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, g, jsonify, make_response, render_template, request
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 
 from ml_backend.errors import (
+    AudioError,
     EarmarkError,
     LabelConfigError,
+    LabelStudioAuthError,
     LabelStudioError,
     LabelStudioNotFoundError,
     RequestError,
 )
 from ml_backend.label_studio import LabelStudio
-from ml_backend.settings import Settings, read_secret
+from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.store import open_store
-from ml_backend.web import contract, queue, status
+from ml_backend.web import (
+    annotating,
+    asking,
+    clips,
+    contract,
+    headers,
+    media,
+    pages,
+    pool,
+    progress,
+    queue,
+    signing_in,
+    similar,
+    status,
+)
 from ml_backend.web.access import Access
+from ml_backend.web.asked import is_page
+from ml_backend.web.ears import EarsOnDemand
 from ml_backend.web.oracle import Oracle
+from ml_backend.web.sealing import Seals
+from ml_backend.web.snapshots import Snapshots
+from ml_backend.web.sounds import Sounds
+from ml_backend.web.visitors import Permissions, Visitors
 
 log = logging.getLogger(__name__)
 
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 _STATUS_OF: list[tuple[type[EarmarkError], int]] = [
+    (AudioError, 404),
     (LabelStudioNotFoundError, 404),
     (LabelStudioError, 502),
     (RequestError, 400),
@@ -39,26 +64,56 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     store = open_store(settings.store_url)
     label_studio = label_studio or LabelStudio(settings.label_studio_url, settings.api_key)
-    Access(read_secret(settings)).guard(app)
-    contract.register(app, store, Oracle(settings, store, label_studio))
+    seals = Seals(read_session_key(settings))
+    visitors, permissions = Visitors(store, label_studio, seals), Permissions()
+    headers.register(app)
+    Access(read_secret(settings), visitors, permissions, seals.cookie_name()).guard(app)
+    signing_in.register(app, store, settings, seals, visitors)
+    ears = EarsOnDemand(settings, store, label_studio)
+    contract.register(app, store, Oracle(store, label_studio, ears))
     status.register(app, store, settings)
+    pages.register(app, store, settings)
+    progress.register(app, store, settings)
+    media.register(app, store, settings, label_studio)
     queue.register(app, store)
+    snapshots, sounds = Snapshots(store), Sounds(store, settings, ears)
+    pool.register(app, store, settings, snapshots, sounds)
+    clips.register(app, store, settings, snapshots, permissions)
+    similar.register(app, snapshots, sounds)
+    annotating.register(app, store, permissions)
+    asking.register(app, settings)
     app.register_error_handler(EarmarkError, _explain)
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(Exception, _apologize)
     return app
 
 
-def _explain(error: EarmarkError) -> tuple[Response, int]:
+def _explain(error: EarmarkError) -> ResponseReturnValue:
     code = next((code for kind, code in _STATUS_OF if isinstance(error, kind)), 500)
-    return jsonify(error=str(error)), code
+    if isinstance(error, LabelStudioAuthError) and g.get("visitor"):
+        return _say("Label Studio does not let you do this; sign in again if you should.", 403)
+    return _say(str(error), code)
 
 
-def _refuse(error: HTTPException) -> tuple[Response, int]:
-    return jsonify(error=error.description or error.name), error.code or 500
+def _refuse(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:
+        return error.get_response()
+    answer = make_response(_say(error.description or error.name, error.code))
+    for name, value in error.get_headers():
+        if name != "Content-Type":  # such as Allow, or the Content-Range that there is
+            answer.headers[name] = value
+    return answer
 
 
-def _apologize(error: Exception) -> tuple[Response, int]:
+def _apologize(error: Exception) -> ResponseReturnValue:
     log.exception("%s %s failed", request.method, request.path)
     kind = type(error).__name__
-    return jsonify(error=f"The backend failed ({kind}); its log says where."), 500
+    return _say(f"The backend failed ({kind}); its log says where.", 500)
+
+
+def _say(message: str, code: int) -> ResponseReturnValue:
+    """Say what went wrong: to people on a page, to programs in JSON."""
+    if not is_page():
+        return jsonify(error=message), code
+    name = HTTP_STATUS_CODES.get(code, "")
+    return render_template("refusal.html", name=name, message=message), code

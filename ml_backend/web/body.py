@@ -19,3 +19,25 @@ def json_body() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise RequestError(f"{request.path} takes a JSON object; the body is none.")
     return body
+
+
+def task_numbers(said: Any, *, at_most: int) -> list[int]:
+    """Read a list of tasks' numbers, each once.
+
+    Raises
+    ------
+    RequestError
+        If it is no such list, is empty, or is longer than it may be.
+
+    Examples
+    --------
+    >>> task_numbers([3, 1, 3], at_most=5)
+    [3, 1]
+    """
+    is_list = isinstance(said, list) and all(type(one) is int and 0 < one < 2**63 for one in said)
+    if not is_list or not said:
+        raise RequestError("'task_ids' must be a list of the numbers of tasks, with one at least.")
+    numbers = list(dict.fromkeys(said))
+    if len(numbers) > at_most:
+        raise RequestError(f"{len(numbers)} tasks are too many at once; {at_most} are the limit.")
+    return numbers

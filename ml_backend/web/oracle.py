@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,12 @@ import numpy as np
 from ml_backend.classifier import Classifier
 from ml_backend.clip import Task, clip_key
 from ml_backend.coverage import normalize_rows
-from ml_backend.embedders import load_embedder
 from ml_backend.errors import LabelStudioError
-from ml_backend.fetch import Fetcher
-from ml_backend.hear import Listener
 from ml_backend.label_config import LabelConfig, parse_label_config
 from ml_backend.label_studio import LabelStudio
-from ml_backend.prior import Tagger, find_tagger
 from ml_backend.publish import Edition
-from ml_backend.settings import Settings
 from ml_backend.store import Store
+from ml_backend.web.ears import EarsOnDemand
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +29,11 @@ _BATCH = 16
 class Oracle:
     """Predicts for tasks with the current version of their project."""
 
-    def __init__(self, settings: Settings, store: Store, label_studio: LabelStudio) -> None:
-        self._settings = settings
+    def __init__(self, store: Store, label_studio: LabelStudio, ears: EarsOnDemand) -> None:
         self._store = store
         self._label_studio = label_studio
         self._lock = threading.Lock()
-        self._loading = threading.Lock()  # takes seconds: who needs no embedder does not wait
-        self._ears: _Ears | None = None
+        self._ears = ears
         self._edition: tuple[int, Edition] | None = None
 
     def predict(
@@ -121,7 +115,7 @@ class Oracle:
         classifier = Classifier.from_arrays(version.classifier) if version.classifier else None
         prior = None
         if classifier is not None and classifier.needs_prior:
-            ears = self._listening(version.embedder_id)
+            ears = self._ears.of(version.embedder_id)
             if ears is None or ears.tagger is None:
                 return None
             prior = ears.tagger.prior(config.class_names)
@@ -145,7 +139,7 @@ class Oracle:
         if missing:
             task_of = {task.clip_key: task for task in tasks}
             deadline = time.monotonic() + HEARING_LIMIT_S
-            ears = self._listening(embedder["embedder_id"])
+            ears = self._ears.of(embedder["embedder_id"])
             try:
                 for start in range(0, len(missing), _BATCH):
                     left_s = deadline - time.monotonic()
@@ -157,27 +151,6 @@ class Oracle:
                 log.warning("some clips cannot be heard now: %s", error)
             found, vectors = self._store.clips.embeddings(embedder["embedder_id"], keys)
         return dict(zip(found, vectors, strict=True))
-
-    def _listening(self, embedder_id: str) -> "_Ears | None":
-        """Load the embedder on first use; None where it is not the one the worker uses."""
-        with self._loading:
-            if self._ears is None:
-                settings = self._settings
-                cache_dir = settings.data_dir / "weights"
-                embedder = load_embedder(settings.embedder, settings.weights, cache_dir)
-                fetcher = Fetcher(self._label_studio, settings.files_root, settings.audio_hosts)
-                tagger, _ = find_tagger(embedder, settings.weights, cache_dir, settings.names)
-                listener = Listener(self._store, fetcher, embedder)
-                self._ears = _Ears(embedder.embedder_id, listener, tagger)
-            ears = self._ears
-        return ears if ears.embedder_id == embedder_id else None
-
-
-@dataclass(frozen=True)
-class _Ears:
-    embedder_id: str
-    listener: Listener
-    tagger: Tagger | None
 
 
 def _asked(task: Any, audio_field: str) -> Task | None:

@@ -12,14 +12,16 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ml_backend.figures import advise
+from ml_backend.holding import held_version, learned_version
 from ml_backend.settings import Settings
 from ml_backend.store import Store
-from ml_backend.store.versions import Round
+from ml_backend.store.versions import Progress, Round
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _N_REASONS = 20
 _N_ROUNDS = 20
-_N_MEASURED = 50
+N_MEASURED = 50
+"""So many looks at the classifier make the learning curve."""
 
 
 def register(app: Flask, store: Store, settings: Settings) -> None:
@@ -69,6 +71,8 @@ def describe(store: Store, project_id: int) -> dict[str, Any]:
     labels = store.labels.read(project_id)
     per_class = Tally(name for one in labels for name in one.labels or ())
     progress = store.versions.progress(project_id)
+    held = held_version(store, project_id)
+    is_waiting = store.agenda.is_waiting(project_id)
     description = store.agenda.description(project_id)
     return {
         "project": project_id,
@@ -85,13 +89,14 @@ def describe(store: Store, project_id: int) -> dict[str, Any]:
         "labels": {name: per_class[name] for name in description["class_names"]},
         "names": store.facts.read(f"names of project {project_id}"),
         "model_version": progress.model_version if progress else None,
+        "held": held,
         "n_published": progress.n_published if progress else 0,
         "n_ranked": progress.n_ranked if progress else 0,
-        "is_waiting": store.agenda.is_waiting(project_id),
-        "state": _state(counts, per_class, bool(progress)),
+        "is_waiting": is_waiting,
+        "state": _state(counts, per_class, progress, held, is_waiting),
         "error": description["error"] or None,
         "accuracy": _accuracy(
-            store.versions.measured_rounds(project_id, limit=_N_MEASURED),
+            store.versions.measured_rounds(project_id, limit=N_MEASURED),
             {name: per_class[name] for name in description["class_names"]},
         ),
         "rounds": [
@@ -122,15 +127,27 @@ def _accuracy(measured: list[Round], n_per_class: dict[str, int]) -> dict[str, A
     }
 
 
-def _state(counts: dict[str, int], per_class: Tally[str], is_ranked: bool) -> str:
+def _state(
+    counts: dict[str, int],
+    per_class: Tally[str],
+    progress: Progress | None,
+    held: str | None,
+    is_waiting: bool,
+) -> str:
     """Say in words what stage a project is at."""
     n_heard = counts["embedded"] + counts["unheard"]
     if not counts["clips"]:
         return "no clips yet: 'earmark import' brings them"
     if n_heard < counts["clips"]:
         return f"hearing clips: {n_heard} of {counts['clips']}"
-    if not is_ranked:
+    if progress is None:
         return "putting the clips in order"
+    if held is not None and learned_version(progress.model_version) == held:
+        return f"keeping to {held}: labels are read, and nothing is learned from them"
+    if held is not None and is_waiting:
+        return f"going back to {held}"
+    if held is not None:
+        return f"learning: {held} is to be kept to, but does not fit the clips or labels any more"
     if not per_class:
         return "no labels yet: typical clips come first, and likely ones where a name is known"
     if len(per_class) == 1:

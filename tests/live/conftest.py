@@ -68,8 +68,8 @@ def earmark(studio, shared, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def second_annotator(studio, label_studio):
-    """A client with the token of another user, who joined by the invitation link."""
+def second_token(studio):
+    """The token of another user, who joined by the invitation link."""
     email, password = "second@earmark.local", "second-password-1"
     owner = {"Authorization": f"Token {studio.credentials.token}"}
     invitation = httpx.get(f"{studio.url}/api/invite", headers=owner).json()["token"]
@@ -78,8 +78,13 @@ def second_annotator(studio, label_studio):
         form = {"email": email, "password": password}
         form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
         browser.post("/user/signup/", params={"token": invitation}, data=form)
-        token = browser.get("/api/current-user/token").json()["token"]
-    return LabelStudio(studio.url, token)
+        return browser.get("/api/current-user/token").json()["token"]
+
+
+@pytest.fixture(scope="session")
+def second_annotator(studio, second_token):
+    """A client with the token of that other user."""
+    return LabelStudio(studio.url, second_token)
 
 
 @pytest.fixture

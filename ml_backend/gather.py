@@ -1,0 +1,44 @@
+"""The embedded clips of the last few projects, held in memory: only what is new is read."""
+
+import threading
+from collections import OrderedDict
+
+import numpy as np
+
+from ml_backend.embedded import EmbeddedClips, embedded_clips
+from ml_backend.store import Store
+
+
+class Gatherer:
+    """Lines tasks up with their embeddings; safe to share between threads."""
+
+    def __init__(self, store: Store, n_projects: int) -> None:
+        self._store = store
+        self._n_projects = n_projects
+        self._held: OrderedDict[tuple[int, str], EmbeddedClips] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def clips(self, project_id: int, embedder_id: str) -> EmbeddedClips:
+        """Give a project's embedded clips: the same object as long as nothing has changed."""
+        tasks = self._store.clips.tasks(project_id)
+        with self._lock:
+            held = self._held.get((project_id, embedder_id))
+        row_of = {key: row for row, key in enumerate(held.clip_keys)} if held else {}
+        new = sorted({task.clip_key for task in tasks} - row_of.keys())
+        keys, vectors = self._store.clips.embeddings(embedder_id, new)
+        if held is not None and not keys and len(held) == len(tasks):
+            same = np.array_equal(held.task_ids, [task.task_id for task in tasks])
+            if same and held.clip_keys == tuple(task.clip_key for task in tasks):
+                return held
+        if row_of and held is not None:
+            kept = list(row_of)
+            old = held.embeddings[[row_of[key] for key in kept]]
+            vectors = np.concatenate([old, vectors]) if keys else old
+            keys = kept + keys
+        clips = embedded_clips(tasks, keys, vectors)
+        with self._lock:
+            self._held[project_id, embedder_id] = clips
+            self._held.move_to_end((project_id, embedder_id))
+            while len(self._held) > self._n_projects:
+                self._held.popitem(last=False)
+        return clips

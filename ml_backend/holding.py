@@ -1,0 +1,115 @@
+"""Making an earlier version current again: it is held, and learning waits.
+
+What is held is a wish, kept in the store; every round reads it anew and honors it if it can. A
+round then reads labels and tasks as ever, but its classifier is the held one instead of one that is
+trained. All else follows: clips are ranked by it, away from everything labeled meanwhile; new clips
+get their place; the rest is published and superseded predictions go as after any round. Once
+nothing is held, the next round finds that what is true leads to another version.
+
+An order made with a held classifier is not the one of back then, and Label Studio cannot tell two
+predictions of one version apart: it would serve by the lower of both scores, and deleting takes it
+10 ms each. So such an order has a name of its own, ``held version + state``.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from ml_backend.classifier import Classifier
+from ml_backend.errors import RequestError
+from ml_backend.label_config import LabelConfig
+from ml_backend.store import Store
+from ml_backend.store.versions import Version
+
+log = logging.getLogger(__name__)
+
+_SIGN = "+"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A version that is held, and its classifier."""
+
+    model_version: str
+    classifier: Classifier
+
+    def name(self, digest: str) -> str:
+        """Name the order that it makes of a state."""
+        return f"{self.model_version}{_SIGN}{digest}"
+
+
+def learned_version(model_version: str) -> str:
+    """Give the version whose classifier a version has: another one's while that is held.
+
+    Examples
+    --------
+    >>> learned_version("earmark-40-1a2b+3c4d"), learned_version("earmark-40-1a2b")
+    ('earmark-40-1a2b', 'earmark-40-1a2b')
+    """
+    return model_version.partition(_SIGN)[0]
+
+
+def held_version(store: Store, project_id: int) -> str | None:
+    """Name the version that a project is to keep to; None where it goes on learning."""
+    name: str | None = store.facts.read(_fact(project_id))
+    return name
+
+
+def hold(store: Store, project_id: int, model_version: str | None, *, now: float) -> str | None:
+    """Keep a project to a version from the next round on, or (None) let it go on learning.
+
+    Returns the version held, which is the learned one of those that share its classifier.
+
+    Raises
+    ------
+    RequestError
+        If there is no such version, it has no classifier, or it does not fit the project any more.
+    """
+    if model_version is not None:
+        model_version = learned_version(model_version)
+        version = store.versions.find(project_id, model_version)
+        if version is None:
+            raise RequestError(f"Project {project_id} has no version {model_version!r:.80}.")
+        class_names = tuple(store.agenda.description(project_id)["class_names"])
+        embedder_id = (store.facts.read("embedder") or {}).get("embedder_id", "")
+        reason = _why_not(version, class_names, embedder_id)
+        if reason:
+            raise RequestError(f"{model_version} cannot be made current again: {reason}.")
+    store.facts.write(_fact(project_id), model_version)
+    store.agenda.hint(project_id, now=now)
+    return model_version
+
+
+def find_held(
+    store: Store, project_id: int, config: LabelConfig, embedder_id: str, *, has_prior: bool
+) -> Held | None:
+    """Open the held version; None where nothing is held, or it does not fit (any more)."""
+    name = held_version(store, project_id)
+    version = store.versions.find(project_id, name) if name else None
+    if version is None or version.classifier is None:
+        return None
+    classifier = Classifier.from_arrays(version.classifier)
+    reason = _why_not(version, config.class_names, embedder_id)
+    if not reason and classifier.multi_label != config.multi_label:
+        reason = "it learned with another number of labels per clip"
+    if not reason and classifier.needs_prior and not has_prior:
+        reason = "it reads what AudioSet makes of class names, which is not known now"
+    if reason:
+        log.warning("project %d: %s is held, but %s; learning on", project_id, name, reason)
+        return None
+    return Held(version.model_version, classifier)
+
+
+def _why_not(version: Version, class_names: tuple[str, ...], embedder_id: str) -> str | None:
+    if version.classifier is None:
+        return "it was made before there was a classifier"
+    if version.embedder_id != embedder_id:
+        return (
+            f"it reads embeddings of {version.embedder_id}, the clips have those of {embedder_id}"
+        )
+    if tuple(version.classifier["class_names"].tolist()) != class_names:
+        return "it knows other labels than the label config asks for"
+    return None
+
+
+def _fact(project_id: int) -> str:
+    return f"held version of project {project_id}"

@@ -1,0 +1,238 @@
+"""What a model version makes of all clips of a project, labeled or not: what pages show.
+
+``publish.py`` judges the clips that annotators meet next; here is every clip, in compact arrays, so
+that a map can be colored by any of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_backend.classifier import Classifier
+from ml_backend.coverage import SAME_DISTANCE
+from ml_backend.embedded import EmbeddedClips
+from ml_backend.uncertainty import binary_entropy, normalized_entropy
+
+_BLOCK_BYTES = 32 * 2**20
+_STEPS = 65534
+THRESHOLD = 0.5
+"""Where a clip may have several labels, those at least so likely are predicted."""
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Each clip's nearest labeled clip.
+
+    Attributes
+    ----------
+    labeled : ndarray of int64, shape=(n_labeled,)
+        Rows of the labeled clips, ascending.
+    rows : ndarray of int64, shape=(n_clips,)
+        Row of the nearest labeled clip, -1 where nothing is labeled; of equally near ones the
+        lowest.
+    distance : ndarray of float32, shape=(n_clips,), range [0, 2]
+        Cosine distance to it; 1 where nothing is labeled.
+    """
+
+    labeled: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    distance: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """All clips as a model version sees them; rows = clips, in the order of the tasks' numbers.
+
+    Attributes
+    ----------
+    class_names : tuple of str
+    multi_label : bool
+    task_ids : ndarray of int64, shape=(n_clips,)
+    probabilities : ndarray of float64, shape=(n_clips, n_classes), or None
+        None before a classifier exists, as are the next two.
+    entropy : ndarray of float64, shape=(n_clips,), range [0, 1], or None
+    disagreement : ndarray of float64, shape=(n_clips,), range [0, 1], or None
+        1 less the probability that the classifier gives to the label of the nearest labeled clip
+        (of several labels, to the mean of them; of none, the largest probability); NaN where that
+        label is none of these classes.
+    coverage : ndarray of float32, shape=(n_clips,), range [0, 2]
+        Distance to the nearest labeled clip.
+    rank : ndarray of int32, shape=(n_clips,)
+        Place in the order, from 1; 0 for clips that are not to be asked about.
+    """
+
+    class_names: tuple[str, ...]
+    multi_label: bool
+    task_ids: NDArray[np.int64]
+    probabilities: NDArray[np.float64] | None
+    entropy: NDArray[np.float64] | None
+    disagreement: NDArray[np.float64] | None
+    coverage: NDArray[np.float32]
+    rank: NDArray[np.int32]
+
+    def predicted(self) -> NDArray[np.bool_] | None:
+        """Tell which classes each clip is predicted to have, ``(n_clips, n_classes)``.
+
+        None before a classifier exists. Exactly one, unless several labels may be present.
+        """
+        if self.probabilities is None:
+            return None
+        if self.multi_label:
+            return np.asarray(self.probabilities >= THRESHOLD)
+        return np.asarray(
+            self.probabilities.argmax(axis=1)[:, None] == np.arange(len(self.class_names))
+        )
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give everything as arrays to store; what is between 0 and 1 to four digits."""
+        arrays: dict[str, NDArray[Any]] = {
+            "class_names": np.array(self.class_names, dtype=np.str_),
+            "multi_label": np.array(self.multi_label),
+            "task_ids": self.task_ids,
+            "coverage": self.coverage,
+            "rank": self.rank,
+        }
+        if self.probabilities is not None:
+            arrays["probabilities"] = np.rint(self.probabilities * _STEPS).astype(np.uint16)
+        if self.entropy is not None:
+            arrays["entropy"] = self.entropy.astype(np.float32)
+        if self.disagreement is not None:
+            arrays["disagreement"] = self.disagreement.astype(np.float32)
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Judged":
+        """Make them of the arrays of ``to_arrays``."""
+        stored = arrays.get("probabilities")
+        return cls(
+            tuple(arrays["class_names"].tolist()),
+            bool(arrays["multi_label"]),
+            arrays["task_ids"],
+            None if stored is None else stored / _STEPS,
+            arrays.get("entropy"),
+            arrays.get("disagreement"),
+            arrays["coverage"],
+            arrays["rank"],
+        )
+
+
+def judge_all(
+    clips: EmbeddedClips,
+    classifier: Classifier | None,
+    prior: NDArray[np.float32] | None,
+    order: NDArray[np.int64],
+    labels_of: Mapping[int, frozenset[str]],
+    nearest: Nearest,
+    class_names: Sequence[str],
+    *,
+    multi_label: bool,
+) -> Judged:
+    """Judge all clips of a project.
+
+    Parameters
+    ----------
+    clips : EmbeddedClips
+    classifier : Classifier or None
+        None while too few labels are there to train one.
+    prior : ndarray, shape=(n_clips, n_classes), or None
+        The prior's logits, where the classifier learned with them.
+    order : ndarray of int64
+        Task numbers, best first.
+    labels_of : mapping of int to frozenset of str
+        The labels of each labeled task.
+    nearest : Nearest
+        The nearest of these labeled tasks.
+    class_names : sequence of str
+        Of the project; a classifier has its own.
+    multi_label : bool
+    """
+    rank = np.zeros(len(clips), dtype=np.int32)
+    is_held = np.isin(order, clips.task_ids)
+    rank[clips.rows(order[is_held])] = np.flatnonzero(is_held) + 1
+    probabilities = entropy = disagreement = None
+    if classifier is not None:
+        class_names, multi_label = classifier.class_names, classifier.multi_label
+        probabilities = classifier.probabilities(clips.embeddings, prior)
+        entropy = (binary_entropy if multi_label else normalized_entropy)(probabilities)
+        disagreement = _disagreement(probabilities, clips, labels_of, nearest, class_names)
+    return Judged(
+        tuple(class_names),
+        multi_label,
+        clips.task_ids,
+        probabilities,
+        entropy,
+        disagreement,
+        nearest.distance,
+        rank,
+    )
+
+
+def find_nearest(
+    unit: NDArray[np.float32], labeled: NDArray[np.int64], before: Nearest | None = None
+) -> Nearest:
+    """Find each clip's nearest labeled clip.
+
+    Parameters
+    ----------
+    unit : ndarray, shape=(n_clips, embedding_dim)
+        Rows of length 1; a row of zeros is at distance 1 from everything.
+    labeled : ndarray of int64
+        Rows of the labeled clips, ascending.
+    before : Nearest, optional
+        What was found among the same clips with fewer labels: then only the new ones are compared.
+
+    Examples
+    --------
+    >>> unit = np.eye(3, dtype=np.float32)
+    >>> find_nearest(unit, np.array([1])).distance.tolist()
+    [1.0, 0.0, 1.0]
+    """
+    rows: NDArray[np.int64] = np.full(len(unit), -1, dtype=np.int64)
+    distance: NDArray[np.float32] = np.ones(len(unit), dtype=np.float32)
+    new = labeled
+    if before is not None and len(before.labeled) and np.isin(before.labeled, labeled).all():
+        rows, distance = before.rows.copy(), before.distance.copy()
+        new = np.setdiff1d(labeled, before.labeled)
+    if not len(new):
+        return Nearest(labeled, rows, distance)
+    candidates = unit[new]
+    step = max(1, _BLOCK_BYTES // (4 * len(new)))
+    for start in range(0, len(unit), step):
+        block = slice(start, start + step)
+        similarity = unit[block] @ candidates.T  # (n_block, n_new)
+        best = similarity.argmax(axis=1)
+        found = 1.0 - similarity[np.arange(len(best)), best]
+        found[found < SAME_DISTANCE] = 0.0
+        found = np.minimum(found, 2.0)
+        held = distance[block]
+        is_tie = (found == held) & (new[best] < rows[block])
+        is_nearer = (rows[block] < 0) | (found < held) | is_tie
+        distance[block] = np.where(is_nearer, found, held)
+        rows[block] = np.where(is_nearer, new[best], rows[block])
+    return Nearest(labeled, rows, distance)
+
+
+def _disagreement(
+    probabilities: NDArray[np.float64],
+    clips: EmbeddedClips,
+    labels_of: Mapping[int, frozenset[str]],
+    nearest: Nearest,
+    class_names: Sequence[str],
+) -> NDArray[np.float64]:
+    if not len(nearest.labeled):
+        return np.full(len(probabilities), np.nan)
+    place_of = {name: place for place, name in enumerate(class_names)}
+    shares = np.zeros((len(nearest.labeled), len(class_names)))
+    is_empty = np.zeros(len(nearest.labeled), dtype=bool)
+    for row, task_id in enumerate(clips.task_ids[nearest.labeled].tolist()):
+        is_empty[row] = not labels_of[task_id]
+        shares[row, [place_of[name] for name in labels_of[task_id] if name in place_of]] = 1.0
+    with np.errstate(invalid="ignore"):
+        shares /= shares.sum(axis=1, keepdims=True)  # NaN for labels of other classes
+    place = np.searchsorted(nearest.labeled, nearest.rows)
+    agreement = np.einsum("ij,ij->i", probabilities, shares[place])
+    disagreement = np.where(is_empty[place], probabilities.max(axis=1), 1.0 - agreement)
+    return np.asarray(np.clip(disagreement, 0.0, 1.0))

@@ -1,0 +1,127 @@
+"""What pages show, kept ready for them, so that no request waits for it to be made.
+
+For each project: its sheet when its tasks have changed, what the classifier makes of all clips once
+a round has published its head, and its maps. None of it is urgent enough to keep a round waiting.
+"""
+
+import threading
+import time
+
+import numpy as np
+
+from ml_backend.cartography import Cartographer
+from ml_backend.classifier import Classifier
+from ml_backend.embedded import EmbeddedClips
+from ml_backend.judged import Nearest, find_nearest, judge_all
+from ml_backend.reconcile import Reconciler
+from ml_backend.sheet import lay_out_sheet
+from ml_backend.store import Store
+
+DRAW_AGAIN_S = 3.0
+"""While clips are being heard, the map is added to no more often than this, in s."""
+
+
+class Lookout:
+    """Looks whether what is kept for the pages still holds."""
+
+    def __init__(
+        self, store: Store, reconciler: Reconciler, embedder_id: str, cartographer: Cartographer
+    ) -> None:
+        self._store = store
+        self._reconciler = reconciler
+        self._embedder_id = embedder_id
+        self._cartographer = cartographer
+        self._nearest: dict[int, tuple[EmbeddedClips, Nearest]] = {}
+        self._heard: dict[int, int] = {}
+        self._drawn: dict[int, tuple[object, float]] = {}
+        self._clips: dict[int, EmbeddedClips] = {}
+
+    def heard(self, project_id: int) -> None:
+        """Note that more clips of a project were embedded."""
+        self._heard[project_id] = self._heard.get(project_id, 0) + 1
+
+    def look(self, project_id: int) -> None:
+        """Make anew what does not hold any more."""
+        tasks = self._store.facts.read(f"tasks of project {project_id}") or "as they are"
+        if self._store.facts.read(f"sheet of project {project_id}") != tasks:
+            self._lay_out_sheet(project_id, tasks)
+        progress = self._store.versions.progress(project_id)
+        if progress is not None and (progress.n_published or not progress.n_ranked):
+            made_from = f"{progress.model_version} {tasks}"
+            if self._store.judgments.stamp(project_id) != made_from:
+                self._judge(project_id, made_from)
+        self._draw(project_id, (tasks, self._heard.get(project_id)))
+
+    def fit_maps(self, project_id: int, stop: threading.Event) -> None:
+        """Fit what maps of a project are due."""
+        clips = self._clips.get(project_id)
+        if clips is None or not len(clips):
+            return
+        while not stop.is_set():
+            locality = self._cartographer.due(project_id, len(clips))
+            if locality is None:
+                return
+            if self._reconciler.is_hearing(project_id):
+                self._cartographer.wait_for_clips(project_id, locality)
+                return
+            self._cartographer.fit(project_id, locality, clips, stop)
+
+    def _lay_out_sheet(self, project_id: int, tasks: str) -> None:
+        clips = self._store.clips
+        columns = lay_out_sheet(clips.tasks(project_id), clips.data(project_id))
+        self._store.sheets.replace(project_id, columns, tasks)
+
+    def _judge(self, project_id: int, made_from: str) -> None:
+        version = self._store.versions.current(project_id)
+        if version is None or version.ranking is None:
+            return
+        clips = self._reconciler.clips(project_id)
+        classifier = Classifier.from_arrays(version.classifier) if version.classifier else None
+        prior = None
+        if classifier is not None and classifier.needs_prior:
+            prior = self._reconciler.logits(project_id, clips, classifier.class_names)
+        labels_of = {
+            one.task_id: one.labels
+            for one in self._store.labels.read(project_id)
+            if one.labels is not None
+        }
+        labeled_ids = [
+            task_id
+            for task_id in version.ranking["labeled_task_ids"].tolist()
+            if task_id in labels_of
+        ]
+        nearest = self._find_nearest(project_id, clips, labeled_ids)
+        described = self._store.agenda.description(project_id)
+        judged = judge_all(
+            clips,
+            classifier,
+            prior,
+            version.ranking["task_ids"].astype(np.int64),
+            labels_of,
+            nearest,
+            described["class_names"],
+            multi_label=described["multi_label"],
+        )
+        self._store.judgments.write(
+            project_id, version.model_version, judged.to_arrays(), made_from
+        )
+
+    def _find_nearest(
+        self, project_id: int, clips: EmbeddedClips, labeled_ids: list[int]
+    ) -> Nearest:
+        held_clips, held = self._nearest.get(project_id, (None, None))
+        before = held if held_clips is clips else None
+        nearest = find_nearest(clips.unit, np.sort(clips.rows(labeled_ids)), before)
+        self._nearest[project_id] = (clips, nearest)
+        return nearest
+
+    def _draw(self, project_id: int, seen: object) -> None:
+        """Add new clips to the maps, and let go of those that are gone."""
+        drawn, drawn_at = self._drawn.get(project_id, (None, float("-inf")))
+        if drawn == seen or time.monotonic() - drawn_at < DRAW_AGAIN_S:
+            return
+        clips = self._reconciler.clips(project_id)
+        if len(clips):
+            self._cartographer.follow(project_id, clips)
+        self._clips[project_id] = clips
+        self._drawn[project_id] = (seen, time.monotonic())

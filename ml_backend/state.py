@@ -1,0 +1,173 @@
+"""What is true of a project now, read from Label Studio and from the store.
+
+Labels and tasks are read whole: which event led to a round does not matter. Embeddings and prior
+of the last few projects stay in memory, so that a round reads only what is new.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_backend.annotation import read_annotations
+from ml_backend.annotators import Annotators
+from ml_backend.asked_first import AskedFirst
+from ml_backend.clip import Task, TaskLabels, clip_key, told
+from ml_backend.embedded import EmbeddedClips
+from ml_backend.gather import Gatherer
+from ml_backend.label_config import LabelConfig, parse_label_config
+from ml_backend.label_studio import LabelStudio
+from ml_backend.prior import Prior, Tagger
+from ml_backend.stopwatch import Stopwatch
+from ml_backend.store import Store
+
+_PROJECTS_HELD = 8
+
+
+@dataclass(frozen=True)
+class State:
+    """One project as a round finds it.
+
+    ``is_news`` where its labels, or what people want to be asked about ``first`` (task numbers, or
+    None), are not those of the last.
+    """
+
+    project: dict[str, Any]
+    config: LabelConfig
+    labels: list[TaskLabels]
+    is_news: bool
+    clips: EmbeddedClips
+    first: NDArray[np.int64] | None
+
+    @property
+    def project_id(self) -> int:
+        """Its number."""
+        return int(self.project["id"])
+
+
+@dataclass(frozen=True)
+class _HeldPrior:
+    clips: EmbeddedClips
+    columns: tuple[tuple[int, ...], ...]
+    logits: NDArray[np.float32]
+
+
+class Reader:
+    """Reads projects; safe to share between rounds of several."""
+
+    def __init__(
+        self, store: Store, label_studio: LabelStudio, embedder_id: str, tagger: Tagger | None
+    ) -> None:
+        self._store = store
+        self._label_studio = label_studio
+        self._embedder_id = embedder_id
+        self._tagger = tagger
+        self._annotators = Annotators(store, label_studio)
+        self._gatherer = Gatherer(store, _PROJECTS_HELD)
+        self._asked_first = AskedFirst(store)
+        self._priors: OrderedDict[int, _HeldPrior] = OrderedDict()
+        self._named: dict[int, dict[str, tuple[str, ...]] | None] = {}
+        self._lock = threading.Lock()
+
+    def read(self, project: dict[str, Any], *, tasks: bool, watch: Stopwatch) -> State:
+        """Read a project; its tasks where told to, or where Label Studio has another number.
+
+        Raises
+        ------
+        LabelConfigError
+            If the label config asks for something Earmark cannot learn.
+        """
+        project_id = int(project["id"])
+        config = parse_label_config(project["label_config"])
+        self._store.agenda.describe(
+            project_id,
+            title=project.get("title") or "",
+            class_names=list(config.class_names),
+            multi_label=config.multi_label,
+        )
+        with watch.step("tasks"):
+            if tasks or self._has_other_tasks(project):
+                rows = self._label_studio.tasks(project_id)
+                found = [_task(row["id"], row["data"], config.audio_field) for row in rows]
+                if self._store.clips.replace_tasks(project_id, found):
+                    self._asked_first.tasks_changed(project_id)
+        with watch.step("labels"):
+            exported = self._label_studio.annotated_tasks(project_id)
+            labels = read_annotations(exported, config)
+            self._annotators.note(project_id, exported, config)
+            is_news = self._store.labels.replace(project_id, labels)
+        with watch.step("queue"):
+            first, is_new_request = self._asked_first.task_ids(project_id)
+        with watch.step("embeddings"):
+            clips = self.clips(project_id)
+        return State(project, config, labels, is_news or is_new_request, clips, first)
+
+    def clips(self, project_id: int) -> EmbeddedClips:
+        """Line a project's tasks up with their embeddings, reading only what is new."""
+        return self._gatherer.clips(project_id, self._embedder_id)
+
+    def is_hearing(self, project_id: int) -> bool:
+        """Tell whether there are clips that nobody has tried to hear yet."""
+        counts = self._store.clips.count(project_id, self._embedder_id)
+        return counts["embedded"] + counts["unheard"] < counts["clips"]
+
+    def prior(self, config: LabelConfig) -> Prior | None:
+        """Give what is known of a project's classes before any label."""
+        return self._tagger.prior(config.class_names) if self._tagger else None
+
+    def logits(self, state: State, prior: Prior | None) -> NDArray[np.float32] | None:
+        """Give a prior's logits, made once for the same clips; tell what names it matched."""
+        project_id = state.project_id
+        class_names = state.config.class_names
+        named = None if prior is None else dict(zip(class_names, prior.names, strict=True))
+        if project_id not in self._named or self._named[project_id] != named:
+            self._store.facts.write(f"names of project {project_id}", named)
+            self._named[project_id] = named
+        return self._logits(project_id, state.clips, prior)
+
+    def logits_of(
+        self, project_id: int, clips: EmbeddedClips, class_names: Sequence[str]
+    ) -> NDArray[np.float32] | None:
+        """Give the logits of what is known of some classes, made once for the same clips."""
+        prior = self._tagger.prior(class_names) if self._tagger else None
+        return self._logits(project_id, clips, prior)
+
+    def _logits(
+        self, project_id: int, clips: EmbeddedClips, prior: Prior | None
+    ) -> NDArray[np.float32] | None:
+        if prior is None:
+            return None
+        with self._lock:
+            held = self._priors.get(project_id)
+        if held is None or held.clips is not clips or held.columns != prior.columns:
+            held = _HeldPrior(clips, prior.columns, prior.logits(clips.embeddings))
+        self._keep(project_id, held)
+        return held.logits
+
+    def _keep(self, project_id: int, kept: _HeldPrior) -> None:
+        with self._lock:
+            self._priors[project_id] = kept
+            self._priors.move_to_end(project_id)
+            while len(self._priors) > _PROJECTS_HELD:
+                self._priors.popitem(last=False)
+
+    def _has_other_tasks(self, project: dict[str, Any]) -> bool:
+        n_held = self._store.clips.count(project["id"], self._embedder_id)["clips"]
+        return bool(project.get("task_number") != n_held)
+
+
+def _task(task_id: int, data: dict[str, Any], audio_field: str) -> Task:
+    audio = data.get(audio_field)
+    address = audio if isinstance(audio, str) else ""
+    recording = data.get("recording_id")
+    return Task(
+        task_id,
+        clip_key(data, address),
+        address,
+        None if recording is None else str(recording),
+        told(data, audio_field),
+    )

@@ -1,0 +1,48 @@
+"""What the classifier makes of every clip of a project, as it was last computed."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+from sqlalchemy import Engine, delete, select
+
+from ml_backend.store.arrays import pack_arrays, unpack_arrays
+from ml_backend.store.dialect import upsert
+from ml_backend.store.schema import judged
+
+
+class Judgments:
+    """One set of named arrays per project, stamped with what it was made from."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def write(
+        self, project_id: int, model_version: str, arrays: dict[str, NDArray[Any]], made_from: str
+    ) -> None:
+        """Keep the judgments of a model version instead of what was kept."""
+        row = {
+            "project_id": project_id,
+            "stamp": made_from,
+            "model_version": model_version,
+            "content": pack_arrays(arrays),
+        }
+        with self._engine.begin() as connection:
+            upsert(connection, judged, [row])
+
+    def read(self, project_id: int) -> tuple[str, dict[str, NDArray[Any]]] | None:
+        """Give the model version and the arrays; None before anything was judged."""
+        statement = select(judged).where(judged.c.project_id == project_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else (row.model_version, unpack_arrays(row.content))
+
+    def stamp(self, project_id: int) -> str:
+        """Tell what the judgments were made from; empty before there are any."""
+        statement = select(judged.c.stamp).where(judged.c.project_id == project_id)
+        with self._engine.connect() as connection:
+            return connection.scalar(statement) or ""
+
+    def forget(self, project_id: int) -> None:
+        """Drop a project's judgments."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(judged).where(judged.c.project_id == project_id))

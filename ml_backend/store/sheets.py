@@ -1,0 +1,70 @@
+"""The sheet of every project: what its tasks say of their clips, one array per column."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from sqlalchemy import Engine, Row, delete, select
+
+from ml_backend.sheet import SheetColumn
+from ml_backend.store.arrays import pack_arrays, unpack_arrays
+from ml_backend.store.schema import sheet
+from ml_backend.store.stamps import stamp
+
+
+class Sheets:
+    """Columns by project and name; rows = tasks, in the order of their numbers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def replace(self, project_id: int, columns: Sequence[SheetColumn], made_from: str) -> None:
+        """Make a project's sheet exactly these columns, and stamp it with what it was made from."""
+        rows = [
+            {
+                "project_id": project_id,
+                "place": place,
+                "name": column.name,
+                "kind": column.kind,
+                "content": _pack(column),
+            }
+            for place, column in enumerate(columns)
+        ]
+        with self._engine.begin() as connection:
+            connection.execute(delete(sheet).where(sheet.c.project_id == project_id))
+            connection.execute(sheet.insert(), rows)
+            stamp(connection, "sheet", project_id, made_from)
+
+    def kinds(self, project_id: int) -> dict[str, str]:
+        """Give the kind of every column by name, in the order of the sheet."""
+        statement = (
+            select(sheet.c.name, sheet.c.kind)
+            .where(sheet.c.project_id == project_id)
+            .order_by(sheet.c.place)
+        )
+        with self._engine.connect() as connection:
+            return {row.name: row.kind for row in connection.execute(statement)}
+
+    def read(self, project_id: int, names: Sequence[str]) -> dict[str, SheetColumn]:
+        """Give columns by name; those that there are not are left out."""
+        statement = select(sheet).where(
+            sheet.c.project_id == project_id, sheet.c.name.in_(list(names))
+        )
+        with self._engine.connect() as connection:
+            return {row.name: _unpack(row) for row in connection.execute(statement)}
+
+    def forget(self, project_id: int) -> None:
+        """Drop a project's sheet."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(sheet).where(sheet.c.project_id == project_id))
+
+
+def _pack(column: SheetColumn) -> bytes:
+    names = np.frombuffer(json.dumps(column.names).encode(), dtype=np.uint8)
+    return pack_arrays({"values": column.values, "names": names})
+
+
+def _unpack(row: Row[tuple[object, ...]]) -> SheetColumn:
+    arrays = unpack_arrays(row.content)
+    names = tuple(json.loads(arrays["names"].tobytes()))
+    return SheetColumn(row.name, row.kind, arrays["values"], names)

@@ -1,0 +1,126 @@
+"""Labels given on the pages: ``POST /projects/<id>/annotations``, and one undo for each."""
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from flask import Flask, abort, g, jsonify
+from flask.typing import ResponseReturnValue
+
+from ml_backend.errors import RequestError
+from ml_backend.label_config import parse_label_config
+from ml_backend.store import Store
+from ml_backend.web.body import json_body, task_numbers
+from ml_backend.web.visitors import Permissions, Visitor
+from ml_backend.web.writing import Refused, Written, take_back, write
+
+MAX_TASKS = 200
+"""So many at once: each takes Label Studio about 0.1 s."""
+UNDO_S = 3600.0
+_N_UNDOS = 1000
+
+
+def register(app: Flask, store: Store, permissions: Permissions) -> None:
+    """Add the routes that write labels and take them back."""
+    undos = Undos()
+
+    @app.post("/projects/<int:project_id>/annotations")
+    def annotate(project_id: int) -> ResponseReturnValue:
+        visitor = somebody()
+        body = json_body()
+        task_ids = task_numbers(body.get("task_ids"), at_most=MAX_TASKS)
+        labels = _labels(body)
+        project = permissions.project(visitor, project_id) or {}
+        config = parse_label_config(str(project.get("label_config")))
+        answers = write(visitor, project_id, task_ids, labels, config)
+        written = [one for one in answers if isinstance(one, Written)]
+        store.agenda.hint(project_id, now=time.time())
+        undo = undos.add(visitor, project_id, written) if written else None
+        return jsonify(undo=undo, n=len(written), refused=_refusals(answers))
+
+    @app.delete("/projects/<int:project_id>/annotations/<undo>")
+    def unannotate(project_id: int, undo: str) -> ResponseReturnValue:
+        visitor = somebody()
+        written = undos.take(undo, visitor, project_id)
+        if written is None:
+            abort(404, "This was undone already, or too long ago; change it in Label Studio.")
+        answers = take_back(visitor, written)
+        refused = [one for one in answers if isinstance(one, Refused)]
+        again = {one.task_id for one in refused if one.may_work_again}
+        undos.put_back(undo, visitor, project_id, [w for w in written if w.task_id in again])
+        store.agenda.hint(project_id, now=time.time())
+        n_undone = sum(isinstance(one, Written) for one in answers)
+        return jsonify(n=n_undone, refused=_refusals(answers))
+
+
+def somebody() -> Visitor:
+    """Give the visitor; with the secret alone, nothing is done in anybody's name."""
+    visitor: Visitor | None = g.visitor
+    if visitor is None:
+        abort(403, "This is done in Label Studio under a person's name; sign in at /sign-in.")
+    return visitor
+
+
+class Undos:
+    """What can be undone, by whom; safe to share between threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, _Undo] = OrderedDict()
+
+    def add(self, visitor: Visitor, project_id: int, written: Sequence[Written]) -> str:
+        """Remember what was written; give the word that undoes it."""
+        word = secrets.token_urlsafe(16)
+        self.put_back(word, visitor, project_id, written)
+        return word
+
+    def take(self, word: str, visitor: Visitor, project_id: int) -> list[Written] | None:
+        """Give what a word undoes, once, and only to whom it was given."""
+        with self._lock:
+            kept = self._kept.get(word)
+            is_theirs = kept is not None and kept.whose == (visitor.user_id, project_id)
+            if kept is None or not is_theirs or self._clock() > kept.until:
+                return None
+            del self._kept[word]
+        return list(kept.written)
+
+    def put_back(
+        self, word: str, visitor: Visitor, project_id: int, written: Sequence[Written]
+    ) -> None:
+        """Let a word undo this, if it is anything."""
+        if not written:
+            return
+        kept = _Undo((visitor.user_id, project_id), tuple(written), self._clock() + UNDO_S)
+        with self._lock:
+            self._kept[word] = kept
+            if len(self._kept) > _N_UNDOS:
+                self._kept.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class _Undo:
+    whose: tuple[int, int]
+    written: tuple[Written, ...]
+    until: float
+
+
+def _labels(body: dict[str, object]) -> list[str] | None:
+    """Read the labels; null says "cannot tell"."""
+    labels = body.get("labels", [])
+    if labels is None:
+        return None
+    if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
+        raise RequestError("'labels' must be a list of labels, or null for \"cannot tell\".")
+    return labels
+
+
+def _refusals(answers: Sequence[Written | Refused]) -> list[dict[str, object]]:
+    return [
+        {"task_id": one.task_id, "reason": one.reason}
+        for one in answers
+        if isinstance(one, Refused)
+    ]

@@ -1,0 +1,161 @@
+"""Everything that is known of one clip: ``/projects/<id>/clips/<task>``."""
+
+from typing import Any
+
+import numpy as np
+from flask import Flask, abort, g, jsonify
+from flask.typing import ResponseReturnValue
+
+from ml_backend.annotation import read_answers
+from ml_backend.clip import Task
+from ml_backend.errors import LabelStudioError
+from ml_backend.label_config import parse_label_config
+from ml_backend.settings import Settings
+from ml_backend.sheet import META
+from ml_backend.store import Store
+from ml_backend.web.answers import NOT_READ, wait
+from ml_backend.web.packed import PackedColumn
+from ml_backend.web.snapshots import Snapshot, Snapshots
+from ml_backend.web.visitors import Permissions, Visitor
+
+_UNSURE = 0.5
+_FAR = 0.25
+_NEAR = 0.1
+
+
+def register(
+    app: Flask, store: Store, settings: Settings, snapshots: Snapshots, permissions: Permissions
+) -> None:
+    """Add the route."""
+    names: dict[int, str] = {}
+
+    @app.get("/projects/<int:project_id>/clips/<int:task_id>")
+    def clip(project_id: int, task_id: int) -> ResponseReturnValue:
+        snapshot = snapshots.current(project_id)
+        if snapshot is None:
+            return wait(NOT_READ)
+        task, row = store.clips.find(project_id, task_id), snapshot.row_of(task_id)
+        if task is None or row is None:
+            abort(404, f"Project {project_id} has no task {task_id}, or it was not read yet.")
+        visitor: Visitor | None = g.visitor
+        project = permissions.project(visitor, project_id) if visitor else None
+        said = _as_last_read(snapshot, task_id)
+        if said and visitor is not None and project is not None:
+            said = _annotations(visitor, project, task_id, names) or said
+        address = f"{settings.studio_pages_url}/projects/{project_id}/data?task={task_id}"
+        return jsonify(
+            **_told(task, snapshot),
+            **_judgment(snapshot, row),
+            labels=_labels(snapshot, task_id),
+            annotations=said,
+            label_studio_url=address,
+        )
+
+
+def _told(task: Task, snapshot: Snapshot) -> dict[str, Any]:
+    """Give what the task says of its clip."""
+    data = task.data or {}
+    columns = [name.removeprefix(META) for name in snapshot.kinds if name.startswith(META)]
+    duration_s = data.get("duration_s")
+    return {
+        "task_id": task.task_id,
+        "clip": str(data.get("clip") or f"Clip {task.task_id}"),
+        "recording": task.recording_id,
+        "duration_s": duration_s if isinstance(duration_s, int | float) else None,
+        "metadata": [
+            {"name": name, "value": data[name]} for name in columns if data.get(name) is not None
+        ],
+    }
+
+
+def _judgment(snapshot: Snapshot, row: int) -> dict[str, Any]:
+    """Give what the classifier makes of a clip, with figures as None where there are none."""
+    judged, place = snapshot.judged, snapshot.judged_row(row)
+    probabilities: dict[str, float] = {}
+    if judged is not None and place is not None and judged.probabilities is not None:
+        row_of = np.round(judged.probabilities[place], 4).tolist()
+        probabilities = dict(zip(judged.class_names, row_of, strict=True))
+    told: dict[str, Any] = {
+        name: _value(snapshot.columns[name], row)
+        for name in ("entropy", "coverage", "disagreement", "rank")
+    }
+    told["probabilities"] = probabilities
+    task_id = int(snapshot.task_ids[row])
+    return {**told, "why": _why(told, snapshot, task_id)}
+
+
+def _why(told: dict[str, Any], snapshot: Snapshot, task_id: int) -> str:
+    """Say in words why a clip is asked about when it is."""
+    answer = snapshot.labels.get(task_id)
+    if answer is not None:
+        if answer.is_skipped:
+            return "Skipped: it is not asked about again."
+        if answer.labels is None:
+            return "Its annotators do not agree, so it teaches nothing yet."
+        return "Labeled: it is not asked about again."
+    parts = []
+    likeliest = sorted(told["probabilities"], key=lambda name: -told["probabilities"][name])[:2]
+    entropy, coverage = told["entropy"], told["coverage"]
+    if entropy is None:
+        parts.append("no classifier knows it yet")
+    elif entropy >= _UNSURE and len(likeliest) > 1:
+        parts.append(f"the classifier is unsure between {likeliest[0]} and {likeliest[1]}")
+    elif likeliest:
+        parts.append(f"the classifier takes it for {likeliest[0]}")
+    if coverage is not None and snapshot.n_labeled:
+        if coverage >= _FAR:
+            parts.append("nothing labeled sounds like it")
+        elif coverage <= _NEAR:
+            parts.append("something labeled sounds much like it")
+    words = ", and ".join(parts)
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
+
+
+def _value(column: PackedColumn, row: int) -> float | int | None:
+    stored = int(column.stored[row])
+    if stored == np.iinfo(column.stored.dtype).max:
+        return None
+    return stored if column.scale is None else round(stored * column.scale, 4)
+
+
+def _labels(snapshot: Snapshot, task_id: int) -> list[str]:
+    answer = snapshot.labels.get(task_id)
+    if answer is None or not answer.labels:
+        return []
+    known = {name: place for place, name in enumerate(snapshot.class_names)}
+    return sorted(answer.labels, key=lambda name: (known.get(name, len(known)), name))
+
+
+def _as_last_read(snapshot: Snapshot, task_id: int) -> list[dict[str, Any]]:
+    """Give what is known without asking Label Studio who said it."""
+    answer = snapshot.labels.get(task_id)
+    if answer is None:
+        return []
+    labels = None if answer.is_skipped else _labels(snapshot, task_id)
+    return [{"by": "annotators", "labels": labels, "is_mine": False}]
+
+
+def _annotations(
+    visitor: Visitor, project: dict[str, Any], task_id: int, names: dict[int, str]
+) -> list[dict[str, Any]]:
+    """Ask Label Studio who said what; nothing where it does not answer."""
+    try:
+        annotations = visitor.label_studio.annotations(task_id)
+        answers = read_answers(annotations, parse_label_config(project["label_config"]))
+        if set(answers) - names.keys() - {visitor.user_id}:
+            names |= {int(one["id"]): _name(one) for one in visitor.label_studio.users()}
+    except LabelStudioError:
+        return []
+    return [
+        {
+            "by": visitor.email if who == visitor.user_id else names.get(who, f"annotator {who}"),
+            "labels": None if labels is None else sorted(labels),
+            "is_mine": who == visitor.user_id,
+        }
+        for who, labels in answers.items()
+    ]
+
+
+def _name(user: dict[str, Any]) -> str:
+    parts = (user.get("first_name"), user.get("last_name"))
+    return " ".join(filter(None, parts)) or user.get("email") or f"annotator {user['id']}"

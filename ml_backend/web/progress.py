@@ -1,0 +1,153 @@
+"""The progress page: how far a project has come, how good it is, what to look at.
+
+The page is drawn on the server and reads without a script; ``static/progress.js`` only fetches it
+again now and then. What it shows is read from the store: rounds have worked it all out before.
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask, Response, abort, jsonify, redirect, request
+from flask.typing import ResponseReturnValue
+
+from ml_backend.annotators import annotators
+from ml_backend.errors import RequestError
+from ml_backend.holding import hold, learned_version
+from ml_backend.settings import Settings
+from ml_backend.store import Store
+from ml_backend.store.versions import Round
+from ml_backend.web.addresses import map_of_clips, map_of_filter
+from ml_backend.web.body import json_body
+from ml_backend.web.curve import draw_curve
+from ml_backend.web.matrix import lay_out_matrix
+from ml_backend.web.pages import render_page
+from ml_backend.web.status import N_MEASURED, describe
+
+
+def register(app: Flask, store: Store, settings: Settings) -> None:
+    """Add the page, its figures as JSON, and the way back to an earlier version."""
+    app.add_template_filter(_moment, "moment")
+    app.add_template_filter(_share, "share")
+
+    @app.get("/projects/<int:project_id>")
+    def progress_page(project_id: int) -> ResponseReturnValue:
+        told = tell_progress(store, _known(store, project_id))
+        page = render_page(
+            "progress.html",
+            project_id,
+            store,
+            settings,
+            here="progress",
+            told=told,
+            drawing=draw_curve(told["accuracy"]["curve"]) if told["accuracy"] else None,
+            matrix=lay_out_matrix(project_id, told["confusion"]) if told["confusion"] else None,
+            map_of_clips=lambda task_ids: map_of_clips(project_id, task_ids),
+            map_of_filter=lambda **filters: map_of_filter(project_id, **filters),
+        )
+        answer = Response(page, mimetype="text/html")
+        answer.add_etag()
+        return answer.make_conditional(request)
+
+    @app.get("/projects/<int:project_id>/progress")
+    def progress(project_id: int) -> ResponseReturnValue:
+        return jsonify(tell_progress(store, _known(store, project_id)))
+
+    @app.post("/projects/<int:project_id>/version")
+    def set_version(project_id: int) -> ResponseReturnValue:
+        is_form = request.mimetype == "application/x-www-form-urlencoded"
+        wanted = request.form.get("model_version") if is_form else _wanted(json_body())
+        held = hold(store, _known(store, project_id), wanted or None, now=time.time())
+        if is_form:
+            return redirect(f"/projects/{project_id}#versions", 303)
+        return jsonify(held=held)
+
+
+def tell_progress(store: Store, project_id: int) -> dict[str, Any]:
+    """Tell what the page shows: ``describe`` and what goes into more detail.
+
+    ``confusion`` and ``suspects`` are as in ``mistakes.py``, of the round that was measured last.
+    """
+    measured = store.versions.measured_rounds(project_id, limit=N_MEASURED)
+    figures = (measured[0].figures or {}) if measured else {}
+    told = describe(store, project_id)
+    embedder = store.facts.read("embedder") or {}
+    return {
+        **told,
+        "warning": embedder.get("warning"),
+        "why_no_names": embedder.get("why_no_names"),
+        "annotators": annotators(store, project_id),
+        "confusion": figures.get("confusion"),
+        "suspects": [
+            {**one, "clip": _clip_name(store, project_id, one["task_id"])}
+            for one in figures.get("suspects") or []
+        ],
+        "versions": _versions(store, project_id, measured, told),
+    }
+
+
+def _versions(
+    store: Store, project_id: int, measured: list[Round], told: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """List what can be made current again, newest first: what was measured, and the last ones."""
+    usable = store.versions.with_classifier(project_id)
+    current = learned_version(told["model_version"] or "")
+    rounds = [*store.versions.rounds(project_id), *measured]
+    listed: dict[str, dict[str, Any]] = {}
+    for one in sorted(rounds, key=lambda one: one.number, reverse=True):
+        name = one.model_version
+        if name not in usable or name != learned_version(name):
+            continue
+        entry = listed.setdefault(
+            name,
+            {
+                "model_version": name,
+                "made_at": one.finished_at,
+                "n_labeled": one.n_labeled,
+                "balanced_accuracy": None,
+                "is_current": name == current,
+                "is_held": name == told["held"],
+            },
+        )
+        figures = (one.figures or {}).get("cross_validated")
+        if figures and entry["balanced_accuracy"] is None:
+            entry["balanced_accuracy"] = figures["balanced_accuracy"]
+    return list(listed.values())
+
+
+def _clip_name(store: Store, project_id: int, task_id: int) -> str:
+    task = store.clips.find(project_id, task_id)
+    name = (task.data or {}).get("clip") if task else None
+    return str(name or f"task {task_id}")
+
+
+def _known(store: Store, project_id: int) -> int:
+    if project_id not in store.agenda.project_ids():
+        abort(
+            404,
+            f"Earmark does not look after project {project_id} yet: "
+            f"'earmark setup --project {project_id}' connects it.",
+        )
+    return project_id
+
+
+def _wanted(body: dict[str, Any]) -> str | None:
+    wanted = body.get("model_version", 0)
+    if wanted is not None and not isinstance(wanted, str):
+        raise RequestError(
+            "'model_version' takes the name of a version, or null to go on learning; "
+            f"this request says {wanted!r:.60}."
+        )
+    return wanted
+
+
+def _moment(seconds: float) -> str:
+    """Write a time for machines, which scripts turn into the visitor's own."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _share(estimate: dict[str, float] | None) -> str:
+    """Write a figure with its interval."""
+    if not estimate:
+        return "–"
+    return f"{estimate['value']:.2f} ({estimate['low']:.2f} to {estimate['high']:.2f})"

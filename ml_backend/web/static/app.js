@@ -1,0 +1,60 @@
+// The map page: load the pool, then fill the panels.
+
+import { mountHelp } from "./help.js";
+import { mountLayout } from "./layout.js";
+import { mountMap } from "./map.js";
+import { mountPanels } from "./panels.js";
+import { pool } from "./pool.js";
+import { state } from "./state.js";
+
+const byId = (id) => document.getElementById(id);
+
+/** Keep a sentence in sight until another one, or none, takes its place. */
+function warn(sentence) {
+  const trouble = byId("trouble");
+  trouble.hidden = !sentence;
+  trouble.textContent = sentence ?? "";
+}
+
+/** Say something in passing, to screen readers too. */
+const say = (sentence) => {
+  byId("said").textContent = sentence;
+};
+
+function sayWhatIsSelected({ selection }) {
+  const n = selection.length;
+  say(n === 0 ? "Nothing selected." : `${n.toLocaleString("en")} ${n === 1 ? "clip" : "clips"} selected.`);
+}
+
+/** Single keys work everywhere but where somebody types. */
+function listen(keys) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (event.target.closest("input, select, textarea, dialog, [contenteditable]")) return;
+    const act = keys[event.key] ?? keys[event.key.toLowerCase()];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+}
+
+mountLayout(byId("workspace"));
+document.addEventListener("waiting", ({ detail }) => {
+  byId("waiting").textContent = detail ?? "";
+  byId("waiting").hidden = detail === null;
+});
+pool.addEventListener("trouble", ({ detail }) => warn(detail));
+try {
+  await pool.open(state.get().locality);
+  const map = mountMap(byId("map"), say);
+  const openHelp = mountHelp(byId("help"));
+  listen({ ...map.keys, "?": openHelp });
+  state.on(["selection"], sayWhatIsSelected);
+  mountPanels({ filters: byId("filters"), table: byId("table"), inspector: byId("inspector") });
+  await map.ready;
+  document.body.dataset.ready = "yes";
+  requestAnimationFrame(() => performance.mark("usable"));
+} catch (error) {
+  warn(error.message);
+  throw error;
+}

@@ -1,0 +1,79 @@
+// Elements: made with text, never with markup, so that a name with HTML in it is shown as text.
+
+/** Make an element: functions become listeners, true and false set or leave out an attribute.
+ *
+ *     make("button", { class: "quiet", click: save, disabled: false }, "Save")
+ */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined)
+      element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** Make an SVG element. */
+export function makeSvg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+const RETRIES_MS = [300, 700, 1500, 3000, 5000];
+
+/** Show a picture, hidden until it is there; a server busy with others is asked again. */
+export function showPicture(image, source) {
+  let tries = 0;
+  image.classList.add("awaited");
+  image.dataset.source = source;
+  image.onload = () => image.classList.remove("awaited");
+  image.onerror = () => {
+    const pause_ms = RETRIES_MS[tries++];
+    if (pause_ms === undefined) return;
+    setTimeout(() => {
+      if (image.dataset.source === source) image.src = `${source}?again=${tries}`;
+    }, pause_ms);
+  };
+  image.src = source;
+}
+
+/** Call a function at the next picture, once, however often it is asked for. */
+export function oncePerFrame(callback) {
+  let isAsked = false;
+  return () => {
+    if (isAsked) return;
+    isAsked = true;
+    requestAnimationFrame(() => {
+      isAsked = false;
+      callback();
+    });
+  };
+}
+
+/** Tell everybody, screen readers too, what just happened. */
+export function say(sentence) {
+  const said = document.getElementById("said");
+  if (said) said.textContent = sentence;
+}
+
+/** Something small to remember for this browser: `remembered("autoplay", false)`. */
+export function remembered(name, otherwise) {
+  try {
+    return JSON.parse(localStorage.getItem(`earmark.${name}`)) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
+export function remember(name, value) {
+  try {
+    localStorage.setItem(`earmark.${name}`, JSON.stringify(value));
+  } catch {
+    // storage is refused: it lasts as long as the page
+  }
+}

@@ -1,0 +1,211 @@
+// A grid of any length that draws the rows in sight. Up, Down, Page keys, Home and End move the
+// focus, Space selects, Shift takes everything in between, Ctrl+A all, Escape none.
+
+import { make, oncePerFrame } from "./elements.js";
+import { state } from "./state.js";
+import { moveByKey, rowsInSight, scrollToRow, select } from "./viewport.js";
+
+const ROW_PX = 28;
+const WIDTHS = {
+  number: "minmax(84px, 0.6fr)",
+  date: "minmax(130px, 0.8fr)",
+  boolean: "minmax(70px, 0.5fr)",
+};
+const TEXT_WIDTH = "minmax(110px, 1fr)";
+const CLIP_WIDTH = "minmax(170px, 2fr)";
+
+export class Grid {
+  #columns = [];
+  #nRows = 0;
+  #drawn = []; // row elements, reused: the row at a place is number place % length
+  #selected = new Set();
+  #focus = null;
+  #place = -1; // of the focus
+  #anchor = -1; // where a range selected with Shift begins
+
+  constructor({ label, cellText, sortBy, idAt, ids }) {
+    Object.assign(this, { cellText, sortBy, idAt, ids });
+    this.head = make("div", { class: "grid-row grid-head", role: "row", "aria-rowindex": "1" });
+    this.body = make("div", { class: "grid-body", role: "rowgroup" });
+    this.empty = make("p", { class: "faint empty" });
+    this.grid = make(
+      "div",
+      {
+        class: "grid",
+        role: "grid",
+        tabindex: "0",
+        "aria-label": label,
+        "aria-multiselectable": "true",
+      },
+      make("div", { role: "rowgroup", class: "grid-heads" }, this.head),
+      this.body,
+    );
+    this.element = make("div", { class: "grid-frame" }, this.grid, this.empty);
+    const draw = oncePerFrame(() => this.#draw());
+    this.grid.addEventListener("scroll", draw, { passive: true });
+    new ResizeObserver(draw).observe(this.grid);
+    this.grid.addEventListener("keydown", (event) => this.#press(event));
+    this.body.addEventListener("click", (event) => this.#click(event));
+    this.refresh = draw;
+  }
+
+  setColumns(columns, { name, isDescending }) {
+    this.#columns = columns;
+    const focused = this.head.contains(document.activeElement)
+      ? document.activeElement.dataset.column
+      : null;
+    const heads = columns.map((column, i) => {
+      const isSorted = column.name === name;
+      const arrow = make(
+        "span",
+        { class: "arrow", "aria-hidden": "true" },
+        isSorted ? (isDescending ? "▼" : "▲") : "",
+      );
+      const attributes = {
+        type: "button",
+        class: "quiet",
+        "data-column": column.name,
+        title: `Sort by ${column.title}`,
+      };
+      const button = make(
+        "button",
+        { ...attributes, click: () => this.sortBy(column.name) },
+        column.title,
+        arrow,
+      );
+      const sort = isSorted ? (isDescending ? "descending" : "ascending") : "none";
+      const kind = column.kind === "number" ? "grid-cell number" : "grid-cell";
+      return make(
+        "div",
+        { class: kind, role: "columnheader", "aria-sort": sort, "aria-colindex": i + 2 },
+        button,
+      );
+    });
+    const mark = make("div", { class: "grid-cell tick", role: "columnheader", "aria-colindex": 1 });
+    mark.append(make("span", { class: "unseen" }, "Selected"));
+    this.head.replaceChildren(mark, ...heads);
+    this.grid.setAttribute("aria-colcount", columns.length + 1);
+    const widths = columns.map(({ kind, name: one }) =>
+      one === "clip" ? CLIP_WIDTH : (WIDTHS[kind] ?? TEXT_WIDTH),
+    );
+    this.grid.style.setProperty("--columns", `28px ${widths.join(" ")}`);
+    this.#drawn.forEach((row) => row.element.remove());
+    this.#drawn = [];
+    if (focused) this.head.querySelector(`[data-column="${CSS.escape(focused)}"]`)?.focus();
+    this.refresh();
+  }
+
+  /** Show so many rows; without any, a sentence says why. */
+  setRows(nRows, whyNone) {
+    this.empty.textContent = whyNone;
+    this.#nRows = nRows;
+    this.#anchor = Math.min(this.#anchor, nRows - 1);
+    this.body.style.height = `${nRows * ROW_PX}px`;
+    this.grid.setAttribute("aria-rowcount", nRows + 1);
+    this.empty.hidden = nRows > 0;
+    this.refresh();
+  }
+
+  /** Show what is selected, and the focus: a task id and its place (-1 where it is not here). */
+  mark(selected, focus, place) {
+    const isMoved = focus !== this.#focus || place !== this.#place;
+    [this.#selected, this.#focus, this.#place] = [selected, focus, place];
+    if (isMoved && place >= 0) this.#reveal(place);
+    this.refresh();
+  }
+
+  scrollToTop() {
+    this.grid.scrollTop = 0;
+  }
+
+  get #height() {
+    return Math.max(ROW_PX, this.grid.clientHeight - this.head.offsetHeight);
+  }
+
+  #reveal(place) {
+    this.grid.scrollTop = scrollToRow(place, this.grid.scrollTop, this.#height, ROW_PX);
+  }
+
+  #draw() {
+    const { first, end } = rowsInSight(this.grid.scrollTop, this.#height, ROW_PX, this.#nRows);
+    while (this.#drawn.length < end - first) this.#drawn.push(this.#makeRow());
+    const size = this.#drawn.length;
+    for (let i = 0; i < size; i++) {
+      const place = first + ((((i - first) % size) + size) % size); // the one with place % size = i
+      this.#drawRow(this.#drawn[i], place < end ? place : -1);
+    }
+    const isDrawn = this.#place >= first && this.#place < end;
+    if (isDrawn) this.grid.setAttribute("aria-activedescendant", `clip-${this.#focus}`);
+    else this.grid.removeAttribute("aria-activedescendant");
+  }
+
+  #makeRow() {
+    const cells = this.#columns.map(({ kind }, i) =>
+      make("div", {
+        class: kind === "number" ? "grid-cell number" : "grid-cell",
+        role: "gridcell",
+        "aria-colindex": i + 2,
+      }),
+    );
+    const tick = make("div", { class: "grid-cell tick", role: "gridcell", "aria-colindex": 1 });
+    const element = make("div", { class: "grid-row", role: "row" }, tick, ...cells);
+    this.body.append(element);
+    return { element, cells, tick };
+  }
+
+  #drawRow({ element, cells, tick }, place) {
+    element.hidden = place < 0;
+    if (place < 0) return element.removeAttribute("id");
+    const taskId = this.idAt(place);
+    const isSelected = this.#selected.has(taskId);
+    element.id = `clip-${taskId}`;
+    element.dataset.place = place;
+    element.style.transform = `translateY(${place * ROW_PX}px)`;
+    element.setAttribute("aria-rowindex", place + 2);
+    element.setAttribute("aria-selected", String(isSelected));
+    element.classList.toggle("focused", taskId === this.#focus);
+    tick.textContent = isSelected ? "✓" : "";
+    cells.forEach((cell, i) => {
+      const text = this.cellText(this.#columns[i].name, place);
+      if (cell.textContent !== text) cell.textContent = text;
+    });
+    return undefined;
+  }
+
+  #click(event) {
+    const row = event.target.closest(".grid-row");
+    if (!row) return;
+    const place = Number(row.dataset.place);
+    const isTick = event.target.closest(".tick") !== null;
+    this.#select(place, {
+      isShift: event.shiftKey,
+      isCtrl: event.ctrlKey || event.metaKey || isTick,
+    });
+  }
+
+  #press(event) {
+    if (event.target !== this.grid || event.altKey) return;
+    const nPerPage = Math.max(1, Math.floor(this.#height / ROW_PX) - 1);
+    const place = moveByKey(event.key, this.#place, this.#nRows, nPerPage);
+    const isAll = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a";
+    if (place !== null && event.shiftKey) {
+      if (this.#anchor < 0) this.#anchor = Math.max(0, this.#place);
+      this.#select(place, { isShift: true });
+    } else if (place !== null) {
+      this.#anchor = place;
+      state.set({ focus: this.idAt(place) });
+    } else if (event.key === " " && this.#place >= 0) {
+      this.#select(this.#place, { isShift: event.shiftKey, isCtrl: true });
+    } else if (isAll) state.set({ selection: this.ids() });
+    else if (event.key === "Escape") state.set({ selection: [] });
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #select(place, keys) {
+    const selection = select(this.ids(), state.get().selection, place, this.#anchor, keys);
+    if (!keys.isShift || this.#anchor < 0) this.#anchor = place;
+    state.set({ selection, focus: this.idAt(place) });
+  }
+}

@@ -1,0 +1,207 @@
+// The inspector: what the focused clip sounds and looks like, what is known of it, and its labels.
+//
+// Keys, wherever nothing else wants them: Space plays, ← and → go to the previous and next clip,
+// numbers label, 0 or S skips, Ctrl+Z undoes.
+
+import { make } from "./elements.js";
+import { annotationsOf, judgmentOf, metadataOf, Neighbors } from "./judgment.js";
+import { Labeling } from "./labeling.js";
+import { Player } from "./player.js";
+import { pool } from "./pool.js";
+import { sequence } from "./sequence.js";
+import { getJson } from "./server.js";
+import { state } from "./state.js";
+import { count } from "./wording.js";
+
+const PAUSE_MS = 120; // a held arrow key passes clips by without asking for each
+const N_KNOWN = 100;
+const TYPED_IN =
+  "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]";
+const PRESSED_BY_SPACE = "button, summary, a, input, [role=grid], [role=slider], [role=separator]";
+
+class Inspector {
+  #known = new Map(); // task id → promise of its details
+  #shown = null;
+  #timer = null;
+  #frame = pool.frame;
+
+  constructor(panel) {
+    this.player = new Player();
+    this.labeling = new Labeling({
+      moveOn: () => this.#step(1),
+      refresh: (taskIds) => this.#refresh(taskIds),
+    });
+    this.neighbors = new Neighbors();
+    this.title = make("h2", { class: "clip-name" });
+    this.place = make("div", { class: "faint small" });
+    this.previous = make(
+      "button",
+      {
+        type: "button",
+        "aria-label": "Previous clip",
+        title: "Previous (←)",
+        click: () => this.#step(-1),
+      },
+      "←",
+    );
+    this.next = make(
+      "button",
+      { type: "button", "aria-label": "Next clip", title: "Next (→)", click: () => this.#step(1) },
+      "→",
+    );
+    this.link = make("a", { target: "_blank", rel: "noopener" }, "Open in Label Studio ↗");
+    this.known = make("div", { class: "known" });
+    this.rest = make("div", { class: "known" });
+    this.empty = make(
+      "p",
+      { class: "faint empty" },
+      "Pick a clip on the map or in the table to hear it.",
+    );
+    const head = make(
+      "header",
+      { class: "panel-head" },
+      make("div", { class: "clip-heading" }, this.title, this.place),
+      this.previous,
+      this.next,
+    );
+    this.content = make(
+      "div",
+      { class: "inspected" },
+      head,
+      this.player.element,
+      this.labeling.element,
+    );
+    this.content.append(this.known, this.neighbors.element, this.rest, make("p", {}, this.link));
+    panel.replaceChildren(this.empty, this.content);
+    state.on(["focus", "selection"], (now, changed) => this.#arrive(changed));
+    sequence.addEventListener("change", () => this.#showPlace());
+    pool.addEventListener("revision", () => this.#renew());
+    document.addEventListener("keydown", (event) => this.#press(event));
+    this.#arrive(["selection"]);
+  }
+
+  #arrive(changed) {
+    const { selection, focus } = state.get();
+    // Whoever selects without saying what to hear hears the first of it.
+    if (
+      changed.includes("selection") &&
+      selection.length > 0 &&
+      !selection.includes(focus) &&
+      !changed.includes("focus")
+    ) {
+      state.set({ focus: sequence.first() });
+      return;
+    }
+    clearTimeout(this.#timer);
+    if (focus !== this.#shown) this.labeling.leave();
+    if (focus === this.#shown) this.#show();
+    else this.#timer = setTimeout(() => this.#show(), this.#known.has(focus) ? 0 : PAUSE_MS);
+    this.#showPlace();
+  }
+
+  async #show() {
+    const { focus } = state.get();
+    const isThere = focus !== null && pool.rowOf(focus) >= 0;
+    this.content.hidden = !isThere;
+    this.empty.hidden = isThere;
+    if (!isThere) {
+      this.player.stop();
+      this.#shown = null;
+      return;
+    }
+    if (focus !== this.#shown) this.player.show(focus, null);
+    this.#shown = focus;
+    try {
+      const details = await this.#details(focus);
+      if (focus !== state.get().focus) return;
+      this.#fill(details);
+    } catch (error) {
+      if (focus !== state.get().focus) return;
+      this.title.textContent = `Clip ${focus}`;
+      this.known.replaceChildren(make("p", { class: "problem", role: "alert" }, error.message));
+      this.rest.replaceChildren();
+    }
+    this.#prepareNext();
+  }
+
+  #fill(details) {
+    this.title.textContent = this.title.title = details.clip || `Clip ${details.task_id}`;
+    this.player.show(details.task_id, details.duration_s);
+    this.labeling.show(details.task_id, details.labels ?? []);
+    this.neighbors.show(details.task_id);
+    this.known.replaceChildren(judgmentOf(details), annotationsOf(details));
+    this.rest.replaceChildren(metadataOf(details));
+    this.link.href = details.label_studio_url;
+    this.#showPlace();
+  }
+
+  #showPlace() {
+    const { focus, selection } = state.get();
+    const { place, n } = focus === null ? { place: -1, n: 0 } : sequence.position(focus);
+    const of = selection.length > 1 ? `${count(n)} selected` : count(n);
+    this.place.textContent = place < 0 ? "" : `${count(place + 1)} of ${of}`;
+    this.previous.disabled = focus === null || sequence.neighbor(focus, -1) === null;
+    this.next.disabled = focus === null || sequence.neighbor(focus, 1) === null;
+  }
+
+  #details(taskId) {
+    if (!this.#known.has(taskId)) {
+      const asked = getJson(`clips/${taskId}`);
+      asked.catch(() => this.#known.delete(taskId));
+      this.#known.set(taskId, asked);
+      if (this.#known.size > N_KNOWN) this.#known.delete(this.#known.keys().next().value);
+    }
+    return this.#known.get(taskId);
+  }
+
+  #prepareNext() {
+    const next = sequence.neighbor(this.#shown, 1);
+    if (next === null) return;
+    this.#details(next).catch(() => {}); // it is asked again, and explained, on arrival
+    this.player.prepare(next);
+  }
+
+  #renew() {
+    if (this.#frame === pool.frame) return; // labels were marked: nothing new is known of clips
+    this.#frame = pool.frame;
+    this.#known.clear();
+    this.#show();
+  }
+
+  #refresh(taskIds) {
+    for (const taskId of taskIds) this.#known.delete(taskId);
+    return taskIds.includes(this.#shown) ? this.#show() : undefined;
+  }
+
+  #step(step) {
+    const { focus } = state.get();
+    const neighbor = focus === null ? null : sequence.neighbor(focus, step);
+    if (neighbor !== null) state.set({ focus: neighbor });
+  }
+
+  #press(event) {
+    const { target } = event;
+    if (
+      event.defaultPrevented ||
+      event.altKey ||
+      target.closest(TYPED_IN) ||
+      document.querySelector("dialog[open]")
+    )
+      return;
+    if (event.key === "Enter" && target.closest("button, summary, a")) return;
+    if (this.#obeys(event, target)) event.preventDefault();
+  }
+
+  #obeys(event, target) {
+    const isPlain = !event.ctrlKey && !event.metaKey && !event.shiftKey;
+    if (isPlain && event.key === " ") {
+      if (target.closest(PRESSED_BY_SPACE) || this.#shown === null) return false;
+      this.player.toggle();
+    } else if (isPlain && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
+      this.#step(event.key === "ArrowLeft" ? -1 : 1);
+    } else return this.labeling.press(event);
+    return true;
+  }
+}
+
+export const mountInspector = (panel) => new Inspector(panel);

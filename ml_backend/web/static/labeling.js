@@ -1,0 +1,225 @@
+// Labeling: buttons and keys that write annotations as the visitor, shown at once on map and table.
+//
+// Where a clip has one label, a button or its number writes it and the next clip comes. Where it may
+// have several, they switch labels on and off, and Enter writes them. `undo` takes back the last one.
+
+import { ask, fail, notice } from "./ask.js";
+import { make, say } from "./elements.js";
+import { pool } from "./pool.js";
+import { send } from "./server.js";
+import { state } from "./state.js";
+import { clips, count } from "./wording.js";
+
+const N_KEYS = 9;
+const SKIP = null; // "cannot tell", as the server and pool.mark understand it
+const MOST_AT_ONCE = 200; // as many as the server takes
+
+export class Labeling {
+  #moveOn;
+  #taskId = null;
+  #toggled = new Set();
+  #last = null; // { token, takeBack, focus } of the last writing
+  #isWriting = Promise.resolve();
+
+  /** `moveOn()` focuses the next clip; `refresh(taskIds)` fetches what is known of them again. */
+  constructor({ moveOn, refresh }) {
+    [this.#moveOn, this.refresh] = [moveOn, refresh];
+    this.buttons = make("div", { class: "labels", role: "group", "aria-label": "Labels" });
+    this.scope = make("input", { type: "checkbox", change: () => this.#showScope() });
+    this.scopeText = make("span", {});
+    this.scopeLine = make("label", { class: "check scope" }, this.scope, this.scopeText);
+    this.confirm = make("button", {
+      type: "button",
+      class: "primary",
+      click: (event) => this.#pressed(event, () => this.enter()),
+    });
+    this.skip = make(
+      "button",
+      { type: "button", click: (event) => this.#pressed(event, () => this.#say(SKIP)) },
+      "Skip ",
+      make("kbd", {}, "0"),
+    );
+    this.undoButton = make(
+      "button",
+      { type: "button", class: "quiet", click: () => this.undo() },
+      "Undo ",
+      make("kbd", {}, "Ctrl Z"),
+    );
+    const rest = make("div", { class: "labels-rest" }, this.confirm, this.skip, this.undoButton);
+    this.element = make(
+      "section",
+      { class: "labeling", "aria-label": "Label", tabindex: "-1" },
+      this.scopeLine,
+      this.buttons,
+      rest,
+    );
+    this.show(null, []);
+  }
+
+  /** Show the buttons for a clip and the labels it has. */
+  show(taskId, labels) {
+    const { class_names: names, multi_label: isMulti } = pool.frame;
+    const isOther = taskId !== this.#taskId;
+    if (isOther) this.#toggled = new Set(isMulti ? labels : []);
+    this.#taskId = taskId;
+    const pressed = [...this.buttons.children].indexOf(document.activeElement);
+    this.buttons.replaceChildren(...names.map((name, i) => this.#makeButton(name, i, labels)));
+    this.buttons.children[pressed]?.focus({ preventScroll: true });
+    this.confirm.hidden = !isMulti;
+    this.undoButton.disabled = this.#last === null;
+    this.#showScope();
+  }
+
+  /** Label nothing until the next clip is shown. */
+  leave() {
+    this.#taskId = null;
+  }
+
+  /** Obey a key; answers whether it meant something. */
+  press(event) {
+    const { class_names: names } = pool.frame;
+    const key = event.key.toLowerCase();
+    if ((event.ctrlKey || event.metaKey) && key === "z" && !event.shiftKey) {
+      this.undo();
+      return true;
+    }
+    if (event.ctrlKey || event.metaKey || this.#taskId === null) return false;
+    const number = /^(Digit|Numpad)\d$/.test(event.code) ? Number(event.code.at(-1)) : -1;
+    if (number === 0 || key === "s") this.#say(SKIP, event.shiftKey);
+    else if (number >= 1 && number <= Math.min(N_KEYS, names.length))
+      this.#choose(names[number - 1], event.shiftKey);
+    else if (key === "enter" && pool.frame.multi_label) this.enter(event.shiftKey);
+    else return false;
+    return true;
+  }
+
+  /** Write the labels that are switched on; none means that the clip has none of them. */
+  enter(isForAll = false) {
+    const labels = pool.frame.class_names.filter((name) => this.#toggled.has(name));
+    return this.#say(labels, isForAll);
+  }
+
+  /** Take back the last writing, once. */
+  async undo() {
+    await this.#isWriting;
+    if (this.#last === null) return say("There is nothing to undo.");
+    const { token, takeBack, focus, taskIds } = this.#last;
+    this.#last = null;
+    this.undoButton.disabled = true;
+    takeBack();
+    state.set({ focus });
+    try {
+      const { n, refused } = await send("DELETE", `annotations/${encodeURIComponent(token)}`);
+      if (refused.length > 0)
+        fail(`Taken back for ${clips(n)}, not for ${count(refused.length)}. ${reasonsOf(refused)}`);
+      else notice(`Taken back: ${clips(n)} as before.`);
+    } catch (error) {
+      fail(`It could not be taken back. ${error.message}`);
+    }
+    return this.refresh(taskIds);
+  }
+
+  #makeButton(name, i, labels) {
+    const key = i < N_KEYS ? make("kbd", {}, String(i + 1)) : null;
+    const isOn = pool.frame.multi_label ? this.#toggled.has(name) : labels.includes(name);
+    const attributes = { type: "button", "aria-pressed": String(isOn), title: name };
+    const click = (event) => this.#pressed(event, () => this.#choose(name));
+    return make("button", { ...attributes, click }, key, make("span", { class: "name" }, name));
+  }
+
+  // Space would press a clicked button again, where it should play the next clip.
+  #pressed(event, act) {
+    if (event.detail > 0) this.element.focus({ preventScroll: true });
+    act();
+  }
+
+  #choose(name, isForAll = false) {
+    if (!pool.frame.multi_label) return this.#say([name], isForAll);
+    if (!this.#toggled.delete(name)) this.#toggled.add(name);
+    for (const button of this.buttons.children) {
+      button.setAttribute("aria-pressed", String(this.#toggled.has(button.title)));
+    }
+    this.#showScope();
+    return undefined;
+  }
+
+  #showScope() {
+    const n = state.get().selection.length;
+    this.scopeLine.hidden = n < 2;
+    if (n < 2) this.scope.checked = false;
+    this.scopeText.textContent = `Label all ${n} selected (or hold Shift)`;
+    const what = [...this.#toggled].join(", ") || "none of these";
+    this.confirm.replaceChildren(
+      this.scope.checked ? `Label ${n} as: ${what} ` : `Label as: ${what} `,
+      make("kbd", {}, "Enter"),
+    );
+  }
+
+  /** Write labels (null = a skip) for the clip, or for the whole selection after a question. */
+  async #say(labels, isForAll = false) {
+    const { selection } = state.get();
+    const isMany = selection.length > 1 && (isForAll || this.scope.checked);
+    const taskIds = isMany ? selection : [this.#taskId];
+    if (taskIds[0] === null) return undefined;
+    const what = labels === SKIP ? "skipped" : labels.join(", ") || "none of the labels";
+    if (isMany && taskIds.length > MOST_AT_ONCE) {
+      return fail(
+        `${clips(taskIds.length)} are selected; at most ${MOST_AT_ONCE} are labeled at once. Select fewer.`,
+      );
+    }
+    if (isMany) {
+      const question =
+        labels === SKIP
+          ? `Skip these ${clips(taskIds.length)}?`
+          : `Label these ${clips(taskIds.length)} as ${what}?`;
+      const yes =
+        labels === SKIP ? `Skip ${clips(taskIds.length)}` : `Label ${clips(taskIds.length)}`;
+      const details = "It is written to Label Studio under your name, and can be undone once.";
+      if ((await ask(question, { yes, details })) === null) return undefined;
+    }
+    const focus = this.#taskId;
+    const takeBack = pool.mark(new Map(taskIds.map((taskId) => [taskId, labels])));
+    if (!isMany) this.#moveOn();
+    this.#isWriting = this.#isWriting.then(() =>
+      this.#write(taskIds, labels, what, takeBack, focus),
+    );
+    return this.#isWriting;
+  }
+
+  async #write(taskIds, labels, what, takeBack, focus) {
+    try {
+      const { undo, n, refused } = await send("POST", "annotations", { task_ids: taskIds, labels });
+      this.#last = n > 0 ? { token: undo, takeBack, focus, taskIds } : null;
+      this.undoButton.disabled = this.#last === null;
+      if (refused.length > 0) this.#tellRefused(n, refused, takeBack);
+      else if (taskIds.length > 1) notice(`${clips(n)}: ${what}.`, this.#makeUndo());
+      else say(`Clip ${taskIds[0]}: ${what}.`);
+    } catch (error) {
+      takeBack();
+      fail(`Nothing was labeled. ${error.message}`);
+    }
+    return this.refresh(taskIds);
+  }
+
+  #makeUndo() {
+    const token = this.#last.token;
+    return make(
+      "button",
+      {
+        type: "button",
+        click: ({ target }) => {
+          if (this.#last?.token === token) this.undo();
+          target.disabled = true;
+        },
+      },
+      "Undo",
+    );
+  }
+
+  #tellRefused(n, refused, takeBack) {
+    takeBack(); // the server's next frame shows those that were labeled
+    fail(`${clips(n)} labeled, ${count(refused.length)} not. ${reasonsOf(refused)}`);
+  }
+}
+
+const reasonsOf = (refused) => [...new Set(refused.map(({ reason }) => reason))].join(" ");

@@ -1,0 +1,49 @@
+// The slider from local to global, and the line that tells how far the map is.
+
+import { make } from "./elements.js";
+import { pool } from "./pool.js";
+import { state } from "./state.js";
+
+const STOPS = ["local", "rather local", "rather global", "global"];
+
+export function makeLocalitySlider(tell) {
+  const slider = make("input", { type: "range", min: 0, max: 3, step: 1, "aria-label": "Local or global map" });
+  const [near, far] = ["local", "global"].map((text) => make("span", { class: "faint small" }, text));
+  const title = "Local: close clips stay close. Global: the large shapes are truer.";
+  const element = make("label", { class: "locality", title }, near, slider, far);
+
+  const show = () => {
+    slider.value = String(state.get().locality ?? pool.frame.map.locality ?? 1);
+    slider.setAttribute("aria-valuetext", STOPS[slider.value]);
+  };
+  slider.addEventListener("keydown", (event) => event.stopPropagation()); // arrows are its own
+  slider.addEventListener("input", () => state.set({ locality: Number(slider.value) }));
+  state.on(["locality"], async ({ locality }) => {
+    show();
+    try {
+      await pool.setLocality(locality);
+    } catch (error) {
+      tell(error.message);
+    }
+  });
+  show();
+  return element;
+}
+
+/** A line with a bar while the map is only a first sketch. */
+export function makeProgressLine() {
+  const bar = make("progress", { max: 1, "aria-label": "Progress of the map" });
+  const words = make("span");
+  const element = make("div", { class: "map-progress" }, bar, words);
+  const show = () => {
+    const { kind } = pool.frame.map;
+    const { progress, state: said } = pool.standing?.map ?? pool.frame.map;
+    element.hidden = progress >= 1;
+    if (progress > 0) bar.value = progress;
+    else bar.removeAttribute("value");
+    words.textContent = [kind === "pca" && "first sketch (PCA)", said].filter(Boolean).join("; ");
+  };
+  for (const name of ["standing", "revision"]) pool.addEventListener(name, show);
+  show();
+  return element;
+}

@@ -1,0 +1,151 @@
+// The clips as the server knows them. One object, `pool`, is shared by all parts of the page:
+//
+//   await pool.open()           load the frame, then watch for revisions
+//   pool.frame                  { n, revision, class_names, map, available, columns: Map, … }
+//   await pool.column(name)     a decoded column (see packed.js), one value per row of the frame
+//   pool.ids                    task ids, ascending, one per row
+//   pool.rowOf(taskId)          row number, or -1
+//   pool.mark(changes)          show labels before the server has them (see below)
+//   pool.addEventListener("revision", …)   the frame was replaced; fetch columns anew
+//   pool.addEventListener("standing", …)   pool.standing, what the server last said of itself
+//   pool.addEventListener("trouble", …)    event.detail is a sentence, or null when all is well
+//   pool.provide(name, column)  a column of the page's own, such as the similarity to a dropped sound
+
+import { getJson, getPacked } from "./server.js";
+
+const POLL_MS = 1000;
+
+class Pool extends EventTarget {
+  frame = null;
+  ids = new Int32Array(0);
+  standing = null;
+  #provided = new Map(); // name → { ids, column }
+  #columns = new Map(); // name → promise of a column, of the present revision
+  #locality = null;
+
+  /** Load the frame at a locality (0 local … 3 global; null = the server's choice). */
+  async open(locality = null) {
+    this.#locality = locality;
+    await this.#load();
+    setTimeout(() => this.#watch(), POLL_MS);
+  }
+
+  /** Show the map at another locality: new positions, same clips. */
+  async setLocality(locality) {
+    if (locality === this.#locality) return;
+    this.#locality = locality;
+    await this.#load();
+  }
+
+  /** Row of a task in the frame, or -1. */
+  rowOf(taskId) {
+    let low = 0;
+    let high = this.ids.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      if (this.ids[middle] === taskId) return middle;
+      if (this.ids[middle] < taskId) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+
+  /** A column by name: from the frame, or asked for once per revision. */
+  async column(name) {
+    if (this.#provided.has(name)) return this.#realigned(this.#provided.get(name));
+    const own = this.frame.columns.get(name);
+    if (own?.names || own?.values) return own;
+    if (!this.#columns.has(name)) this.#columns.set(name, this.#ask(name));
+    return this.#columns.get(name);
+  }
+
+  /** Show labels at once: `changes` maps a task id to its labels, or to null for a skip.
+   *
+   * The server's next frame says how it really is. Answers with a function that takes it back.
+   */
+  mark(changes) {
+    const [label, skipped] = ["label", "skipped"].map((name) => {
+      const column = this.frame.columns.get(name);
+      return { ...column, codes: column.codes.slice(), names: [...(column.names ?? [])] };
+    });
+    const before = new Map();
+    for (const [taskId, labels] of changes) {
+      const row = this.rowOf(taskId);
+      if (row < 0) continue;
+      const code = label.codes[row];
+      before.set(taskId, skipped.codes[row] === 1 ? null : code < 0 ? [] : [label.names[code]]);
+      skipped.codes[row] = labels === null ? 1 : 0;
+      label.codes[row] = labels === null || labels.length === 0 ? -1 : codeOf(label.names, labels);
+    }
+    for (const column of [label, skipped]) this.frame.columns.set(column.name, column);
+    this.dispatchEvent(new Event("revision"));
+    return () => this.mark(before);
+  }
+
+  /** Keep a column of the page's own. */
+  provide(name, column) {
+    this.#provided.set(name, { ids: this.ids, column: { ...column, name } });
+  }
+
+  /** A provided column in the rows of the present frame; clips it does not know are missing. */
+  #realigned({ ids, column }) {
+    if (ids === this.ids) return column;
+    const valueOf = new Map(Array.from(ids, (id, row) => [id, column.values[row]]));
+    return { ...column, values: Float64Array.from(this.ids, (id) => valueOf.get(id) ?? NaN) };
+  }
+
+  async #ask(name) {
+    const asked = this.#columns;
+    try {
+      const packed = await getPacked(`column?name=${encodeURIComponent(name)}`);
+      const [column] = packed.columns.values();
+      return { ...column, name };
+    } catch (error) {
+      asked.delete(name); // so that the next one to want it asks again
+      throw error;
+    }
+  }
+
+  get #query() {
+    return this.#locality === null ? "" : `?locality=${this.#locality}`;
+  }
+
+  async #load() {
+    const query = this.#query;
+    const frame = await getPacked(`frame${query}`, this.frame?.query === query ? this.frame.etag : null);
+    if (frame === null) return;
+    if (query !== this.#query) return this.#load(); // another locality was chosen meanwhile
+    frame.query = query;
+    const isFirst = this.frame === null;
+    this.frame = frame;
+    this.ids = frame.columns.get("task_id").values;
+    this.#columns = new Map();
+    if (!isFirst) this.dispatchEvent(new Event("revision"));
+  }
+
+  async #watch() {
+    try {
+      if (!document.hidden) {
+        this.standing = await getJson(`revision${this.#query}`);
+        if (this.standing.revision !== this.frame.revision) await this.#load();
+        this.dispatchEvent(new Event("standing"));
+        this.#tell(null);
+      }
+    } catch (error) {
+      this.#tell(error.message);
+    }
+    setTimeout(() => this.#watch(), POLL_MS);
+  }
+
+  #tell(sentence) {
+    this.dispatchEvent(new CustomEvent("trouble", { detail: sentence }));
+  }
+}
+
+function codeOf(names, labels) {
+  const name = labels.join(", ");
+  const code = names.indexOf(name);
+  return code < 0 ? names.push(name) - 1 : code;
+}
+
+export const pool = new Pool();

@@ -1,0 +1,84 @@
+// From seeing to labeling: "Label these next" and "Make a tab", for the selection or, when nothing
+// is selected, for all clips that pass the filters.
+
+import { ask, fail, notice } from "./ask.js";
+import { make } from "./elements.js";
+import { send } from "./server.js";
+import { state } from "./state.js";
+import { clips, count, filterText } from "./wording.js";
+
+/** Add the two buttons to a bar; `filteredIds()` gives the ids of all clips that pass.
+ *
+ * Answers with a function to call when the selection, or the number of those clips, has changed.
+ */
+export function mountQueueing(bar, filteredIds) {
+  const chosen = () => {
+    const { selection } = state.get();
+    return selection.length > 0 ? selection : filteredIds();
+  };
+  const next = make("button", { type: "button", click: () => labelNext(chosen()) });
+  const tab = make("button", { type: "button", click: () => makeTab(chosen()) });
+  next.title = "Label Studio asks for the selected clips first, or for all that pass the filters";
+  tab.title = "A tab in Label Studio's Data Manager with exactly these clips";
+  bar.append(next, tab);
+  return (nFiltered) => {
+    const { selection, filters } = state.get();
+    const isAll = selection.length === 0 && Object.keys(filters).length === 0;
+    const n = isAll ? 0 : selection.length || nFiltered;
+    next.disabled = tab.disabled = n === 0;
+    next.textContent =
+      n === 0 ? "Label next" : `Label ${n === 1 ? "this one" : `these ${count(n)}`} next`;
+    tab.textContent = n === 0 ? "Make a tab" : `Make a tab of ${count(n)}`;
+  };
+}
+
+async function labelNext(taskIds) {
+  try {
+    const { n } = await send("POST", "queue", { task_ids: taskIds });
+    const clear = make("button", { type: "button", click: forget }, "Ask in the usual order again");
+    return notice(`${clips(n)} will be asked for first in Label Studio.`, clear);
+  } catch (error) {
+    return fail(`The clips were not put at the head of the queue. ${error.message}`);
+  }
+}
+
+async function forget() {
+  try {
+    await send("DELETE", "queue");
+    notice("Label Studio asks in the usual order again.");
+  } catch (error) {
+    fail(`The order is as it was. ${error.message}`);
+  }
+}
+
+async function makeTab(taskIds) {
+  const field = { label: "Title", value: suggestTitle(taskIds.length) };
+  const title = await ask(`Make a tab with ${clips(taskIds.length)}`, {
+    yes: "Make the tab",
+    field,
+  });
+  if (!title) return undefined;
+  try {
+    const { address } = await send("POST", "tab", { title, task_ids: taskIds });
+    const link = make(
+      "a",
+      { class: "button", href: address, target: "_blank", rel: "noopener" },
+      "Open it in Label Studio",
+    );
+    const box = notice(`The tab “${title}” holds ${clips(taskIds.length)}.`, link);
+    link.focus();
+    return box;
+  } catch (error) {
+    return fail(`The tab was not made. ${error.message}`);
+  }
+}
+
+/** Name a tab after the filters: `label: siren; entropy: from 0.8`. */
+function suggestTitle(n) {
+  const { filters, selection } = state.get();
+  if (selection.length > 0) return `${clips(n)} from the map`;
+  const parts = Object.entries(filters).map(
+    ([key, filter]) => `${key.replace(/^meta:/, "")}: ${filterText(filter, key)}`,
+  );
+  return parts.join("; ").slice(0, 100) || "All clips";
+}

@@ -1,0 +1,81 @@
+// Search by sound: drop a recording on the map, or type a word that the embedder knows.
+
+import { makeCombobox } from "./combobox.js";
+import { make } from "./elements.js";
+import { pool } from "./pool.js";
+import { getJson, sendForPacked } from "./server.js";
+import { state } from "./state.js";
+
+const N_SELECTED = 20;
+
+/** The box for words; the map takes the color of what is chosen. */
+export function makeWordBox() {
+  return makeCombobox({
+    label: "Find by word",
+    placeholder: "a sound in words: siren",
+    keepsChoice: false,
+    options: async (words) => {
+      const found = await getJson(`words?q=${encodeURIComponent(words)}`).catch(() => []);
+      return found.slice(0, 60).map((word) => ({ value: `word:${word}`, title: word }));
+    },
+    onChoose: ({ value }) => state.set({ color: value }),
+  });
+}
+
+/** Let recordings be dropped on `element`, or chosen with the button this answers with. */
+export function makeSoundSearch(element, tell) {
+  const veil = make("div", { class: "drop-veil", hidden: true }, "Drop a recording to find what sounds like it");
+  element.append(veil);
+  const picker = make("input", { type: "file", accept: "audio/*,.flac,.wav,.ogg,.mp3,.m4a", hidden: true });
+  const title = "Choose a recording, or drop one on the map: its neighbors light up";
+  const button = make("button", { type: "button", title, click: () => picker.click() }, "Find by sound…");
+  picker.addEventListener("change", () => {
+    if (picker.files[0]) search(picker.files[0]);
+    picker.value = "";
+  });
+
+  const search = async (file) => {
+    tell(`Listening to ${file.name} …`);
+    button.disabled = true;
+    try {
+      const form = new FormData();
+      form.append("audio", file);
+      const [column] = (await sendForPacked("POST", "search", form)).columns.values();
+      pool.provide("similarity", column);
+      const best = mostSimilar(column.values, N_SELECTED);
+      const found = best.map((row) => pool.ids[row]);
+      state.set({ color: "similarity", selection: found, focus: found[0] ?? null });
+      tell(`The ${found.length} clips most like ${file.name} are selected.`);
+    } catch (error) {
+      tell(error.message);
+    }
+    button.disabled = false;
+  };
+
+  const hasFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  let depth = 0; // dragenter and dragleave fire for children, too
+  element.addEventListener("dragenter", (event) => {
+    if (!hasFile(event)) return;
+    depth++;
+    veil.hidden = false;
+  });
+  element.addEventListener("dragleave", () => {
+    depth = Math.max(0, depth - 1);
+    veil.hidden = depth === 0;
+  });
+  element.addEventListener("dragover", (event) => hasFile(event) && event.preventDefault());
+  element.addEventListener("drop", (event) => {
+    if (!hasFile(event)) return;
+    event.preventDefault();
+    depth = 0;
+    veil.hidden = true;
+    if (event.dataTransfer.files[0]) search(event.dataTransfer.files[0]);
+  });
+  return { button, picker };
+}
+
+/** Rows of the largest values, best first. */
+export function mostSimilar(values, n) {
+  const rows = Array.from(values.keys()).filter((row) => !Number.isNaN(values[row]));
+  return rows.sort((a, b) => values[b] - values[a] || a - b).slice(0, n);
+}

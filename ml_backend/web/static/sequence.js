@@ -1,0 +1,72 @@
+// Sequence: what comes before and after a clip. The selection, if there are several, else the
+// filtered clips; both in the order of the table. Fires "change" when that order does.
+
+import { pool } from "./pool.js";
+import { state } from "./state.js";
+
+class Sequence extends EventTarget {
+  #rows = new Uint32Array(0); // of the table, in its order
+  #places = new Int32Array(0); // row → place in the table, or -1
+  #chosen = { selection: null, ids: [], places: new Map() }; // the selection in that order
+  #last = 0; // where the focus was when it was last in the sequence
+
+  /** Take over the table's order: rows of the frame that pass the filters. */
+  follow(rows) {
+    this.#rows = rows;
+    this.#places = new Int32Array(pool.frame.n).fill(-1);
+    rows.forEach((row, place) => (this.#places[row] = place));
+    this.#chosen.selection = null;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Place of a task in the table, or -1. */
+  placeOf(taskId) {
+    return taskId === null ? -1 : (this.#places[pool.rowOf(taskId)] ?? -1);
+  }
+
+  /** The first task, or null. */
+  first() {
+    return this.#now().at(0);
+  }
+
+  /** Where a task stands: `{ place, n }`, place -1 where it is not in the sequence. */
+  position(taskId) {
+    const { n, placeOf } = this.#now();
+    const place = placeOf(taskId);
+    if (place >= 0) this.#last = place;
+    return { place, n };
+  }
+
+  /** The task `step` further on, or null at the ends. */
+  neighbor(taskId, step) {
+    const { place } = this.position(taskId);
+    // What has left the sequence (a label can do that) leaves its place to the one after it.
+    return this.#now().at(place < 0 ? this.#last + (step > 0 ? step - 1 : step) : place + step);
+  }
+
+  #now() {
+    const { selection } = state.get();
+    if (selection.length <= 1) {
+      const at = (place) => (place in this.#rows ? pool.ids[this.#rows[place]] : null);
+      return { n: this.#rows.length, at, placeOf: (taskId) => this.placeOf(taskId) };
+    }
+    const { ids, places } = this.#sorted(selection);
+    const at = (place) => ids[place] ?? null;
+    return { n: ids.length, at, placeOf: (taskId) => places.get(taskId) ?? -1 };
+  }
+
+  #sorted(selection) {
+    if (this.#chosen.selection === selection) return this.#chosen;
+    const last = this.#rows.length; // what the filters hide comes last
+    const ranked = selection.map((taskId) => {
+      const place = this.placeOf(taskId);
+      return { taskId, rank: place < 0 ? last : place };
+    });
+    ranked.sort((a, b) => a.rank - b.rank || a.taskId - b.taskId);
+    const ids = ranked.map(({ taskId }) => taskId);
+    this.#chosen = { selection, ids, places: new Map(ids.map((taskId, place) => [taskId, place])) };
+    return this.#chosen;
+  }
+}
+
+export const sequence = new Sequence();

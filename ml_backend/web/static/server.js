@@ -1,0 +1,77 @@
+// Talking to the backend. Every answer is checked; what went wrong is an Error in plain words.
+// Where the backend is still making the answer (202), it is asked again; meanwhile the document
+// fires "waiting", whose detail says what for, and null when the answer is there.
+
+import { decodePacked } from "./packed.js";
+
+const project = document.documentElement.dataset.project;
+
+/** Address of something of this project: `address("clips/12/audio")`. */
+export const address = (path) => `/projects/${project}/${path}`;
+
+/** JSON that the project answers with. */
+export async function getJson(path) {
+  return (await ask(address(path))).json();
+}
+
+/** Columns in the packed form, decoded; null when the server says that `etag` still holds. */
+export async function getPacked(path, etag = null) {
+  const headers = etag ? { "If-None-Match": etag } : {};
+  const answer = await ask(address(path), { headers, cache: "no-store" });
+  if (answer.status === 304) return null;
+  const packed = decodePacked(await answer.arrayBuffer());
+  packed.etag = answer.headers.get("ETag");
+  return packed;
+}
+
+/** Change something: POST, PUT or DELETE with a JSON body (or a form). Answers with JSON. */
+export async function send(method, path, body = undefined) {
+  return (await change(method, path, body)).json();
+}
+
+/** The same, where the answer is packed columns. */
+export async function sendForPacked(method, path, body) {
+  return decodePacked(await (await change(method, path, body)).arrayBuffer());
+}
+
+function change(method, path, body) {
+  const headers = {
+    "X-Earmark-CSRF": document.querySelector('meta[name="csrf-token"]').content,
+  };
+  const isForm = body instanceof FormData;
+  if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
+  return ask(address(path), { method, headers, body: isForm ? body : JSON.stringify(body) });
+}
+
+const tellWaiting = (state) => document.dispatchEvent(new CustomEvent("waiting", { detail: state }));
+
+async function fetchOnce(url, options) {
+  try {
+    return await fetch(url, { credentials: "same-origin", ...options });
+  } catch {
+    throw new Error("The backend does not answer. Is `earmark serve` running?");
+  }
+}
+
+async function ask(url, options = {}) {
+  let answer = await fetchOnce(url, options);
+  if (answer.status === 202) {
+    while (answer.status === 202) {
+      const { state } = await answer.json();
+      tellWaiting(state);
+      const pause_s = Number(answer.headers.get("Retry-After")) || 1;
+      await new Promise((done) => setTimeout(done, 1000 * pause_s));
+      answer = await fetchOnce(url, options);
+    }
+    tellWaiting(null);
+  }
+  if (answer.ok || answer.status === 304) return answer;
+  if (answer.status === 401) {
+    const here = location.pathname + location.search + location.hash;
+    location.assign(`/sign-in?next=${encodeURIComponent(here)}`);
+  }
+  const said = await answer.json().catch(() => ({}));
+  const error = new Error(said.error ?? `The backend answered ${answer.status}.`);
+  error.status = answer.status;
+  throw error;
+}

@@ -1,0 +1,100 @@
+// Wording: values, counts and filters as people read them. Pure functions.
+
+const LOCALE = "en-US";
+const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
+const plain = new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 4, useGrouping: false });
+
+/** A count: `1,260`. */
+export const count = (number) => whole.format(number);
+
+/** A count with its noun: `1 clip`, `1,260 clips`. */
+export const clips = (number) => `${count(number)} clip${number === 1 ? "" : "s"}`;
+
+/** A number: four digits, whole ones in full. */
+export function numberText(number) {
+  return Number.isInteger(number) ? String(number) : plain.format(number);
+}
+
+/** A probability to two digits; next to nothing and next to certain say so. */
+export function probabilityText(probability) {
+  if (probability < 0.005) return "< 0.01";
+  return probability >= 0.995 ? "> 0.99" : probability.toFixed(2);
+}
+
+/** Seconds since 1970 as `2024-05-01 20:15` (UTC, as the metadata gave it). */
+export function dateText(seconds) {
+  const text = new Date(seconds * 1000).toISOString();
+  const time = text.slice(17, 19) === "00" ? text.slice(11, 16) : text.slice(11, 19);
+  return time === "00:00" ? text.slice(0, 10) : `${text.slice(0, 10)} ${time}`;
+}
+
+/** What a column holds at a row; empty where it holds nothing. */
+export function valueText({ kind, values, codes, names }, row) {
+  if (codes) return codes[row] < 0 ? "" : (names?.[codes[row]] ?? String(codes[row]));
+  const value = values[row];
+  if (Number.isNaN(value)) return "";
+  return kind === "date" ? dateText(value) : value.toFixed(decimalsOf(values));
+}
+
+const decimals = new WeakMap(); // values → decimals, the same for a whole column
+
+/** As many decimals as the values have, but no more than four digits for the largest. */
+function decimalsOf(values) {
+  if (!decimals.has(values)) decimals.set(values, countDecimals(values));
+  return decimals.get(values);
+}
+
+function countDecimals(values) {
+  const known = values.filter((value) => Number.isFinite(value));
+  const largest = known.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+  const power = Math.log10(largest);
+  const most = Math.max(0, Math.min(8, 3 - (largest < 1 ? Math.ceil(power) : Math.floor(power))));
+  let n = 0;
+  for (const value of known) {
+    // Rounded to 32 bits, 0.1 is 0.10000000149.
+    while (n < most && Math.abs(value - Number(value.toFixed(n))) > 1e-6 * Math.abs(value)) n++;
+    if (n === most) break;
+  }
+  return n;
+}
+
+/** A filter in a few words: `1 to 2`, `siren, other`, `with a value`. */
+export function filterText(filter, key) {
+  if ("words" in filter) return `“${filter.words}”`;
+  if ("values" in filter) return valuesText(filter);
+  const { lo, hi, missing } = filter;
+  const unit = key.endsWith("@hour") ? " h" : "";
+  const [from, to] = [lo, hi].map((end) =>
+    end === null ? null : String(end).replace("T", " ") + unit,
+  );
+  let text = "with a value";
+  if (from !== null && to !== null) text = from === to ? from : `${from} to ${to}`;
+  else if (from !== null) text = `from ${from}`;
+  else if (to !== null) text = `up to ${to}`;
+  return missing ? `${text}, or no value` : text;
+}
+
+function valuesText({ values, not }) {
+  if (not && values.length === 1 && values[0] === null) return "with a value";
+  const named = values.map((value) => value ?? "no value");
+  const shown = named.length > 3 ? [...named.slice(0, 2), `${named.length - 2} more`] : named;
+  return (not ? "not " : "") + shown.join(", ");
+}
+
+/** A time in a clip: `0:03.2`. */
+export function clockText(seconds) {
+  const tenths = Math.floor(seconds * 10 + 1e-6);
+  const rest = tenths % 600;
+  return `${Math.floor(tenths / 600)}:${String(Math.floor(rest / 10)).padStart(2, "0")}.${rest % 10}`;
+}
+
+/** Round times from 0 to the end of a clip, at most `most + 1` of them. */
+export function timeTicks(duration_s, most) {
+  const least = duration_s / most;
+  const power = 10 ** Math.floor(Math.log10(least));
+  const step = [1, 2, 5, 10]
+    .map((factor) => factor * power)
+    .find((one) => one >= least * (1 - 1e-9));
+  const n = Math.floor(duration_s / step + 1e-6) + 1;
+  return Array.from({ length: n }, (_, i) => Number((i * step).toFixed(6)));
+}

@@ -1,0 +1,160 @@
+"""Writing a visitor's answers to Label Studio, and taking them back exactly as they were written.
+
+A task that the visitor has answered keeps its one annotation, changed: Label Studio counts the
+latest of each annotator, and so does Earmark. Nobody else's annotation is ever touched.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ml_backend.annotation import build_result
+from ml_backend.errors import (
+    LabelStudioAuthError,
+    LabelStudioError,
+    LabelStudioNotFoundError,
+    LabelStudioUnreachableError,
+)
+from ml_backend.label_config import LabelConfig
+from ml_backend.web.visitors import Visitor
+
+N_AT_ONCE = 2
+"""As fast as more on SQLite, where writers get into each other's way, other people's as well."""
+
+T = TypeVar("T")
+Said = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Written:
+    """One annotation that was written: what it says, and (unless it was made) said before."""
+
+    task_id: int
+    annotation_id: int
+    before: Said | None
+    after: Said
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A task that was left as it is, and why.
+
+    ``may_work_again`` tells what failed on the way from what is settled; ``is_silent``, that
+    Label Studio did not answer, and would not be quicker now.
+    """
+
+    task_id: int
+    reason: str
+    may_work_again: bool = False
+    is_silent: bool = False
+
+
+def write(
+    visitor: Visitor,
+    project_id: int,
+    task_ids: Sequence[int],
+    labels: Sequence[str] | None,
+    config: LabelConfig,
+) -> list[Written | Refused]:
+    """Give tasks the visitor's answer; None for labels says "cannot tell", a skip.
+
+    Returns
+    -------
+    list of Written or Refused
+        One per task, in the order given.
+
+    Raises
+    ------
+    LabelConfigError, RequestError
+        As ``build_result``; nothing is written then.
+    LabelStudioError
+        If Label Studio does not tell who has annotated the tasks; nothing is written then.
+    """
+    build_result(labels if labels is not None else config.class_names[:1], config)
+    annotators = visitor.label_studio.annotators(project_id, task_ids)
+
+    def answer(task_id: int, is_again: bool) -> Written | Refused:
+        if task_id not in annotators:
+            return Refused(task_id, "It is no task of this project.")
+        is_theirs = visitor.user_id in annotators[task_id]
+        own = _own(visitor, task_id) if is_theirs or is_again else None
+        before = _said(own) if own else None
+        present = before["result"] if before else []
+        result = present if labels is None else build_result(labels, config, present)
+        after = {"result": result, "was_cancelled": labels is None}
+        if own is None:
+            own = visitor.label_studio.annotate(task_id, result, was_cancelled=labels is None)
+        elif after != before:
+            own = visitor.label_studio.update_annotation(own["id"], **after)
+        # What came to be in a first try that failed on its way was not there before.
+        return Written(task_id, own["id"], before if is_theirs else None, _said(own))
+
+    return _twice(task_ids, lambda task_id: task_id, answer)
+
+
+def take_back(visitor: Visitor, written: Iterable[Written]) -> list[Written | Refused]:
+    """Undo what was written, unless it was changed since; one answer each, in the order given."""
+
+    def undo(one: Written, is_again: bool) -> Written | Refused:
+        try:
+            now = _said(visitor.label_studio.annotation(one.annotation_id))
+        except LabelStudioNotFoundError:
+            return one if one.before is None else Refused(one.task_id, "It was deleted since.")
+        if is_again and now == one.before:
+            return one
+        if now != one.after:
+            return Refused(one.task_id, "It was changed in Label Studio since.")
+        if one.before is None:
+            visitor.label_studio.delete_annotation(one.annotation_id)
+        elif one.before != one.after:
+            visitor.label_studio.update_annotation(one.annotation_id, **one.before)
+        return one
+
+    return _twice(list(written), lambda one: one.task_id, undo)
+
+
+def _own(visitor: Visitor, task_id: int) -> dict[str, Any] | None:
+    """Give the visitor's latest annotation of a task."""
+    listed = visitor.label_studio.annotations(task_id)
+    own = [one for one in listed if one["completed_by"] == visitor.user_id]
+    return max(own, key=lambda one: (str(one["updated_at"]), one["id"]), default=None)
+
+
+def _said(annotation: dict[str, Any]) -> Said:
+    return {name: annotation[name] for name in ("result", "was_cancelled")}
+
+
+def _twice(
+    items: Sequence[T],
+    task_of: Callable[[T], int],
+    act: Callable[[T, bool], Written | Refused],
+) -> list[Written | Refused]:
+    """Do something for each, a few at once; what failed on the way, once more, one by one.
+
+    On SQLite, Label Studio answers 500 to one of two who write at the same moment.
+    """
+
+    def explained(item: T, is_again: bool = False) -> Written | Refused:
+        task_id = task_of(item)
+        try:
+            return act(item, is_again)
+        except LabelStudioAuthError:
+            return Refused(task_id, "Label Studio does not let you label it.")
+        except LabelStudioNotFoundError:
+            return Refused(task_id, "Label Studio does not have it any more.")
+        except LabelStudioUnreachableError:
+            said = "Label Studio did not answer; look there whether it was done."
+            return Refused(task_id, said, may_work_again=True, is_silent=True)
+        except LabelStudioError as error:
+            return Refused(task_id, str(error), may_work_again=True)
+
+    if len(items) == 1:
+        answers = [explained(items[0])]
+    else:
+        with ThreadPoolExecutor(N_AT_ONCE) as writers:
+            answers = list(writers.map(explained, items))
+    for place, answer in enumerate(answers):
+        if isinstance(answer, Refused) and answer.may_work_again and not answer.is_silent:
+            answers[place] = explained(items[place], True)
+    return answers

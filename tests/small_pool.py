@@ -1,0 +1,284 @@
+"""A small Flask app that keeps the pages' HTTP contract, without a store and without Label Studio.
+
+What is written into it stays in memory, where a test reads it back.
+"""
+
+import io
+import json
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import soundfile
+from flask import Flask, jsonify, request, send_file
+
+from ml_backend.settings import Settings
+from ml_backend.spectrogram import render_spectrogram
+from ml_backend.web import headers, pages
+from tests.sounds import tone
+
+CSRF_TOKEN = "shown-on-the-page"
+SAMPLE_RATE_HZ = 16_000
+DURATION_S = 1.5
+CLASS_NAMES = ["siren", "<b>bark</b>", "other"]
+STREETS = [f"street {number}" for number in range(20)]
+MISSING = 255  # among codes of one byte
+GROUPS = {
+    **{"label": "labels", "skipped": "labels", "predicted": "model", "entropy": "model"},
+    **{"coverage": "model", "rank": "model"},
+}
+METADATA = (
+    *("recording", "clip", "meta:salience", "meta:level_db", "meta:taken", "meta:street"),
+    "meta:outdoors",
+)
+
+
+def packed(n, columns, **extras):
+    """Write columns, ``(name, kind, dtype, values, more)``, in the packed form."""
+    described, body = [], b""
+    for name, kind, dtype, values, more in columns:
+        entry = {"name": name, "kind": kind, "dtype": dtype, "offset": len(body), **more}
+        described.append(entry)
+        body += np.asarray(values, dtype=f"<{dtype}").tobytes()
+        body += b"\0" * (-len(body) % 8)
+
+    def written(start):
+        shifted = [{**entry, "offset": start + entry["offset"]} for entry in described]
+        return json.dumps({"n": n, **extras, "columns": shifted}).encode()
+
+    start = (4 + len(written(10**9)) + 7) // 8 * 8
+    header = written(start).ljust(start - 4)
+    return len(header).to_bytes(4, "little") + header + body
+
+
+class SmallPool:
+    """Clips with every kind of column, some values missing, and what a visitor wrote of them."""
+
+    def __init__(self, n=300, *, multi_label=False, seed=0):
+        rng = np.random.default_rng(seed)
+        self.n, self.multi_label, self.revision = n, multi_label, 1
+        self.ids = 10 + 3 * np.arange(n)
+        self.labels = {int(i): [CLASS_NAMES[rng.integers(3)]] for i in self.ids[: n // 5]}
+        if multi_label:
+            for task_id in list(self.labels)[::2]:
+                self.labels[task_id] = ["siren", "other"]
+        self.skipped = {int(self.ids[n // 4])} if n > 3 else set()
+        self.probabilities = rng.dirichlet(np.full(3, 0.5), n)  # (n_clips, n_classes)
+        terms = self.probabilities * np.log(self.probabilities + 1e-12)
+        self.entropy = np.clip(-terms.sum(axis=1) / np.log(3), 0, 1)
+        self.salience = np.where(rng.random(n) < 0.1, np.nan, rng.integers(1, 9, n))
+        self.level_db = np.round(rng.normal(-30, 8, n), 1)
+        # A year of recordings, at any time of the day.
+        taken = 1_700_000_000 + rng.random(n) * 365 * 86_400
+        self.taken = np.where(rng.random(n) < 0.05, np.nan, np.floor(taken))
+        self.street = rng.integers(0, len(STREETS), n)
+        self.outdoors = rng.integers(0, 2, n)
+        self.clips = [f"clip {i:05d} {'siren' if i % 3 else 'dog bark'} <i>.wav" for i in range(n)]
+        self.xy = rng.random((n, 2))
+        self.map = {"locality": 0, "kind": "pca", "progress": 1, "state": ""}
+        self.queue, self.tabs, self.undoable, self.asked = [], [], {}, []
+
+    def column(self, name):
+        """One column as ``packed`` takes it, or None."""
+        scaled, numbers, n_recordings = {"scale": 1 / 65534}, np.arange(self.n), self.n // 7 + 1
+        if name.startswith("probability:"):
+            values = self.probabilities[:, CLASS_NAMES.index(name.split(":", 1)[1])]
+            return name, "number", "f4", values, {}
+        found = {
+            "task_id": ("number", "i4", self.ids, {}),
+            "x": ("number", "u2", self.xy[:, 0] * 65534, scaled),
+            "y": ("number", "u2", self.xy[:, 1] * 65534, scaled),
+            "label": ("category", "u1", *self._labels()),
+            "skipped": ("boolean", "u1", np.isin(self.ids, list(self.skipped)), {}),
+            "predicted": ("category", "u1", self.probabilities.argmax(1), {"names": CLASS_NAMES}),
+            "entropy": ("number", "u2", np.round(self.entropy * 65534), scaled),
+            "coverage": ("number", "u2", self.xy[:, 0] * 32767, {"scale": 2 / 65534}),
+            "rank": ("number", "u4", np.argsort(np.argsort(-self.entropy)) + 1, {}),
+            "recording": (
+                *("category", "u2", numbers // 7),
+                {"names": [f"recording {i}" for i in range(n_recordings)]},
+            ),
+            "clip": ("text", "u4", numbers, {"names": self.clips}),
+            "meta:salience": ("number", "f4", self.salience, {}),
+            "meta:level_db": ("number", "f4", self.level_db, {}),
+            "meta:taken": ("date", "f8", self.taken, {}),
+            "meta:street": ("category", "u1", self.street, {"names": STREETS}),
+            "meta:outdoors": ("boolean", "u1", self.outdoors, {}),
+        }.get(name)
+        return found and (name, *found)
+
+    def _labels(self):
+        said = [", ".join(self.labels.get(int(task_id)) or []) for task_id in self.ids]
+        names = list(dict.fromkeys([*CLASS_NAMES, *filter(None, said)]))
+        return [names.index(name) if name else MISSING for name in said], {"names": names}
+
+    def frame(self):
+        shown = ["task_id", "x", "y", *GROUPS, "recording"]
+        available = [
+            {
+                "name": name,
+                "title": name.removeprefix("meta:"),
+                "kind": self.column(name)[1],
+                "group": GROUPS.get(name, "metadata"),
+            }
+            for name in [*GROUPS, *METADATA]
+        ]
+        return packed(
+            self.n,
+            [self.column(name) for name in shown],
+            revision=str(self.revision),
+            model_version="v1",
+            class_names=CLASS_NAMES,
+            multi_label=self.multi_label,
+            title="Street <sounds>",
+            label_studio_url="http://127.0.0.1:9",
+            map=self.map,
+            available=available,
+        )
+
+    def clip(self, task_id):
+        row = int(np.flatnonzero(self.ids == task_id)[0])
+        labels = self.labels.get(task_id, [])
+        probabilities = self.probabilities[row].tolist()
+        return {
+            "task_id": task_id,
+            "clip": self.clips[row],
+            "recording": f"recording {row // 7}",
+            "duration_s": DURATION_S,
+            "metadata": [
+                {"name": "street", "value": STREETS[self.street[row]]},
+                {"name": "<u>note</u>", "value": "<img src=x onerror=alert(1)>"},
+            ],
+            "labels": labels,
+            "annotations": [{"by": "a@b.co", "labels": labels, "is_mine": True}] if labels else [],
+            "probabilities": dict(zip(CLASS_NAMES, probabilities, strict=True)),
+            "entropy": float(self.entropy[row]),
+            "coverage": 0.4,
+            "rank": 3,
+            "why": "unsure, and far from what is labeled",
+            "label_studio_url": f"http://127.0.0.1:9/projects/1/data?task={task_id}",
+        }
+
+    def annotate(self, task_ids, labels):
+        before = {i: (self.labels.get(i), i in self.skipped) for i in task_ids}
+        token = f"undo-{len(self.undoable)}"
+        self.undoable[token] = before
+        for task_id in task_ids:
+            self.labels[task_id] = labels or []
+            (self.skipped.add if labels is None else self.skipped.discard)(task_id)
+        self.revision += 1
+        return token
+
+    def undo(self, token):
+        undone = self.undoable.pop(token)
+        for task_id, (labels, is_skipped) in undone.items():
+            self.labels.pop(task_id)
+            if labels is not None:
+                self.labels[task_id] = labels
+            (self.skipped.add if is_skipped else self.skipped.discard)(task_id)
+        self.revision += 1
+        return len(undone)
+
+
+def create_small_app(pool):
+    """Serve a pool as project 1, and an empty page of the same rules at ``/blank``."""
+    app = Flask("ml_backend.web.pages", static_folder=None)
+    settings = Settings(label_studio_url="http://127.0.0.1:9", api_key="none", data_dir=Path())
+    pages.register(app, _Titles(), settings)
+    headers.register(app)
+    app.jinja_env.globals["csrf_token"] = CSRF_TOKEN
+    sound = io.BytesIO()
+    samples = tone(DURATION_S, sample_rate_hz=SAMPLE_RATE_HZ)
+    soundfile.write(sound, samples, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
+    picture = render_spectrogram(samples[:, 0], SAMPLE_RATE_HZ)
+
+    @app.before_request
+    def check():
+        query = unquote(request.query_string.decode())
+        pool.asked.append(f"{request.method} {request.path}" + (f"?{query}" if query else ""))
+        if request.method != "GET" and request.headers.get("X-Earmark-CSRF") != CSRF_TOKEN:
+            return jsonify(error="The page's token is missing."), 403
+        return None
+
+    def binary(content):
+        return app.response_class(content, mimetype="application/octet-stream")
+
+    @app.get("/blank")
+    def blank():
+        return "<!doctype html><html lang=en><title>Blank</title><div id=place></div>"
+
+    @app.get("/projects/1/frame")
+    def frame():
+        return binary(pool.frame())
+
+    @app.get("/projects/1/column")
+    def column():
+        found = pool.column(request.args["name"])
+        if found is None:
+            return jsonify(error=f"There is no column {request.args['name']!r}."), 404
+        return binary(packed(pool.n, [found]))
+
+    @app.get("/projects/1/revision")
+    def revision():
+        return jsonify(
+            revision=str(pool.revision),
+            model_version="v1",
+            map=pool.map,
+            n_labeled=len(pool.labels),
+        )
+
+    @app.get("/projects/1/clips/<int:task_id>")
+    def clip(task_id):
+        return jsonify(pool.clip(task_id))
+
+    @app.get("/projects/1/clips/<int:task_id>/audio")
+    def audio(task_id):
+        return send_file(io.BytesIO(sound.getvalue()), "audio/wav", conditional=True, etag=False)
+
+    @app.get("/projects/1/clips/<int:task_id>/spectrogram")
+    @app.get("/projects/1/clips/<int:task_id>/thumbnail")
+    def spectrogram(task_id):
+        return app.response_class(picture, mimetype="image/png")
+
+    @app.get("/projects/1/clips/<int:task_id>/neighbors")
+    def neighbors(task_id):
+        near = [int(i) for i in pool.ids if i != task_id][: int(request.args["n"])]
+        return jsonify(
+            [
+                {"task_id": i, "distance": 0.01 * k, "labels": pool.labels.get(i, [])}
+                for k, i in enumerate(near)
+            ]
+        )
+
+    @app.post("/projects/1/annotations")
+    def annotate():
+        asked = request.get_json()
+        token = pool.annotate(asked["task_ids"], asked["labels"])
+        return jsonify(undo=token, n=len(asked["task_ids"]), refused=[])
+
+    @app.delete("/projects/1/annotations/<token>")
+    def undo(token):
+        return jsonify(n=pool.undo(token), refused=[])
+
+    @app.post("/projects/1/queue")
+    def queue():
+        pool.queue = request.get_json()["task_ids"]
+        return jsonify(n=len(pool.queue))
+
+    @app.post("/projects/1/tab")
+    def tab():
+        pool.tabs.append(request.get_json())
+        return jsonify(address="http://127.0.0.1:9/projects/1/data?tab=5")
+
+    return app
+
+
+class _Titles:
+    """Stands where the store would: it knows the title of the one project."""
+
+    @property
+    def agenda(self):
+        return self
+
+    def description(self, project_id):
+        return {"title": "Street <sounds>"}

@@ -1,0 +1,556 @@
+"""Filters, table and inspector on the map page, in a real Chromium, over a small pool.
+
+``EARMARK_SCREENSHOTS=DIR`` keeps pictures there, to look at.
+"""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.browsing import chromium, opened, served, until
+from tests.small_pool import CLASS_NAMES, SmallPool, create_small_app
+
+pytestmark = pytest.mark.browser
+
+SIREN, BARK, OTHER = CLASS_NAMES
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(browser):
+    """Serve a pool and open its map page."""
+    with ExitStack() as stack:
+
+        def visit(pool, query="", **how):
+            address = stack.enter_context(served(create_small_app(pool)))
+            page = stack.enter_context(opened(browser, f"{address}/projects/1/map{query}", **how))
+            page.wait_for_selector("body[data-ready=yes]")
+            return page
+
+        yield visit
+
+
+@pytest.fixture
+def pool():
+    return SmallPool(300)
+
+
+def wait_total(page, n):
+    until(
+        page, "n => document.querySelector('#filters .total').textContent.startsWith(n)", arg=str(n)
+    )
+
+
+def column(page, title):
+    """Open a column's filter."""
+    section = page.locator(".column-filter").filter(
+        has=page.locator(".title", has_text=title).and_(page.get_by_text(title, exact=True))
+    )
+    if section.locator("details[open]").count() == 0:
+        section.locator("summary").first.click()
+    return section
+
+
+def wait_address(page, part):
+    until(page, "part => (location.search + location.hash).includes(part)", arg=part)
+
+
+def ids_in_table(page):
+    return page.locator(".grid-body .grid-row:visible").evaluate_all(
+        """rows => rows.sort((a, b) => a.dataset.place - b.dataset.place)
+            .map(row => Number(row.id.slice(5)))"""
+    )
+
+
+def notice(page, text):
+    return page.locator(".notice").get_by_text(text)
+
+
+def state(page):
+    """The state that all panels share; modules are one per address, so take the page's own."""
+    return page.evaluate(
+        """async () => {
+          const app = document.querySelector('script[src*="app.js"]').src;
+          const { state } = await import(app.replace("app.js", "state.js"));
+          const { visible, ...rest } = state.get();
+          return { ...rest, visible: visible && [...visible] };
+        }"""
+    )
+
+
+# Filters
+
+
+def test_columns_are_fetched_when_they_are_opened_or_when_the_address_names_them(visit, pool):
+    page = visit(pool, "?f.meta:street=street%201")
+    wait_total(page, int((pool.street == 1).sum()))
+    asked = [path for path in pool.asked if "column" in path]
+    names = {"meta:street", "clip", "recording", "meta:salience", "meta:taken", "meta:level_db"}
+    fetched = {name for name in names if f"GET /projects/1/column?name={name}" in asked}
+    assert fetched <= {"meta:street", "clip", "recording"}  # the table shows the last two
+    column(page, "salience").locator(".histogram").wait_for()
+    assert "GET /projects/1/column?name=meta:salience" in pool.asked
+
+
+def test_a_range_is_typed_and_says_how_many_pass(visit, pool):
+    page = visit(pool)
+    wait_total(page, "All 300 clips")
+    salience = column(page, "salience")
+    salience.get_by_label("salience, from").fill("3")
+    salience.get_by_label("salience, from").press("Enter")
+    wait_total(page, int((pool.salience >= 3).sum()))
+    salience.get_by_label("salience, to").fill("5")
+    salience.get_by_label("salience, to").press("Enter")
+    wait_total(page, int(((pool.salience >= 3) & (pool.salience <= 5)).sum()))
+    wait_address(page, "f.meta:salience=3..5")
+    salience.get_by_label("without a value").check()
+    is_missing = np.isnan(pool.salience)
+    wait_total(page, int(((pool.salience >= 3) & (pool.salience <= 5) | is_missing).sum()))
+    salience.get_by_label("Clear the filter of salience").click()
+    wait_total(page, "All 300 clips")
+    salience.get_by_label("without a value").uncheck()
+    wait_total(page, int((~is_missing).sum()))
+
+
+def test_a_histogram_is_brushed_by_hand_and_by_keys(visit, pool):
+    page = visit(pool)
+    salience = column(page, "salience")
+    box = salience.locator(".histogram-plot").bounding_box()
+
+    def x(share):
+        return box["x"] + share * box["width"]
+
+    page.mouse.move(x(0.3), box["y"] + 20)  # bins 1 … 8, one value each
+    page.mouse.down()
+    page.mouse.move(x(0.5), box["y"] + 20, steps=3)
+    page.mouse.up()
+    wait_address(page, "f.meta:salience=3..5")
+    wait_total(page, int(((pool.salience >= 3) & (pool.salience <= 5)).sum()))
+    low, high = salience.get_by_role("slider").all()
+    low.focus()
+    page.keyboard.press("ArrowLeft")
+    wait_address(page, "f.meta:salience=2..5")
+    high.focus()
+    page.keyboard.press("End")
+    wait_address(page, "f.meta:salience=2..")
+    assert low.get_attribute("aria-valuetext") == "2"
+    page.keyboard.press("Escape")
+    until(page, "!location.search.includes('salience')")
+
+
+def test_checkboxes_tell_what_passes_and_what_there_is(visit, pool):
+    page = visit(pool, "?f.meta:outdoors=true")
+    label = column(page, "label")
+    is_out = pool.outdoors == 1
+    said = np.array([(pool.labels.get(int(i)) or [None])[0] for i in pool.ids])
+    row = label.locator(".check", has_text=SIREN)
+    n, n_out = int((said == SIREN).sum()), int(((said == SIREN) & is_out).sum())
+    assert row.locator(".counts").inner_text() == f"{n_out} of {n}"
+    row.locator("input").check()
+    wait_total(page, n_out)
+    label.locator(".check", has_text="no value").locator("input").check()
+    wait_total(page, int((((said == SIREN) | (said == None)) & is_out).sum()))  # noqa: E711
+    wait_address(page, "f.label=siren,-")
+    assert column(page, "outdoors").get_by_label("yes").is_checked()
+
+
+def test_names_with_html_in_them_are_text(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[1]}&f.label=%3Cb%3Ebark%3C%2Fb%3E")
+    wait_total(page, sum(labels == [BARK] for labels in pool.labels.values()))
+    page.get_by_text("<u>note</u>", exact=True).wait_for()
+    assert page.get_by_text("<img src=x onerror=alert(1)>", exact=True).is_visible()
+    panels = page.locator("#filters, #table, #inspector")
+    assert panels.locator("b, i, u, [src=x]").count() == 0
+    assert page.locator(".labels button", has_text=BARK).is_visible()
+
+
+def test_many_values_are_searched_and_shown_all(visit, pool):
+    page = visit(pool)
+    street = column(page, "street")
+    street.get_by_role("button", name="Show all 20").wait_for()
+    assert street.locator(".check").count() == 12
+    street.get_by_role("button", name="Show all 20").click()
+    assert street.locator(".check").count() == 20
+    street.get_by_role("searchbox").fill("street 1")
+    assert street.locator(".check").count() == 11
+    street.get_by_label("street 17").check()
+    wait_total(page, int((pool.street == 17).sum()))
+    street.get_by_role("searchbox").fill("nowhere")
+    assert street.locator(".check").count() == 1, "what is chosen stays in sight"
+
+
+def test_after_eight_in_the_evening_and_words(visit, pool):
+    page = visit(pool)
+    taken = column(page, "taken")
+    taken.get_by_label("taken, hour of day, from").fill("20")
+    taken.get_by_label("taken, hour of day, from").press("Enter")
+    hour = pool.taken % 86_400 / 3600
+    wait_total(page, int((hour >= 20).sum()))
+    taken.get_by_label("taken, hour of day, to").fill("4")
+    taken.get_by_label("taken, hour of day, to").press("Enter")
+    at_night = (hour >= 20) | (hour < 4)
+    wait_total(page, int(at_night.sum()))
+    wait_address(page, "f.meta:taken@hour=20..4")
+    column(page, "clip").get_by_role("searchbox").fill("BARK dog")
+    has_words = np.array(["dog bark" in clip for clip in pool.clips])
+    wait_total(page, int((at_night & has_words).sum()))
+    page.get_by_role("button", name="Clear all").click()
+    wait_total(page, "All 300 clips")
+
+
+def test_quick_filters_switch_on_and_off(visit, pool):
+    page = visit(pool)
+    quick = page.get_by_role("group", name="Quick filters")
+    quick.get_by_role("button", name="Labeled", exact=True).click()
+    wait_total(page, len(pool.labels))
+    quick.get_by_role("button", name="Not labeled").click()
+    wait_total(page, 300 - len(pool.labels))
+    quick.get_by_role("button", name="Not labeled").click()
+    quick.get_by_role("button", name="Skipped").click()
+    wait_total(page, 1)
+    quick.get_by_role("button", name="Skipped").click()
+    quick.get_by_role("button", name="High entropy").click()
+    until(page, "location.search.includes('f.entropy=')")
+    shown = np.array(state(page)["visible"], dtype=bool)
+    assert 30 <= shown.sum() <= 40
+    assert pool.entropy[shown].min() >= np.max(pool.entropy[~shown]) - 1e-4
+
+
+def test_an_unknown_column_is_told_and_hides_nothing(visit, pool):
+    page = visit(pool, "?f.meta:gone=1..2&f.label=siren")
+    wait_total(page, sum(labels == [SIREN] for labels in pool.labels.values()))
+    page.get_by_text("There is no column 'meta:gone'.").wait_for()
+
+
+def test_where_several_labels_may_hold_a_clip_passes_with_one_of_them(visit):
+    pool = SmallPool(300, multi_label=True)
+    page = visit(pool)
+    label = column(page, "label")
+    has_siren = sum("siren" in labels for labels in pool.labels.values())
+    label.get_by_label("no value").wait_for()
+    assert label.locator(".check").count() == 4, "three classes, and no value"
+    row = label.locator(".check", has_text="siren")
+    assert row.locator(".counts").inner_text() == str(has_siren)
+    row.locator("input").check()
+    wait_total(page, has_siren)
+
+
+# Table
+
+
+def test_the_table_sorts_both_ways_and_back(visit, pool):
+    page = visit(pool)
+    head = page.get_by_role("columnheader", name="entropy")
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    by_entropy = pool.ids[np.argsort(np.round(pool.entropy * 65534), kind="stable")]
+    until(page, "id => document.getElementById(`clip-${id}`)", arg=str(by_entropy[0]))
+    assert ids_in_table(page)[:5] == by_entropy[:5].tolist()
+    head.get_by_role("button").click()
+    until(page, "id => document.getElementById(`clip-${id}`)", arg=str(by_entropy[-1]))
+    assert ids_in_table(page)[0] == by_entropy[-1]
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "none"
+
+
+def test_keys_walk_the_table_and_select(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[0]}")
+    grid = page.get_by_role("grid")
+    grid.focus()
+    page.keyboard.press("ArrowDown")
+    assert state(page)["focus"] == pool.ids[1]
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Shift+ArrowDown")
+    assert state(page)["selection"] == pool.ids[1:4].tolist()
+    page.keyboard.press("End")
+    assert state(page)["focus"] == pool.ids[-1]
+    last = page.locator(f"#clip-{pool.ids[-1]}")
+    last.wait_for()
+    assert last.get_attribute("aria-rowindex") == "301"
+    assert grid.get_attribute("aria-activedescendant") == f"clip-{pool.ids[-1]}"
+    page.keyboard.press("Escape")
+    assert state(page)["selection"] == []
+    page.keyboard.press("Control+a")
+    assert state(page)["selection"] == pool.ids.tolist()
+
+
+def test_clicks_select_and_the_selection_of_others_is_shown(visit, pool):
+    page = visit(pool)
+    a, b, c = (page.locator(f"#clip-{pool.ids[i]}") for i in (1, 2, 4))
+    a.click()
+    c.click(modifiers=["Shift"])
+    b.click(modifiers=["Control"])
+    assert state(page)["selection"] == [int(pool.ids[i]) for i in (1, 3, 4)]
+    b.locator(".tick").click()
+    assert state(page)["selection"] == pool.ids[1:5].tolist()
+    page.evaluate(
+        """async (ids) => {
+          const app = document.querySelector('script[src*="app.js"]').src;
+          const { state } = await import(app.replace("app.js", "state.js"));
+          state.set({ selection: ids });
+        }""",
+        pool.ids[:2].tolist(),
+    )
+    until(page, "document.querySelectorAll('[aria-selected=true]').length === 2")
+    assert "2 selected" in page.locator(".counts-line").inner_text()
+
+
+def test_a_hundred_thousand_rows_are_never_all_drawn_and_never_blank(visit):
+    page = visit(SmallPool(100_000))
+    assert page.get_by_role("grid").get_attribute("aria-rowcount") == "100001"
+    page.locator(".grid-row", has_text="clip 00000").wait_for()
+    blanks = page.evaluate(
+        """async () => {
+          const grid = document.querySelector(".grid");
+          const frame = () => new Promise((done) => requestAnimationFrame(() => done()));
+          let blanks = 0;
+          for (let step = 1; step <= 60; step++) {
+            grid.scrollTop = step * step * 700;
+            await frame(); await frame();
+            const box = grid.getBoundingClientRect();
+            for (const share of [0.3, 0.6, 0.95]) {
+              const hit = document.elementFromPoint(box.left + 80, box.top + share * box.height);
+              if (!hit?.closest(".grid-row[id]")?.textContent.includes("clip")) blanks++;
+            }
+          }
+          return blanks;
+        }"""
+    )
+    assert blanks == 0
+    assert page.locator(".grid-row").count() < 60
+
+
+def test_columns_are_chosen(visit, pool):
+    page = visit(pool)
+    page.locator(".menu summary").click()
+    page.get_by_role("group", name="Columns of the table").get_by_label("street").check()
+    page.keyboard.press("Escape")
+    page.get_by_role("columnheader", name="street").wait_for()
+    first = page.locator(f"#clip-{pool.ids[0]}")
+    until(page, "row => row.textContent.includes('street ')", arg=first.element_handle())
+
+
+def test_the_selection_or_the_filter_goes_to_the_head_of_the_queue(visit, pool):
+    page = visit(pool, "?f.skipped=true")
+    wait_total(page, 1)
+    page.get_by_role("button", name="Label this one next").click()
+    notice(page, "1 clip will be asked for first").wait_for()
+    assert pool.queue == list(pool.skipped)
+    page.get_by_role("button", name="Clear all").click()
+    page.locator(f"#clip-{pool.ids[2]}").click()
+    page.locator(f"#clip-{pool.ids[3]}").click(modifiers=["Control"])
+    page.get_by_role("button", name="Label these 2 next").click()
+    notice(page, "2 clips will be asked for first").wait_for()
+    assert pool.queue == pool.ids[2:4].tolist()
+    page.get_by_role("button", name="Make a tab of 2").click()
+    page.get_by_label("Title").fill("Odd <ones>")
+    page.keyboard.press("Enter")
+    link = page.get_by_role("link", name="Open it in Label Studio")
+    assert link.get_attribute("href") == "http://127.0.0.1:9/projects/1/data?tab=5"
+    assert pool.tabs == [{"title": "Odd <ones>", "task_ids": pool.ids[2:4].tolist()}]
+
+
+# Inspector
+
+
+def test_space_plays_and_a_click_on_the_spectrogram_seeks(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[0]}")
+    slider = page.get_by_role("slider", name="Place in the clip")
+    until(page, "document.querySelector('.clock').textContent.endsWith('0:01.5')")
+    page.locator("body").press("Space")
+    page.get_by_role("button", name="Pause").wait_for()
+    until(page, "document.querySelector('.plot').getAttribute('aria-valuenow') > 0.2")
+    page.locator("body").press("Space")
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 30)
+    assert float(slider.get_attribute("aria-valuenow")) == pytest.approx(0.75, abs=0.02)
+    cursor = page.locator(".cursor").bounding_box()
+    assert cursor["x"] - box["x"] == pytest.approx(box["width"] / 2, abs=3)
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert float(slider.get_attribute("aria-valuenow")) == pytest.approx(1.0, abs=0.03)
+    assert state(page)["focus"] == pool.ids[0]
+
+
+def test_the_colors_fill_the_plot_and_the_picture_s_margins_fall_outside(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[0]}")
+    until(page, "document.querySelector('.plot-picture').naturalWidth === 1200")
+    plot = page.locator(".plot").bounding_box()
+    picture = page.locator(".plot-picture").bounding_box()
+    scale = plot["width"] / (1200 - 58 - 92)
+    assert picture["x"] == pytest.approx(plot["x"] - 58 * scale, abs=1)
+    assert picture["width"] == pytest.approx(1200 * scale, abs=1)
+    assert picture["y"] == pytest.approx(plot["y"] - 8, abs=1)
+    assert (picture["height"], plot["height"]) == (220, 188)
+
+
+def test_arrows_go_on_and_the_next_clip_is_fetched_before(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[0]}")
+    page.get_by_role("heading", name=pool.clips[0]).wait_for()
+    next_audio = f"GET /projects/1/clips/{pool.ids[1]}/audio"
+    page.wait_for_timeout(500)
+    assert next_audio in pool.asked
+    page.get_by_label("Play on arrival").check()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("heading", name=pool.clips[1]).wait_for()
+    page.get_by_role("button", name="Pause").wait_for()
+    assert pool.asked.count(next_audio) == 1
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("heading", name=pool.clips[0]).wait_for()
+
+
+def test_several_selected_are_walked_among_themselves(visit, pool):
+    chosen = pool.ids[[3, 9, 20]].tolist()
+    page = visit(pool, f"?sel={','.join(map(str, chosen))}")
+    page.get_by_text("1 of 3 selected").wait_for()
+    assert state(page)["focus"] == chosen[0]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("3 of 3 selected").wait_for()
+    assert state(page)["focus"] == chosen[2]
+    assert page.get_by_role("button", name="Next clip").is_disabled()
+
+
+def test_a_number_labels_the_clip_and_the_next_one_comes(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    page.keyboard.press("1")
+    page.get_by_role("heading", name=pool.clips[101]).wait_for()
+    until(
+        page,
+        "id => document.getElementById(`clip-${id}`)?.textContent.includes('siren') ",
+        arg=str(pool.ids[100]),
+    )
+    assert pool.labels[pool.ids[100]] == [SIREN]
+    page.keyboard.press("s")
+    page.get_by_role("heading", name=pool.clips[102]).wait_for()
+    page.wait_for_timeout(200)
+    assert pool.ids[101] in pool.skipped
+    page.keyboard.press("Control+z")
+    page.get_by_role("heading", name=pool.clips[101]).wait_for()
+    notice(page, "Taken back").wait_for()
+    assert pool.ids[101] not in pool.skipped
+    page.keyboard.press("Control+z")
+    page.wait_for_timeout(200)
+    assert pool.labels[pool.ids[100]] == [SIREN], "there is one undo"
+
+
+def test_a_clip_that_is_not_there_yet_is_not_labeled_nor_the_one_before(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    before = dict(pool.labels)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("1")
+    page.get_by_role("heading", name=pool.clips[99]).wait_for()
+    page.wait_for_timeout(200)
+    assert pool.labels == before
+
+
+def test_the_keyboard_stays_on_the_label_that_it_pressed(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    page.locator(".labels button", has_text="siren").press("Enter")
+    page.get_by_role("heading", name=pool.clips[101]).wait_for()
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.activeElement.title") == SIREN
+
+
+def test_a_click_on_a_label_leaves_space_to_the_player(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.locator(".labels button", has_text="other").click()
+    page.get_by_role("heading", name=pool.clips[101]).wait_for()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Pause").wait_for()
+    assert pool.ids[101] not in pool.labels
+
+
+def test_several_are_labeled_after_a_question_and_taken_back_together(visit, pool):
+    chosen = pool.ids[[100, 110, 120]].tolist()
+    page = visit(pool, f"?sel={','.join(map(str, chosen))}")
+    page.get_by_text("1 of 3 selected").wait_for()
+    page.keyboard.press("Shift+Digit1")
+    page.get_by_role("heading", name="Label these 3 clips as siren?").wait_for()
+    page.keyboard.press("Escape")
+    assert not set(chosen) & set(pool.labels)
+    page.get_by_label("Label all 3 selected").check()
+    page.locator(".labels button", has_text="siren").click()
+    page.get_by_role("button", name="Label 3 clips").click()
+    notice(page, "3 clips: siren.").wait_for()
+    assert all(pool.labels[task_id] == [SIREN] for task_id in chosen)
+    page.locator(".notice").get_by_role("button", name="Undo").click()
+    notice(page, "Taken back").wait_for()
+    assert not set(chosen) & set(pool.labels)
+
+
+def test_where_several_labels_may_hold_they_are_switched_and_entered(visit):
+    pool = SmallPool(300, multi_label=True)
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    page.keyboard.press("1")
+    page.keyboard.press("3")
+    page.get_by_role("button", name="Label as: siren, other").wait_for()
+    assert pool.ids[100] not in pool.labels
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name=pool.clips[101]).wait_for()
+    page.wait_for_timeout(200)
+    assert pool.labels[pool.ids[100]] == [SIREN, OTHER]
+
+
+def test_a_failure_is_told_and_what_was_shown_early_is_taken_back(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    page.evaluate("document.querySelector('meta[name=csrf-token]').content = 'wrong'")
+    page.keyboard.press("1")
+    page.get_by_text("Nothing was labeled. The page's token is missing.").first.wait_for()
+    assert pool.ids[100] not in pool.labels
+    row = page.locator(f"#clip-{pool.ids[100]}")
+    until(page, "row => !row.textContent.includes('siren<')", arg=row.element_handle())
+
+
+def test_similar_clips_are_found_and_heard(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_text("Find similar").click()
+    near = page.locator(".neighbors button")
+    near.first.wait_for()
+    assert near.count() == 12
+    near.nth(1).click()
+    page.get_by_role("heading", name=pool.clips[1]).wait_for()
+    page.get_by_role("button", name="Select these").click()
+    assert len(state(page)["selection"]) == 13
+
+
+def test_typing_is_not_labeling(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    before = dict(pool.labels)
+    field = column(page, "clip").get_by_role("searchbox")
+    field.press_sequentially("1s0 ")
+    page.wait_for_timeout(400)
+    assert pool.labels == before
+    assert not [path for path in pool.asked if path.startswith("POST")]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 1000])
+def test_nothing_is_cut_off(visit, pool, theme, width, tmp_path):
+    folder = Path(os.environ.get("EARMARK_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    query = "?focus=37&sel=13,34,37&f.meta:taken@hour=20..4&f.entropy=0.3.."
+    page = visit(pool, query, viewport={"width": width, "height": 900}, color_scheme=theme)
+    until(page, "document.querySelector('.plot-picture').naturalWidth > 0")
+    page.wait_for_timeout(300)
+    page.screenshot(path=folder / f"panels-{theme}-{width}.png")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    for panel in ("#filters", "#inspector"):
+        overflow = page.locator(panel).evaluate("panel => panel.scrollWidth - panel.clientWidth")
+        assert overflow <= 0, panel

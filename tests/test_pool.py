@@ -1,0 +1,325 @@
+import gzip
+import time
+
+import numpy as np
+import pytest
+
+from ml_backend.similarity_map import DEFAULT, FEWEST, PCA
+from ml_backend.web.packed import unpack
+from tests.seeing import SeenProject, decoded
+from tests.visiting import BASIC
+
+FRAME = [
+    "task_id",
+    "x",
+    "y",
+    "label",
+    "skipped",
+    "predicted",
+    "entropy",
+    "coverage",
+    "rank",
+    "recording",
+]
+
+
+def seen(tmp_path, **how):
+    project = SeenProject(tmp_path, **how)
+    project.follow()
+    return project
+
+
+def frame(project, query=""):
+    told, columns = project.read(f"frame{query}")
+    return told, {name: decoded(column) for name, column in columns.items()}
+
+
+def test_before_anything_is_labeled_all_clips_are_there_and_none_is_judged(tmp_path):
+    project = seen(tmp_path, n=12)
+    told, columns = frame(project)
+    assert list(columns) == FRAME
+    assert columns["task_id"] == project.task_ids
+    assert columns["label"] == columns["predicted"] == columns["entropy"] == [None] * 12
+    assert columns["skipped"] == [0] * 12
+    assert columns["coverage"] == [1.0] * 12
+    assert sorted(columns["rank"]) == list(range(1, 13))
+    assert columns["recording"] == [f"r{row // 3}" for row in range(12)]
+    assert all(0 <= value <= 1 for value in columns["x"] + columns["y"])
+    assert told["n"] == 12
+    assert told["model_version"] is None
+    assert told["class_names"] == ["siren", "other"]
+    assert (told["title"], told["multi_label"]) == ("Street", False)
+    assert told["map"]["kind"] == "pca"
+    available = {one["name"] for one in told["available"]}
+    assert available == {"label", "skipped", "coverage", "rank", "recording", "clip"}
+
+
+def test_what_is_labeled_and_learned_is_seen(tmp_path):
+    project = seen(tmp_path)
+    for row in range(8):
+        project.label(row)
+    project.label(9, skipped=True)
+    project.follow()
+    told, columns = frame(project)
+    assert columns["label"] == project.truth[:8] + [None] * 22
+    assert columns["skipped"] == [int(row == 9) for row in range(30)]
+    assert columns["predicted"] == project.truth
+    assert columns["coverage"][:8] == [0.0] * 8
+    assert all(value > 0 for value in columns["coverage"][8:])
+    assert columns["rank"][:8] == [None] * 8
+    assert columns["rank"][9] is None
+    assert told["model_version"].startswith("earmark-8-")
+    assert {"predicted", "entropy", "disagreement"} <= {one["name"] for one in told["available"]}
+    siren, other = (project.column(f"probability:{name}") for name in ("siren", "other"))
+    assert [a + b for a, b in zip(siren, other, strict=True)] == pytest.approx([1.0] * 30, abs=1e-3)
+    entropy = [-(p * np.log2(p) + (1 - p) * np.log2(1 - p)) for p in siren]
+    assert columns["entropy"] == pytest.approx(entropy, abs=1e-2)
+    assert project.column("entropy") == columns["entropy"]
+    near = project.column("disagreement")
+    likely = {"siren": siren, "other": other}
+    assert near[:8] == pytest.approx(
+        [1 - likely[project.truth[row]][row] for row in range(8)], abs=1e-3
+    )
+
+
+def test_one_clip_is_a_map(tmp_path):
+    project = seen(tmp_path, n=1)
+    _, columns = frame(project)
+    assert (columns["x"], columns["y"]) == (
+        pytest.approx([0.5], abs=1e-4),
+        pytest.approx([0.5], abs=1e-4),
+    )
+
+
+def test_a_project_that_nobody_has_heard_yet_shows_what_its_tasks_say(tmp_path):
+    project = seen(tmp_path, n=3, is_embedded=False)
+    told, columns = frame(project)
+    assert (
+        columns["x"] == columns["entropy"] == columns["coverage"] == columns["rank"] == [None] * 3
+    )
+    assert columns["recording"] == ["r0", "r0", "r0"]
+    assert project.column("clip") == ["clip 0.wav", "clip 1.wav", "clip 2.wav"]
+    assert told["map"]["kind"] == "pca"
+
+
+def test_a_project_that_no_round_has_read_is_empty(tmp_path):
+    project = SeenProject(tmp_path, n=0)
+    told, columns = frame(project)
+    assert told["n"] == 0
+    assert columns["task_id"] == []
+    assert told["revision"] == project.get("revision").json["revision"]
+
+
+def test_a_project_whose_tasks_were_all_deleted_is_empty(tmp_path):
+    project = seen(tmp_path, n=3)
+    assert frame(project)[0]["n"] == 3
+    project.studio.tasks.clear()
+    project.follow()
+    told, columns = frame(project)
+    assert (told["n"], columns["x"]) == (0, [])
+
+
+def test_clips_heard_later_are_nowhere_until_they_are_placed(tmp_path):
+    project = seen(tmp_path, n=6, is_embedded=False)
+    project.store.clips.add_embeddings(
+        project.embedder_id, project.keys[:4], project.embeddings[:4]
+    )
+    project.lookout.heard(project.project_id)
+    project.lookout._drawn.clear()
+    project.lookout.look(project.project_id)
+    _, columns = frame(project)
+    assert [value is None for value in columns["x"]] == [False] * 4 + [True] * 2
+
+
+def test_twenty_classes_and_several_labels_a_clip(tmp_path):
+    classes = [f"class {number}" for number in range(20)]
+    project = SeenProject(tmp_path, n=30, classes=classes, multi_label=True, dim=24)
+    for row in range(3):
+        project.label(row)
+    project.studio.annotate(project.task_ids[20], "class 7", "class 2", control=project.control)
+    project.studio.annotate(project.task_ids[21], control=project.control)
+    project.follow()
+    told, columns = frame(project)
+    assert told["multi_label"] is True
+    assert told["class_names"] == classes
+    assert columns["label"][:4] == [*project.truth[:3], None]
+    assert columns["label"][20:22] == ["class 2, class 7", "none of them"]
+    p = np.array([project.column(f"probability:{name}") for name in classes]).T
+    for row in range(30):
+        likely = [name for name, value in zip(classes, p[row], strict=True) if value >= 0.5]
+        if abs(p[row] - 0.5).min() > 1e-4:
+            assert columns["predicted"][row] == (", ".join(likely) or "none of them")
+
+
+def test_metadata_is_had_by_column_and_typed(tmp_path):
+    data = [
+        {"salience": 1, "level_db": -3.5, "wet": True, "at": "2024-05-01T20:15", "<b>": "<i>x</i>"},
+        {"salience": None, "level_db": None, "wet": False, "at": None, "<b>": "y"},
+        {"salience": 2, "level_db": 2, "wet": None, "at": "2024-05-02", "<b>": None},
+    ]
+    project = seen(tmp_path, n=3, data=data)
+    told, _ = project.read("frame")
+    found = {one["name"]: (one["title"], one["kind"], one["group"]) for one in told["available"]}
+    assert found["meta:salience"] == ("salience", "number", "metadata")
+    assert found["meta:<b>"] == ("<b>", "category", "metadata")
+    assert [found[f"meta:{name}"][1] for name in ("wet", "at")] == ["boolean", "date"]
+    assert project.column("meta:salience") == [1, None, 2]
+    assert project.column("meta:level_db") == [-3.5, None, 2.0]
+    assert project.column("meta:wet") == [1, 0, None]
+    assert project.column("meta:at") == [1714594500.0, None, 1714608000.0]
+    assert project.column("meta:%3Cb%3E") == ["<i>x</i>", "y", None]
+
+
+def test_five_thousand_distinct_values_are_a_column_of_text(tmp_path):
+    data = [{"site": f"site {row}"} for row in range(5_001)]
+    project = seen(tmp_path, n=5_001, data=data, is_embedded=False)
+    (column,) = project.read("column?name=meta:site")[1].values()
+    assert (column.kind, column.stored.dtype, len(column.names)) == ("text", np.uint16, 5_001)
+    assert decoded(column) == [one["site"] for one in data]
+
+
+def test_too_many_recordings_lose_their_names_in_the_frame_only(tmp_path):
+    data = [{"recording_id": f"r{row:04d}"} for row in range(5_001)]
+    project = seen(tmp_path, n=5_001, data=data, is_embedded=False)
+    column = project.read("frame")[1]["recording"]
+    assert column.names is None
+    assert len(set(column.stored.tolist())) == 5_001
+    assert project.column("recording")[-1] == "r5000"
+
+
+def test_a_column_that_there_is_not_is_not_found(tmp_path):
+    project = seen(tmp_path, n=2)
+    for name in ("", "no such", "meta:none", "probability:", "probability:whale", "word:Siren"):
+        answer = project.get(f"column?name={name}")
+        assert answer.status_code == 404, name
+        assert "There is no column" in answer.json["error"]
+
+
+def test_the_revision_changes_with_what_is_seen_and_only_then(tmp_path):
+    project = seen(tmp_path, n=FEWEST - 1)
+    revisions = [project.get("revision").json["revision"]]
+
+    def ask():
+        revisions.append(project.get("revision").json["revision"])
+        return revisions[-1] != revisions[-2]
+
+    assert not ask()
+    project.follow()
+    assert not ask()
+    project.label(0)
+    project.follow()
+    assert ask()
+    assert project.get("revision").json["n_labeled"] == 1
+    project.label(1)
+    project.label(2, "other")
+    project.follow()
+    assert ask()
+    project.fit_maps()
+    assert ask()
+    project.studio.add_tasks(project.project_id, [{"audio": "/data/new.wav"}])
+    project.follow()
+    assert ask()
+    assert project.read("frame")[0]["n"] == FEWEST
+    project.studio.projects[project.project_id]["title"] = "Another street"
+    project.follow()
+    assert ask()
+    assert not ask()
+
+
+def test_a_label_is_seen_before_a_model_has_followed_it(tmp_path):
+    project = seen(tmp_path, n=12)
+    for row in range(4):
+        project.label(row)
+    project.follow()
+    before = frame(project)[0]["revision"]
+    project.label(5, "other")
+    project.place.store.labels.replace(
+        project.project_id,
+        [*project.store.labels.read(project.project_id), _answer(project.task_ids[5], "other")],
+    )
+    told, columns = frame(project)
+    assert told["revision"] != before
+    assert columns["label"][5] == "other"
+
+
+def _answer(task_id, *labels):
+    from ml_backend.clip import TaskLabels
+
+    return TaskLabels(task_id, frozenset(labels), is_skipped=False, n_annotators=1)
+
+
+def test_who_has_the_frame_is_told_so(tmp_path):
+    project = seen(tmp_path, n=5)
+    answer = project.get("frame")
+    etag = answer.headers["ETag"]
+    again = project.get("frame", headers={"If-None-Match": etag})
+    assert (again.status_code, again.get_data()) == (304, b"")
+    project.label(0)
+    project.follow()
+    changed = project.get("frame", headers={"If-None-Match": etag})
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != etag
+
+
+def test_answers_are_compressed_for_who_can_read_it(tmp_path):
+    project = seen(tmp_path, n=300)
+    plain = project.get("frame")
+    short = project.get("frame", headers={"Accept-Encoding": "gzip, br"})
+    assert "Content-Encoding" not in plain.headers
+    assert short.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in short.headers["Vary"]
+    assert gzip.decompress(short.get_data()) == plain.get_data()
+    assert len(short.get_data()) < len(plain.get_data())
+    refused = project.get("frame", headers={"Accept-Encoding": "gzip;q=0"})
+    assert "Content-Encoding" not in refused.headers
+
+
+def test_a_frame_shows_the_map_it_was_asked_for_or_the_nearest_there_is(tmp_path):
+    project = seen(tmp_path, n=6)
+    sketch = frame(project, "?locality=3")
+    assert sketch[0]["map"] == {
+        "locality": 3, "kind": "pca", "progress": 0.0, "state": "waiting for its turn",
+    }  # fmt: skip
+    project.fit_maps()
+    told, columns = frame(project, "?locality=3")
+    assert told["map"] == {"locality": 3, "kind": "umap", "progress": 1.0, "state": ""}
+    ids, xy = project.store.maps.read(project.project_id, project.embedder_id, 3)
+    assert ids.tolist() == project.task_ids
+    assert columns["x"] == pytest.approx(xy[:, 0], abs=1e-4)
+    assert columns["y"] == pytest.approx(xy[:, 1], abs=1e-4)
+    standing = project.store.maps.standing(project.project_id, project.embedder_id)
+    assert sorted(standing) == [PCA, DEFAULT, 3]  # nobody asked for the others
+
+
+def test_a_locality_that_there_is_not_is_refused(tmp_path):
+    project = seen(tmp_path, n=1)
+    for locality in ("-1", "4", "1.5", "", "x"):
+        assert project.get(f"frame?locality={locality}").status_code == 400
+
+
+def test_who_asks_for_what_takes_long_is_told_to_ask_again(tmp_path, monkeypatch):
+    project = seen(tmp_path, n=2)
+    read = project.place.store.sheets.__class__.read
+
+    def slowly(*arguments):
+        time.sleep(0.5)
+        return read(*arguments)
+
+    monkeypatch.setattr(project.place.store.sheets.__class__, "read", slowly)
+    began = time.monotonic()
+    answer = project.client.get(f"/projects/{project.project_id}/frame", auth=BASIC)
+    assert time.monotonic() - began < 0.4
+    assert answer.status_code == 202
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json["state"] == "The clips are being read."
+    assert project.get("frame").status_code == 200
+
+
+def test_a_large_task_number_is_kept_exactly(tmp_path):
+    project = SeenProject(tmp_path, n=0)
+    from ml_backend.clip import Task
+
+    project.store.clips.replace_tasks(project.project_id, [Task(2**40 + 1, "k", "/a.wav")])
+    project.lookout.look(project.project_id)
+    column = unpack(project.get("frame").get_data())[1]["task_id"]
+    assert column.stored.tolist() == [2**40 + 1]

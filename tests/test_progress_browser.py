@@ -1,0 +1,153 @@
+"""The progress page in a real Chromium: kept true, legible in light and dark, without script too.
+
+``EARMARK_SCREENSHOTS=DIR`` keeps pictures there, to look at.
+"""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from ml_backend.holding import learned_version
+from tests.browsing import chromium, opened, served
+from tests.progressing import Project
+from tests.visiting import TOKEN
+
+pytestmark = pytest.mark.browser
+
+# The contrast of every text with what is painted behind it (WCAG 2, relative luminance).
+FAINT_TEXTS = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (color) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => {
+    const linear = (c) => c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4;
+    const [x, y, z] = [r, g, b].map(linear);
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const ground = (one) => {
+    for (; one; one = one.parentElement) {
+      const color = rgba(getComputedStyle(one).backgroundColor);
+      if (color[3] > 250) return color;
+    }
+    return [255, 255, 255, 255];
+  };
+  const faint = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const one = walker.currentNode.parentElement;
+    const text = walker.currentNode.textContent.trim();
+    if (!text || !one.checkVisibility() || one.closest(".skip, .unseen, title, desc")) continue;
+    const style = getComputedStyle(one);
+    const ink = light(rgba(one.closest("svg") ? style.fill : style.color));
+    const paper = light(ground(one));
+    const contrast = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+    if (contrast < 4.5) faint.push(`${text} ${contrast.toFixed(2)}`);
+  }
+  return faint;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    made = Project(tmp_path_factory.mktemp("street"), ("siren", "dog bark", "children playing"))
+    for number in (1, 2, 1, 2):
+        made.label(15, by=number)
+    return made
+
+
+@pytest.fixture
+def visit(browser, project):
+    """Sign in and open the page."""
+    with ExitStack() as stack:
+
+        def visit(**how):
+            address = stack.enter_context(served(project.place.app))
+            sign_in = f"{address}/sign-in?next={project.address()}"
+            page = stack.enter_context(opened(browser, sign_in, **how))
+            page.fill("input[name=token]", TOKEN)
+            page.click("main button[type=submit]")
+            page.wait_for_selector("#now")
+            return page
+
+        yield visit
+
+
+def keep_picture(page, name):
+    if folder := os.environ.get("EARMARK_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"progress-{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 1000, 480])
+def test_it_is_legible_and_fits(visit, scheme, width):
+    page = visit(color_scheme=scheme, viewport={"width": width, "height": 900})
+    keep_picture(page, f"{scheme}-{width}")
+    assert page.evaluate(FAINT_TEXTS) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_it_follows_what_happens_and_leaves_the_visitor_in_peace(visit, project):
+    page = visit()
+    page.click("#curve-table summary")
+    page.focus("#curve-table summary")
+    page.evaluate("window.isTheSamePage = true")
+    project.label(10)
+    page.wait_for_function(
+        "n => document.querySelector('#versions').innerText.includes(n)",
+        arg=f"earmark-{project.n_labeled}-",
+    )
+    assert page.evaluate("window.isTheSamePage")
+    assert page.is_visible("#curve-table table")
+    assert page.evaluate("document.activeElement.textContent") == "The curve as a table"
+    times = page.locator("#rounds time").all_inner_texts()
+    assert all("2023" in one and "T" not in one for one in times)
+
+
+def test_a_backend_that_is_gone_is_told(visit):
+    page = visit()
+    page.context.set_offline(True)
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert "does not answer" in page.inner_text("#trouble")
+    page.context.set_offline(False)
+    page.wait_for_selector("#trouble", state="hidden")
+
+
+def test_without_a_script_it_reads_and_goes_back(visit, project):
+    page = visit(java_script_enabled=False)
+    assert "Learning curve" in page.text_content("#quality svg title")
+    early = page.locator("#versions tbody tr").last
+    name = early.locator("code").inner_text()
+    early.get_by_role("button").click()
+    project.round()
+    page.reload()
+    assert learned_version(page.locator("#now code").first.inner_text()) == name
+    page.get_by_role("button", name="Go on learning").click()
+    project.round()
+    page.reload()
+    assert page.get_by_role("button", name="Go on learning").count() == 0
+
+
+def test_it_can_be_used_with_the_keyboard_alone(visit):
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    reached = set()
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.outerHTML"))
+    wanted = page.locator("main a, main button, main summary").evaluate_all(
+        "all => all.map(one => one.outerHTML)"
+    )
+    assert set(wanted) <= reached
