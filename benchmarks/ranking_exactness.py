@@ -47,16 +47,20 @@ def tell_herding(pool: Pool) -> None:
         exact = head(pool, "uherding", 0)
     name = "UHerding, 60 labels" if len(pool.labeled) else "MaxHerding, 0 labels"
     for n_picks in HEADS:
-        shares, same = [], []
-        most = covered(pool, exact[:n_picks])
-        for seed in range(N_SEEDS):
-            least = covered(pool, head(pool, "random", seed)[:n_picks])
-            found = head(pool, "uherding", seed)[:n_picks]
-            shares.append((covered(pool, found) - least) / (most - least))
-            same.append(len(np.intersect1d(found, exact[:n_picks])) / n_picks)
+        seeds = range(N_SEEDS)
+        by_chance = np.mean([covered(pool, head(pool, "random", s)[:n_picks]) for s in seeds])
+        by_part = np.mean([covered(pool, head(pool, "uherding", s)[:n_picks]) for s in seeds])
+        by_all = covered(pool, exact[:n_picks])
+        share = (by_part - by_chance) / (by_all - by_chance)
+        same = np.mean(
+            [
+                len(np.intersect1d(head(pool, "uherding", s)[:n_picks], exact[:n_picks])) / n_picks
+                for s in seeds
+            ]
+        )
         print(
-            f"| {name} | first {n_picks} cover {np.mean(shares):.2f} of the way from random to "
-            f"exact, {np.mean(same):.0%} of them are the same clips |",
+            f"| {name}, first {n_picks} | cover {by_part:.4f}; every pair {by_all:.4f}, at random "
+            f"{by_chance:.4f}: {share:.2f} of the way; {same:.0%} are the same clips |",
             flush=True,
         )
 
