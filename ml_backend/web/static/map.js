@@ -95,7 +95,8 @@ export function mountMap(element, tell) {
     field("Color by", colorBox.element), makeWordBox().element, sound.button, sound.picker,
     make("span", { class: "grow" }), makeLocalitySlider(tell),
   );
-  stage.append(tools.element, makeProgressLine());
+  stage.before(tools.element); // beside the map: what lies under tools cannot be reached
+  stage.append(makeProgressLine());
 
   attachGestures(mapView, lasso, {
     tool: tools.tool,
