@@ -40,7 +40,7 @@ class Project:
                 for key, one in zip(keys, recordings, strict=True)
             ],
         )
-        self.settings = Settings(audit_share=audit_share, strategy="random")
+        self.settings = Settings(audit_share=audit_share, strategy="entropy-coverage")
         self.reconciler = self.start()
         self.store.agenda.hint(self.project_id, now=1.0, tasks=True)
         self.round()

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.live, pytest.mark.browser]
 N_CLIPS = 48
 N_PER_CLASS = 6
 WINDOW = {"width": 1400, "height": 950}
-PATIENCE_S = 60
+PATIENCE_S = 180
 TOOLS_PX = 60
 ZOOM_STEP = 1.6
 
