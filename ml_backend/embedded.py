@@ -28,6 +28,21 @@ class EmbeddedClips:
     def __len__(self) -> int:
         return len(self.task_ids)
 
+    def groups(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give some clips' recordings; a clip of unknown recording is a group of its own.
+
+        Examples
+        --------
+        >>> recordings = np.array([0, -1, 0, -1])
+        >>> clips = EmbeddedClips(np.arange(4), tuple("abcd"), recordings, np.eye(4))
+        >>> clips.groups(np.arange(4)).tolist()
+        [0, 1, 0, 2]
+        """
+        groups = self.recordings[rows]
+        alone = groups < 0
+        groups[alone] = groups.max(initial=0) + 1 + np.arange(alone.sum())
+        return groups
+
     @cached_property
     def unit(self) -> NDArray[np.float32]:
         """Rows scaled to length 1, ``(n_clips, embedding_dim)``."""

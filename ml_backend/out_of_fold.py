@@ -55,7 +55,7 @@ def judge_out_of_fold(
     prior : ndarray of float32, shape=(n_clips, n_classes), or None
         By rows of ``clips``.
     """
-    groups = _groups(clips.recordings[labeled.rows])
+    groups = clips.groups(labeled.rows)
     folds = _deal(groups, labeled.labels)
     layout = lay_out(clips.center, clips.spread, prior)
     probabilities = np.full(labeled.labels.shape, np.nan)
@@ -92,13 +92,6 @@ def _could_know(
     if multi_label:
         return np.asarray((n_yes > 0) & (n_yes < inside.sum()))[None, :]
     return np.asarray(n_yes[labels[outside].argmax(axis=1)] > 0)[:, None]
-
-
-def _groups(recordings: NDArray[np.int64]) -> NDArray[np.int64]:
-    alone = recordings < 0
-    groups = recordings.copy()
-    groups[alone] = recordings.max(initial=0) + 1 + np.arange(alone.sum())
-    return groups
 
 
 def _deal(groups: NDArray[np.int64], labels: NDArray[np.int8]) -> NDArray[np.int64]:

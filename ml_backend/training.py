@@ -126,7 +126,7 @@ def learn(
             matrix,
             config.class_names,
             multi_label=config.multi_label,
-            groups=_groups(clips.recordings[labeled]),
+            groups=clips.groups(labeled),
             layout=lay_out(clips.center, clips.spread, prior),
             prior=None if prior is None else prior[labeled],
             seed=_SEED,
@@ -197,14 +197,6 @@ def _open_rows(
     if first is None:
         return np.empty(0, dtype=np.int64)
     return clips.rows(np.setdiff1d(first, [one.task_id for one in answers]))
-
-
-def _groups(recordings: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give every recording a group; a clip of unknown recording is a group of its own."""
-    alone = recordings < 0
-    groups = recordings.copy()
-    groups[alone] = recordings.max(initial=0) + 1 + np.arange(alone.sum())
-    return groups
 
 
 def _digest(
