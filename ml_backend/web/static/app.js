@@ -27,6 +27,13 @@ function sayWhatIsSelected({ selection }) {
   say(n === 0 ? "Nothing selected." : `${n.toLocaleString("en")} ${n === 1 ? "clip" : "clips"} selected.`);
 }
 
+/** What is not in the project, or no longer, is neither selected nor heard. */
+function forgetGone() {
+  const { selection, focus } = state.get();
+  const isThere = (taskId) => pool.rowOf(taskId) >= 0;
+  state.set({ selection: selection.filter(isThere), focus: focus !== null && isThere(focus) ? focus : null });
+}
+
 /** Single keys work everywhere but where somebody types. */
 function listen(keys) {
   document.addEventListener("keydown", (event) => {
@@ -58,6 +65,8 @@ document.addEventListener("waiting", ({ detail }) => {
 pool.addEventListener("trouble", ({ detail }) => warn(detail));
 try {
   await pool.open(state.get().locality);
+  forgetGone();
+  pool.addEventListener("revision", forgetGone);
   const map = mountMapOrSay();
   const openHelp = mountHelp(byId("help"));
   listen({ ...map.keys, "?": openHelp });

@@ -9,7 +9,7 @@ import { state } from "./state.js";
 import { ValuesControl, WordsControl } from "./values_control.js";
 import { clips, count, filterText } from "./wording.js";
 
-const GROUPS = { labels: "Labels", model: "Model", metadata: "Metadata", words: "Sounds like" };
+const GROUPS = { labels: "Labels", model: "Classifier", metadata: "Metadata", words: "Sounds like", page: "Found by sound" };
 const N_WITHOUT_SEARCH = 15;
 const HIGH_ENTROPY_SHARE = 0.1;
 

@@ -1,7 +1,7 @@
 // The similarity map: joins picture, gestures, legend and tools to the shared state.
 
 import { paint } from "./coloring.js";
-import { defaultColor, makeColorBox, titleOf } from "./colorby.js";
+import { colorChoices, defaultColor, makeColorBox, titleOf } from "./colorby.js";
 import { make, makeSvg } from "./elements.js";
 import { inPolygon, NOWHERE } from "./geometry.js";
 import { attachGestures } from "./gestures.js";
@@ -76,6 +76,10 @@ export function mountMap(element, tell) {
     drawKey();
     colorBox.show(titleOf(pool.frame, column.name));
     element.dataset.color = column.name;
+    const { frame } = pool;
+    const group = column.name.startsWith("word:") ? "words" : "page";
+    const isOffered = colorChoices(frame).some(({ value }) => value === column.name);
+    if (!isOffered) pool.list({ name: column.name, title: titleOf(frame, column.name), kind: column.kind, group });
   };
 
   const select = (rows, how, focus = null) => {
@@ -118,7 +122,10 @@ export function mountMap(element, tell) {
   const ready = show();
   return {
     ready,
-    keys: { ...tools.keys, c: () => colorBox.input.focus(), Escape: () => state.set({ selection: [], focus: null }) },
+    keys: { ...tools.keys, c: () => {
+        colorBox.input.focus();
+        colorBox.input.click(); // which opens the list
+      }, Escape: () => state.set({ selection: [], focus: null }) },
   };
 }
 

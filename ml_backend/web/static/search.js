@@ -44,7 +44,8 @@ export function makeSoundSearch(element, tell) {
       pool.provide("similarity", column);
       const best = mostSimilar(column.values, N_SELECTED);
       const found = best.map((row) => pool.ids[row]);
-      state.set({ color: "similarity", selection: found, focus: found[0] ?? null });
+      const sort = { name: "similarity", isDescending: true };
+      state.set({ color: "similarity", sort, selection: found, focus: found[0] ?? null });
       tell(`The ${found.length} clips most like ${file.name} are selected.`);
     } catch (error) {
       tell(error.message);

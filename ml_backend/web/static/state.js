@@ -5,20 +5,22 @@
 //   filters    column name → filter (see address.js); "hour of day" is the column `<date>@hour`
 //   selection  task ids, ascending
 //   focus      the task that is listened to, or null
+//   sort       { name, isDescending } of the column that sorts the table, or null; not in the address
 //   visible    Uint8Array, 1 for each row of the frame that passes the filters; null = all.
 //              Computed from `filters` by filters.js; not in the address
 //
 //   state.get()                     the present state; never change it in place
 //   state.set({ color: "entropy" }) change some of it
 //   state.on(["color"], callback)   callback(state, changed keys); answers with a way to stop
-// All but `visible` is kept in the page's address.
+// All but `sort` and `visible` is kept in the page's address.
 
 import { fromAddress, sortedIds, toAddress } from "./address.js";
 
+const NOT_IN_ADDRESS = ["sort", "visible"];
 const ADDRESS_PAUSE_MS = 200; // browsers refuse addresses that change too often
 
 class State {
-  #now = { ...fromAddress(location.search, location.hash), visible: null };
+  #now = { ...fromAddress(location.search, location.hash), sort: null, visible: null };
   #listeners = new Set();
   #writing = null;
 
@@ -32,7 +34,7 @@ class State {
     const changed = Object.keys(patch).filter((key) => !isSame(next[key], this.#now[key]));
     if (changed.length === 0) return;
     this.#now = next;
-    if (changed.some((key) => key !== "visible")) this.#keepInAddress();
+    if (changed.some((key) => !NOT_IN_ADDRESS.includes(key))) this.#keepInAddress();
     for (const { keys, callback } of [...this.#listeners]) {
       if (keys.some((key) => changed.includes(key))) callback(this.#now, changed);
     }
