@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ml_backend.store.queue import Wanted
-from tests.browsing import chromium, opened, served, until
+from tests.browsing import chromium, signed_in, until
 from tests.seeing import SeenProject
 from tests.visiting import TOKEN
 
@@ -63,13 +63,9 @@ def visit(browser, project):
     with ExitStack() as stack:
 
         def visit(more="", **how):
-            address = stack.enter_context(served(project.place.app))
             path = f"/projects/{project.project_id}{more}"
-            page = stack.enter_context(opened(browser, f"{address}/sign-in?next={path}", **how))
-            page.fill("input[name=token]", TOKEN)
-            page.click("main button[type=submit]")
-            page.wait_for_url(f"**{path}")
-            return page
+            app = project.place.app
+            return stack.enter_context(signed_in(browser, app, path, TOKEN, **how))
 
         yield visit
         project.store.queue.forget(project.project_id)

@@ -57,12 +57,13 @@ class Asked:
 
 def count(store: Store, project_id: int, wanted: Wanted, task_ids: NDArray[np.int64]) -> Asked:
     """Count what became of the clips that are asked for."""
-    chosen = set(task_ids.tolist())
-    answers = [one for one in store.labels.read(project_id) if one.task_id in chosen]
+    given = store.labels.read(project_id)
+    told = np.array([one.task_id for one in given], dtype=np.int64)
+    answers = [given[row] for row in np.flatnonzero(np.isin(told, task_ids))]
     return Asked(
         wanted,
         task_ids,
-        sorted(chosen - {one.task_id for one in answers}),
+        np.setdiff1d(task_ids, told).tolist(),
         sum(one.labels is not None for one in answers),
         sum(one.is_skipped for one in answers),
     )
