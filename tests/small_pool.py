@@ -77,6 +77,7 @@ class SmallPool:
         self.xy = rng.random((n, 2))
         self.map = {"locality": 0, "kind": "pca", "progress": 1, "state": ""}
         self.queue, self.tabs, self.undoable, self.asked = [], [], {}, []
+        self.unseen = set()  # labeled clips that the frame does not tell of yet
 
     def column(self, name):
         """One column as ``packed`` takes it, or None."""
@@ -108,7 +109,10 @@ class SmallPool:
         return found and (name, *found)
 
     def _labels(self):
-        said = [", ".join(self.labels.get(int(task_id)) or []) for task_id in self.ids]
+        seen = {
+            task_id: labels for task_id, labels in self.labels.items() if task_id not in self.unseen
+        }
+        said = [", ".join(seen.get(int(task_id)) or []) for task_id in self.ids]
         names = list(dict.fromkeys([*CLASS_NAMES, *filter(None, said)]))
         return [names.index(name) if name else MISSING for name in said], {"names": names}
 

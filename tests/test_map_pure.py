@@ -362,3 +362,37 @@ def test_the_best_of_a_similarity_come_first_and_missing_ones_never(run):
     ask = "m.mostSimilar(Float64Array.from(g.values, (v) => v ?? NaN), g.n)"
     assert run("search", ask, values=values, n=3) == [2, 3, 0]
     assert run("search", ask, values=values, n=9) == [2, 3, 0, 4]
+
+
+SAID = """new Map([
+  ["label", { name: "label", codes: Int32Array.of(-1, 0, -1), names: ["siren"] }],
+  ["skipped", { name: "skipped", codes: Int32Array.of(0, 0, 0) }],
+])"""
+SHOWN = """[...shown.get("label").codes].map((code, row) =>
+  shown.get("skipped").codes[row] ? "skipped" : (shown.get("label").names[code] ?? null))"""
+WITH_MARKS = f"""(() => {{
+  const marks = new Map(g.marks.map(([id, labels, until]) => [id, {{ labels, until }}]));
+  const said = {SAID};
+  const shown = m.withMarks(said, marks, (id) => id, g.now);
+  const {{ codes, names }} = said.get("label");
+  const isWhole = codes.join() === "-1,0,-1" && names.length === 1;
+  return [{SHOWN}, [...marks.keys()], isWhole];
+}})()"""
+
+
+@pytest.mark.parametrize(
+    ("marks", "shown", "left"),
+    [
+        ([], [None, "siren", None], []),
+        ([[0, ["other"], 9]], ["other", "siren", None], [0]),
+        ([[1, ["other"], 9], [2, None, 9]], [None, "other", "skipped"], [1, 2]),
+        ([[1, ["siren"], 9]], [None, "siren", None], []),  # the server says so, too
+        ([[0, ["other"], 4]], [None, "siren", None], []),  # it has had its time
+        ([[1, [], 9]], [None, None, None], [1]),
+        ([[0, ["a", "b"], 9], [-1, ["other"], 9]], ["a, b", "siren", None], [0]),
+    ],
+)
+def test_marks_are_shown_over_what_the_server_says_until_it_says_so_or_has_had_its_time(
+    run, marks, shown, left
+):
+    assert run("pool", WITH_MARKS, marks=marks, now=5) == [shown, left, True]

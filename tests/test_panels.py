@@ -445,6 +445,46 @@ def test_a_number_labels_the_clip_and_the_next_one_comes(visit, pool):
     assert pool.labels[pool.ids[100]] == [SIREN], "there is one undo"
 
 
+def test_a_label_stays_in_sight_while_the_server_tells_of_earlier_ones_only(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    pool.unseen = {pool.ids[100]}
+    row = page.locator(f"#clip-{pool.ids[100]}")
+    asked = len(pool.asked)
+    page.keyboard.press("1")
+    page.get_by_role("heading", name=pool.clips[101]).wait_for()
+    while "GET /projects/1/frame" not in pool.asked[asked:]:
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(300)
+    assert "siren" in row.locator(".grid-cell").nth(2).inner_text(), "it does not flicker"
+
+
+def test_a_number_that_is_not_finished_changes_no_filter(visit, pool):
+    page = visit(pool, "?f.meta:salience=3..")
+    n = int((pool.salience >= 3).sum())
+    wait_total(page, n)
+    field = column(page, "salience").get_by_label("salience, from")
+    field.click()
+    page.keyboard.type("-")
+    page.keyboard.press("Enter")
+    until(page, "field => field.value === '3'", arg=field.element_handle())
+    wait_total(page, n)
+
+
+def test_without_webgl_filters_table_and_inspector_work(browser, pool):
+    hide = "HTMLCanvasElement.prototype.getContext = () => null;"
+    with served(create_small_app(pool)) as address:
+        context = browser.new_context()
+        context.add_init_script(hide)
+        page = context.new_page()
+        page.goto(f"{address}/projects/1/map?f.meta:salience=3..")
+        page.get_by_text("shows no WebGL2").wait_for()
+        wait_total(page, int((pool.salience >= 3).sum()))
+        page.locator(f"#clip-{pool.ids[np.flatnonzero(pool.salience >= 3)[0]]}").click()
+        page.get_by_role("button", name="Play").wait_for()
+        context.close()
+
+
 def test_a_clip_that_is_not_there_yet_is_not_labeled_nor_the_one_before(visit, pool):
     page = visit(pool, f"?focus={pool.ids[100]}")
     page.get_by_role("heading", name=pool.clips[100]).wait_for()

@@ -274,6 +274,19 @@ def test_who_has_the_frame_is_told_so(tmp_path):
     assert changed.headers["ETag"] != etag
 
 
+def test_a_label_leaves_what_the_tasks_say_as_it_was(tmp_path):
+    project = seen(tmp_path, n=5)
+    project.follow()
+    etags = {name: project.get(f"column?name={name}").headers["ETag"] for name in ("clip", "label")}
+    project.label(0)
+    project.follow()
+    answers = {
+        name: project.get(f"column?name={name}", headers={"If-None-Match": etag})
+        for name, etag in etags.items()
+    }
+    assert {name: one.status_code for name, one in answers.items()} == {"clip": 304, "label": 200}
+
+
 def test_answers_are_compressed_for_who_can_read_it(tmp_path):
     project = seen(tmp_path, n=300)
     plain = project.get("frame")

@@ -17,10 +17,15 @@ def wait(why: str, progress: float = 0.0) -> ResponseReturnValue:
     return jsonify(state=why, progress=progress), 202, {"Retry-After": str(_RETRY_S)}
 
 
-def packed_answer(snapshot: Snapshot, name: str, make: Callable[[], bytes]) -> Response:
-    """Answer in the packed form, made once per revision, compressed for who can read it."""
+def packed_answer(
+    snapshot: Snapshot, name: str, make: Callable[[], bytes], *, state: str = ""
+) -> Response:
+    """Answer in the packed form, made once per revision, compressed for who can read it.
+
+    ``state`` names what the answer is made from, where it outlives a revision.
+    """
     answer = Response(mimetype="application/octet-stream")
-    answer.set_etag(snapshot.revision)
+    answer.set_etag(state or snapshot.revision)
     answer.vary.add("Accept-Encoding")
     answer.make_conditional(request)
     if answer.status_code == 304:

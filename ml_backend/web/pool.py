@@ -65,7 +65,13 @@ def register(
             return wait(found.state, found.progress)
         if found is None:
             return jsonify(error=f"There is no column {name!r} in project {project_id}."), 404
-        return packed_answer(snapshot, name, lambda: pack([found], revision=snapshot.revision))
+        is_of_sheet = name in snapshot.kinds or name == "recording"
+        return packed_answer(
+            snapshot,
+            name,
+            lambda: pack([found], revision=snapshot.revision),
+            state=snapshot.stamps.sheet_state if is_of_sheet else "",
+        )
 
     @app.get("/projects/<int:project_id>/revision")
     def revision(project_id: int) -> ResponseReturnValue:

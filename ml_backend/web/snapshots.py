@@ -45,7 +45,16 @@ class Stamps:
     @property
     def revision(self) -> str:
         """Name this state of the project."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+        return _short_hash(repr(self))
+
+    @property
+    def sheet_state(self) -> str:
+        """Name the state of what the tasks themselves say: labels do not change it."""
+        return _short_hash(f"sheet {self.sheet}")
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 // The map page: load the pool, then fill the panels.
 
+import { make } from "./elements.js";
 import { mountHelp } from "./help.js";
 import { mountLayout } from "./layout.js";
 import { mountMap } from "./map.js";
@@ -38,6 +39,17 @@ function listen(keys) {
   });
 }
 
+/** The map; where it cannot be drawn, a sentence says so, and the rest works without it. */
+function mountMapOrSay() {
+  try {
+    return mountMap(byId("map"), say);
+  } catch (error) {
+    const sentence = make("p", { class: "problem" }, `${error.message} Filters, table and inspector work without it.`);
+    byId("map").replaceChildren(sentence);
+    return { ready: Promise.resolve(), keys: {} };
+  }
+}
+
 mountLayout(byId("workspace"));
 document.addEventListener("waiting", ({ detail }) => {
   byId("waiting").textContent = detail ?? "";
@@ -46,7 +58,7 @@ document.addEventListener("waiting", ({ detail }) => {
 pool.addEventListener("trouble", ({ detail }) => warn(detail));
 try {
   await pool.open(state.get().locality);
-  const map = mountMap(byId("map"), say);
+  const map = mountMapOrSay();
   const openHelp = mountHelp(byId("help"));
   listen({ ...map.keys, "?": openHelp });
   state.on(["selection"], sayWhatIsSelected);

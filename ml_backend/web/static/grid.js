@@ -6,13 +6,10 @@ import { state } from "./state.js";
 import { moveByKey, rowsInSight, scrollToRow, select } from "./viewport.js";
 
 const ROW_PX = 28;
-const WIDTHS = {
-  number: "minmax(84px, 0.6fr)",
-  date: "minmax(130px, 0.8fr)",
-  boolean: "minmax(70px, 0.5fr)",
-};
-const TEXT_WIDTH = "minmax(110px, 1fr)";
-const CLIP_WIDTH = "minmax(170px, 2fr)";
+const WIDTHS = { number: [84, 0.6], date: [130, 0.8], boolean: [70, 0.5] }; // px, share of the rest
+const TEXT_WIDTH = [110, 1];
+const CLIP_WIDTH = [170, 2];
+const HEAD_EM = 15; // a longer heading is cut off
 
 export class Grid {
   #columns = [];
@@ -85,10 +82,7 @@ export class Grid {
     mark.append(make("span", { class: "unseen" }, "Selected"));
     this.head.replaceChildren(mark, ...heads);
     this.grid.setAttribute("aria-colcount", columns.length + 1);
-    const widths = columns.map(({ kind, name: one }) =>
-      one === "clip" ? CLIP_WIDTH : (WIDTHS[kind] ?? TEXT_WIDTH),
-    );
-    this.grid.style.setProperty("--columns", `28px ${widths.join(" ")}`);
+    this.grid.style.setProperty("--columns", `28px ${columns.map(widthOf).join(" ")}`);
     this.#drawn.forEach((row) => row.element.remove());
     this.#drawn = [];
     if (focused) this.head.querySelector(`[data-column="${CSS.escape(focused)}"]`)?.focus();
@@ -208,4 +202,11 @@ export class Grid {
     if (!keys.isShift || this.#anchor < 0) this.#anchor = place;
     state.set({ selection, focus: this.idAt(place) });
   }
+}
+
+/** Width of a column in the grid: its heading can be read, and clips' names get the most. */
+function widthOf({ name, kind, title }) {
+  const [px, share] = name === "clip" ? CLIP_WIDTH : (WIDTHS[kind] ?? TEXT_WIDTH);
+  const head_em = Math.min(HEAD_EM, 0.6 * title.length + 2);
+  return `minmax(max(${px}px, ${head_em.toFixed(1)}em), ${share}fr)`;
 }

@@ -13,7 +13,7 @@ export function judgmentOf(details) {
   const section = make("section", { class: "judgment" }, make("h3", {}, "Prediction"));
   const classes = Object.entries(details.probabilities ?? {}).sort((a, b) => b[1] - a[1]);
   if (classes.length === 0) {
-    section.append(make("p", { class: "faint" }, "No classifier has heard this clip yet."));
+    section.append(make("p", { class: "faint" }, details.why || "No classifier has heard this clip yet."));
   } else {
     const bars = classes.map(([name, probability]) => bar(name, probability));
     const rest = bars.splice(N_BARS);
@@ -35,7 +35,7 @@ export function judgmentOf(details) {
     ["Place in the order", isNumber(details.rank) ? count(details.rank) : null],
   ].filter(([, value]) => value !== null);
   if (facts.length > 0) section.append(pairs(facts));
-  if (details.why) section.append(make("p", { class: "faint small" }, details.why));
+  if (details.why && classes.length > 0) section.append(make("p", { class: "faint small" }, details.why));
   return section;
 }
 

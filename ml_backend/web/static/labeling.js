@@ -110,10 +110,12 @@ export class Labeling {
     state.set({ focus });
     try {
       const { n, refused } = await send("DELETE", `annotations/${encodeURIComponent(token)}`);
-      if (refused.length > 0)
+      if (refused.length > 0) {
+        pool.unmark(refused.map(({ task_id: taskId }) => taskId));
         fail(`Taken back for ${clips(n)}, not for ${count(refused.length)}. ${reasonsOf(refused)}`);
-      else notice(`Taken back: ${clips(n)} as before.`);
+      } else notice(`Taken back: ${clips(n)} as before.`);
     } catch (error) {
+      pool.unmark(taskIds);
       fail(`It could not be taken back. ${error.message}`);
     }
     return this.refresh(taskIds);
@@ -191,11 +193,11 @@ export class Labeling {
       const { undo, n, refused } = await send("POST", "annotations", { task_ids: taskIds, labels });
       this.#last = n > 0 ? { token: undo, takeBack, focus, taskIds } : null;
       this.undoButton.disabled = this.#last === null;
-      if (refused.length > 0) this.#tellRefused(n, refused, takeBack);
+      if (refused.length > 0) this.#tellRefused(n, refused);
       else if (taskIds.length > 1) notice(`${clips(n)}: ${what}.`, this.#makeUndo());
       else say(`Clip ${taskIds[0]}: ${what}.`);
     } catch (error) {
-      takeBack();
+      pool.unmark(taskIds);
       fail(`Nothing was labeled. ${error.message}`);
     }
     return this.refresh(taskIds);
@@ -216,8 +218,8 @@ export class Labeling {
     );
   }
 
-  #tellRefused(n, refused, takeBack) {
-    takeBack(); // the server's next frame shows those that were labeled
+  #tellRefused(n, refused) {
+    pool.unmark(refused.map(({ task_id: taskId }) => taskId));
     fail(`${clips(n)} labeled, ${count(refused.length)} not. ${reasonsOf(refused)}`);
   }
 }

@@ -6,6 +6,7 @@
 //   pool.ids                    task ids, ascending, one per row
 //   pool.rowOf(taskId)          row number, or -1
 //   pool.mark(changes)          show labels before the server has them (see below)
+//   pool.unmark(taskIds)        show what the server says after all
 //   pool.addEventListener("revision", …)   the frame was replaced; fetch columns anew
 //   pool.addEventListener("standing", …)   pool.standing, what the server last said of itself
 //   pool.addEventListener("trouble", …)    event.detail is a sentence, or null when all is well
@@ -14,6 +15,7 @@
 import { getJson, getPacked } from "./server.js";
 
 const POLL_MS = 1000;
+const MARKED_MS = 15_000; // for so long a mark may be ahead of the server
 
 class Pool extends EventTarget {
   frame = null;
@@ -21,6 +23,9 @@ class Pool extends EventTarget {
   standing = null;
   #provided = new Map(); // name → { ids, column }
   #columns = new Map(); // name → promise of a column, of the present revision
+  #kept = new Map(); // name → { etag, column } as last sent
+  #said = null; // label and skipped as the server says
+  #marks = new Map(); // task id → { labels, until } where it does not say so yet
   #locality = null;
 
   /** Load the frame at a locality (0 local … 3 global; null = the server's choice). */
@@ -61,25 +66,37 @@ class Pool extends EventTarget {
 
   /** Show labels at once: `changes` maps a task id to its labels, or to null for a skip.
    *
-   * The server's next frame says how it really is. Answers with a function that takes it back.
+   * They stay until the server says the same, or has had its time. Answers with a function that
+   * marks what was there before.
    */
   mark(changes) {
-    const [label, skipped] = ["label", "skipped"].map((name) => {
-      const column = this.frame.columns.get(name);
-      return { ...column, codes: column.codes.slice(), names: [...(column.names ?? [])] };
-    });
     const before = new Map();
+    const until = Date.now() + MARKED_MS;
     for (const [taskId, labels] of changes) {
       const row = this.rowOf(taskId);
       if (row < 0) continue;
-      const code = label.codes[row];
-      before.set(taskId, skipped.codes[row] === 1 ? null : code < 0 ? [] : [label.names[code]]);
-      skipped.codes[row] = labels === null ? 1 : 0;
-      label.codes[row] = labels === null || labels.length === 0 ? -1 : codeOf(label.names, labels);
+      before.set(taskId, labelsAt(this.frame.columns, row));
+      this.#marks.set(taskId, { labels, until });
     }
-    for (const column of [label, skipped]) this.frame.columns.set(column.name, column);
-    this.dispatchEvent(new Event("revision"));
+    this.#showMarks();
+    setTimeout(() => this.#showMarks(), MARKED_MS + 1);
     return () => this.mark(before);
+  }
+
+  /** Take marks away: the server's word holds. */
+  unmark(taskIds) {
+    for (const taskId of taskIds) this.#marks.delete(taskId);
+    this.#showMarks();
+  }
+
+  #showMarks() {
+    this.#putMarks();
+    this.dispatchEvent(new Event("revision"));
+  }
+
+  #putMarks() {
+    const shown = withMarks(this.#said, this.#marks, (taskId) => this.rowOf(taskId), Date.now());
+    for (const [name, column] of shown) this.frame.columns.set(name, column);
   }
 
   /** Keep a column of the page's own. */
@@ -97,9 +114,12 @@ class Pool extends EventTarget {
   async #ask(name) {
     const asked = this.#columns;
     try {
-      const packed = await getPacked(`column?name=${encodeURIComponent(name)}`);
+      const kept = this.#kept.get(name);
+      const packed = await getPacked(`column?name=${encodeURIComponent(name)}`, kept?.etag);
+      if (packed === null) return kept.column;
       const [column] = packed.columns.values();
-      return { ...column, name };
+      this.#kept.set(name, { etag: packed.etag, column: { ...column, name } });
+      return this.#kept.get(name).column;
     } catch (error) {
       asked.delete(name); // so that the next one to want it asks again
       throw error;
@@ -120,6 +140,8 @@ class Pool extends EventTarget {
     this.frame = frame;
     this.ids = frame.columns.get("task_id").values;
     this.#columns = new Map();
+    this.#said = new Map(["label", "skipped"].map((name) => [name, frame.columns.get(name)]));
+    this.#putMarks();
     if (!isFirst) this.dispatchEvent(new Event("revision"));
   }
 
@@ -141,6 +163,36 @@ class Pool extends EventTarget {
     this.dispatchEvent(new CustomEvent("trouble", { detail: sentence }));
   }
 }
+
+/** The labels that a row shows; null for a skip. */
+function labelsAt(columns, row) {
+  if (columns.get("skipped").codes[row] === 1) return null;
+  const { codes, names } = columns.get("label");
+  return codes[row] < 0 ? [] : [names[codes[row]]];
+}
+
+/** Label and skipped as the server says, with marks over them; marks that it has met are dropped. */
+export function withMarks(said, marks, rowOf, now) {
+  const shown = new Map(said);
+  for (const [taskId, { labels, until }] of marks) {
+    const row = rowOf(taskId);
+    if (row < 0 || now > until || isSaid(labelsAt(said, row), labels)) marks.delete(taskId);
+  }
+  if (marks.size === 0) return shown;
+  for (const [name, column] of said) {
+    shown.set(name, { ...column, codes: column.codes.slice(), names: [...(column.names ?? [])] });
+  }
+  const [label, skipped] = [shown.get("label"), shown.get("skipped")];
+  for (const [taskId, { labels }] of marks) {
+    const row = rowOf(taskId);
+    skipped.codes[row] = labels === null ? 1 : 0;
+    label.codes[row] = labels === null || labels.length === 0 ? -1 : codeOf(label.names, labels);
+  }
+  return shown;
+}
+
+const isSaid = (said, labels) =>
+  said === null || labels === null ? said === labels : said.join(", ") === labels.join(", ");
 
 function codeOf(names, labels) {
   const name = labels.join(", ");

@@ -106,11 +106,12 @@ class RangeControl {
       ...attributes,
       placeholder,
       "aria-label": `${title}, ${end}`,
-      change: () => {
+      change: ({ target }) => {
+        if (target.validity.badInput) return this.show(this.#filter); // half a number, or half a date
         const [lo, hi] = this.fields.map((field) =>
           field.value === "" ? null : isDate ? field.value : Number(field.value),
         );
-        this.#set(lo, hi);
+        return this.#set(lo, hi);
       },
     });
   }

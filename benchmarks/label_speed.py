@@ -1,0 +1,103 @@
+"""Measure how soon a label of the map is in Label Studio, and on another open map.
+
+Run: ``python benchmarks/label_speed.py http://127.0.0.1:9090/projects/1/map --token TOKEN
+--label-studio http://127.0.0.1:8080``
+
+Two browsers look at the same project. In one, clips that nobody has labeled are labeled by key, and
+taken back again; times are ms from the key to the annotation in Label Studio's API, and to the
+label on the other map. Project and backend are running ones, and ``TOKEN`` a Label Studio token.
+"""
+
+import argparse
+import shutil
+import statistics
+import time
+
+import httpx
+from playwright.sync_api import Browser, Page, sync_playwright
+
+OPTIONS = ("--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--disable-quic")
+READY_MS = 180_000
+LIMIT_S = 30.0
+POOL = """
+  const app = document.querySelector('script[src*="/app.js"]').src;
+  const { pool } = await import(app.replace("app.js", "pool.js"));
+"""
+OPEN_CLIPS = f"""async (n) => {{ {POOL}
+  const {{ codes }} = pool.frame.columns.get("label");
+  return [...pool.ids].filter((_, row) => codes[row] < 0).slice(0, n);
+}}"""
+WATCH = f"""async (taskId) => {{ {POOL}
+  const isLabeled = () => pool.frame.columns.get("label").codes[pool.rowOf(taskId)] >= 0;
+  window.seen = new Promise((done) => {{
+    const look = () => isLabeled() && done(Date.now());
+    pool.addEventListener("revision", look);
+  }});
+}}"""
+
+
+def open_map(browser: Browser, address: str, token: str) -> Page:
+    page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
+    page.goto(address)
+    if page.locator("input[type=password]").count():
+        page.fill("input[type=password]", token)
+        page.click("main button[type=submit]")
+    page.wait_for_selector("body[data-ready]", timeout=READY_MS)
+    return page
+
+
+def wait_in_label_studio(studio: httpx.Client, task_id: int) -> float:
+    """Wait until a task has an annotation; gives the time, in s since 1970."""
+    deadline = time.time() + LIMIT_S
+    while not studio.get(f"/api/tasks/{task_id}/annotations/").raise_for_status().json():
+        if time.time() > deadline:
+            raise TimeoutError(f"Task {task_id} is not labeled after {LIMIT_S} s.")
+        time.sleep(0.005)
+    return time.time()
+
+
+def label(here: Page, there: Page, studio: httpx.Client, task_id: int) -> tuple[float, float]:
+    """Label one clip, and take it back; gives both times, in ms."""
+    here.evaluate("(hash) => history.replaceState(null, '', hash)", f"?focus={task_id}")
+    here.reload()
+    here.wait_for_selector("body[data-ready]", timeout=READY_MS)
+    here.wait_for_selector(".labels button")
+    here.wait_for_timeout(1500)
+    there.evaluate(WATCH, task_id)
+    began = time.time()
+    here.keyboard.press("1")
+    written = wait_in_label_studio(studio, task_id)
+    seen = there.evaluate("seen") / 1000
+    here.wait_for_selector(".labels-rest .quiet:enabled")
+    here.keyboard.press("Control+z")
+    here.wait_for_selector(".notice >> text=Taken back")
+    here.wait_for_timeout(3000)  # the round that follows is over
+    return (written - began) * 1000, (seen - began) * 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("address")
+    parser.add_argument("--token", required=True)
+    parser.add_argument("--label-studio", required=True)
+    parser.add_argument("--clips", type=int, default=12)
+    arguments = parser.parse_args()
+    headers = {"Authorization": f"Token {arguments.token}"}
+    with (
+        sync_playwright() as playwright,
+        httpx.Client(base_url=arguments.label_studio, headers=headers) as studio,
+    ):
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=OPTIONS)
+        here, there = (open_map(browser, arguments.address, arguments.token) for _ in range(2))
+        task_ids = here.evaluate(OPEN_CLIPS, arguments.clips)
+        times = [label(here, there, studio, task_id) for task_id in task_ids]
+        browser.close()
+    for name, values in zip(
+        ("in Label Studio", "on another map"), zip(*times, strict=True), strict=True
+    ):
+        ranked = sorted(values)
+        print(f"{name}: median {statistics.median(ranked):.0f} ms, worst {ranked[-1]:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
