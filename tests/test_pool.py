@@ -226,6 +226,19 @@ def test_the_revision_changes_with_what_is_seen_and_only_then(tmp_path):
     assert not ask()
 
 
+def test_the_revision_tells_what_is_asked_for_first(tmp_path):
+    project = seen(tmp_path, n=6)
+    project.follow()
+    assert project.get("revision").json["asked_first"] is None
+    how = {"json": {"task_ids": project.task_ids[:3]}, "auth": BASIC}
+    project.client.post(f"/projects/{project.project_id}/queue", **how)
+    project.label(0)
+    project.follow()
+    assert project.get("revision").json["asked_first"] == {
+        "where": None, "asked_by": "", "error": None, "n": 3, "n_labeled": 1, "n_left": 2,
+    }  # fmt: skip
+
+
 def test_a_label_is_seen_before_a_model_has_followed_it(tmp_path):
     project = seen(tmp_path, n=12)
     for row in range(4):

@@ -303,6 +303,72 @@ def test_hearing_trouble_and_what_cannot_be_heard_are_told_in_words(fresh):
     assert f"9000 {reason}" in page.section("unheard")
 
 
+def ask_first(project, **wanted):
+    client = project.place.browser(TOKEN)
+    answer = client.post(project.address("/queue"), json=wanted, headers=csrf(client))
+    assert answer.status_code == 200, answer.get_json()
+
+
+def asked_first(page):
+    (section,) = (one for one in page.all("section") if one["id"] == "asked-first")
+    words = page.section("asked-first").removeprefix("Asked for first").strip()
+    return "hidden" not in section, words
+
+
+def links_to_map(page):
+    return [one["href"] for one in page.all("a") if one["text"].endswith("on the map")]
+
+
+def test_where_nothing_is_asked_for_first_nothing_is_said_of_it(street):
+    assert asked_first(visit(street)) == (False, "")
+
+
+def test_chosen_clips_are_counted_and_lead_to_those_still_to_label(fresh):
+    fresh.label(10)
+    ask_first(fresh, task_ids=fresh.task_ids[8:13])
+    page = visit(fresh)
+    check_form(page)
+    is_shown, words = asked_first(page)
+    assert is_shown
+    assert words.startswith("5 chosen clips Asked for by first@studio.test")
+    assert "Labeled 2 Still to label 3 Open all 3 on the map Drop it" in words
+    left = fresh.task_ids[10:13]
+    assert links_to_map(page) == [
+        f"{fresh.address()}/map?focus={left[0]}#sel={','.join(map(str, left))}"
+    ]
+    fresh.label(5)
+    words = asked_first(visit(fresh))[1]
+    assert "Labeled 5 Still to label 0 Every one of them has its answer." in words
+
+
+def test_a_condition_is_told_in_its_own_words(fresh):
+    fresh.label(10)
+    ask_first(fresh, where="""clip in ["street <10>.wav", "street <3>.wav"] and clip != '<i>'""")
+    page = visit(fresh)
+    check_form(page)
+    assert "i" not in {one["tag"] for one in page.elements}
+    words = asked_first(page)[1]
+    assert words.startswith("""clip in ["street <10>.wav", "street <3>.wav"] and clip != '<i>'""")
+    assert "Match 2 Labeled 1 Still to label 1 Open it on the map" in words
+    assert links_to_map(page) == [
+        f"{fresh.address()}/map?focus={fresh.task_ids[10]}#sel={fresh.task_ids[10]}"
+    ]
+
+
+def test_a_condition_that_fits_no_more_says_why_and_can_be_dropped(fresh):
+    ask_first(fresh, where='"street" in clip')
+    clips = [Task(one.task_id, one.clip_key, one.audio, None, {}) for one in
+             fresh.store.clips.tasks(fresh.project_id)]  # fmt: skip
+    fresh.store.clips.replace_tasks(fresh.project_id, clips)
+    words = asked_first(visit(fresh))[1]
+    assert "It no longer fits the clips, and counts for nothing: There is no column" in words
+    assert words.endswith("Drop it")
+    client = fresh.place.browser(TOKEN)
+    assert client.delete(fresh.address("/queue")).status_code == 403
+    assert client.delete(fresh.address("/queue"), headers=csrf(client)).status_code == 200
+    assert asked_first(visit(fresh)) == (False, "")
+
+
 def test_who_has_read_it_is_told_that_nothing_changed(fresh):
     fresh.round()
     client = fresh.place.browser(TOKEN)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.holding import learned_version
-from tests.browsing import chromium, opened, served
+from tests.browsing import chromium, signed_in
 from tests.progressing import Project
 from tests.visiting import TOKEN
 
@@ -73,11 +73,8 @@ def visit(browser, project):
     with ExitStack() as stack:
 
         def visit(**how):
-            address = stack.enter_context(served(project.place.app))
-            sign_in = f"{address}/sign-in?next={project.address()}"
-            page = stack.enter_context(opened(browser, sign_in, **how))
-            page.fill("input[name=token]", TOKEN)
-            page.click("main button[type=submit]")
+            app, path = project.place.app, project.address()
+            page = stack.enter_context(signed_in(browser, app, path, TOKEN, **how))
             page.wait_for_selector("#now")
             return page
 

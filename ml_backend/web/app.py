@@ -38,6 +38,7 @@ from ml_backend.web.access import Access
 from ml_backend.web.asked import is_page
 from ml_backend.web.ears import EarsOnDemand
 from ml_backend.web.oracle import Oracle
+from ml_backend.web.queue_head import QueueHead
 from ml_backend.web.sealing import Seals
 from ml_backend.web.snapshots import Snapshots
 from ml_backend.web.sounds import Sounds
@@ -73,11 +74,12 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     contract.register(app, store, Oracle(store, label_studio, ears))
     status.register(app, store, settings)
     pages.register(app, store, settings)
-    progress.register(app, store, settings)
+    head = QueueHead(store)
+    progress.register(app, store, settings, head)
     media.register(app, store, settings, label_studio)
-    queue.register(app, store)
+    queue.register(app, store, head)
     snapshots, sounds = Snapshots(store), Sounds(store, settings, ears)
-    pool.register(app, store, settings, snapshots, sounds)
+    pool.register(app, store, settings, snapshots, sounds, head)
     clips.register(app, store, settings, snapshots, permissions)
     similar.register(app, snapshots, sounds)
     annotating.register(app, store, permissions)

@@ -1,6 +1,8 @@
 // Keeps the progress page true: fetches it again every few seconds, as the server draws it, and
 // exchanges the sections that have changed. What is open or has the focus stays so.
 
+import { dropAsked } from "./asked_first.js";
+
 const PERIOD_MS = 3000;
 
 /** What the server last drew of each section, by id. */
@@ -8,6 +10,9 @@ const drawn = new Map(sections(document).map((section) => [section.id, section.i
 const trouble = document.getElementById("trouble");
 
 localizeTimes(document);
+document.addEventListener("click", async ({ target }) => {
+  if (target.closest("[data-drop-asked]") && (await dropAsked())) await refresh();
+});
 later();
 
 function later() {
@@ -31,6 +36,7 @@ async function refresh() {
   for (const section of sections(page)) {
     if (drawn.get(section.id) === section.innerHTML) continue;
     drawn.set(section.id, section.innerHTML);
+    document.getElementById(section.id).hidden = section.hidden;
     exchange(document.getElementById(section.id), section);
   }
 }

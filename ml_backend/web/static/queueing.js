@@ -2,12 +2,15 @@
 // is selected, for all clips that pass the filters.
 
 import { ask, fail, notice } from "./ask.js";
+import { forgetAsked, mountAskedFirst } from "./asked_first.js";
 import { make } from "./elements.js";
+import { pool } from "./pool.js";
 import { send } from "./server.js";
 import { state } from "./state.js";
 import { clips, count, filterText } from "./wording.js";
 
-/** Add the two buttons to a bar; `filteredIds()` gives the ids of all clips that pass.
+/** Add to a bar what is asked for first already, and the two buttons; `filteredIds()` gives the ids
+ * of all clips that pass.
  *
  * Answers with a function to call when the selection, or the number of those clips, has changed.
  */
@@ -16,7 +19,9 @@ export function mountQueueing(bar, filteredIds) {
     const { selection } = state.get();
     return selection.length > 0 ? selection : filteredIds();
   };
-  const next = make("button", { type: "button", click: () => labelNext(chosen()) });
+  const showAsked = mountAskedFirst(bar);
+  pool.addEventListener("standing", () => showAsked(pool.standing.asked_first));
+  const next = make("button", { type: "button", click: () => labelNext(chosen(), showAsked) });
   const tab = make("button", { type: "button", click: () => makeTab(chosen()) });
   next.title = "Label Studio asks for the selected clips first, or for all that pass the filters";
   tab.title = "A tab in Label Studio's Data Manager with exactly these clips";
@@ -32,22 +37,15 @@ export function mountQueueing(bar, filteredIds) {
   };
 }
 
-async function labelNext(taskIds) {
+async function labelNext(taskIds, showAsked) {
   try {
-    const { n } = await send("POST", "queue", { task_ids: taskIds });
+    const asked = await send("POST", "queue", { task_ids: taskIds });
+    showAsked(asked);
+    const forget = async () => (await forgetAsked()) && showAsked(null);
     const clear = make("button", { type: "button", click: forget }, "Ask in the usual order again");
-    return notice(`${clips(n)} will be asked for first in Label Studio.`, clear);
+    return notice(`${clips(asked.n)} will be asked for first in Label Studio.`, clear);
   } catch (error) {
     return fail(`The clips were not put at the head of the queue. ${error.message}`);
-  }
-}
-
-async function forget() {
-  try {
-    await send("DELETE", "queue");
-    notice("Label Studio asks in the usual order again.");
-  } catch (error) {
-    fail(`The order is as it was. ${error.message}`);
   }
 }
 
