@@ -353,7 +353,7 @@ def test_what_the_filters_hide_is_neither_labeled_nor_queued_with_the_selection(
         pool.ids[shown[70:73]].tolist()
     )
     page.get_by_role("button", name="Label these 3 next").click()
-    notice(page, "asked for first").wait_for()
+    notice(page, "All of them are answered already.").wait_for()
     assert sorted(pool.queue) == sorted(pool.ids[shown[70:73]].tolist())
 
 
