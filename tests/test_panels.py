@@ -120,6 +120,18 @@ def test_a_range_is_typed_and_says_how_many_pass(visit, pool):
     wait_total(page, int((~is_missing).sum()))
 
 
+def test_a_control_that_is_opened_comes_in_sight(visit, pool):
+    page = visit(pool, viewport={"width": 1400, "height": 620})
+    section = column(page, "level_db")
+    section.locator(".histogram").wait_for()
+    panel = page.locator("#filters").bounding_box()
+    until(
+        page,
+        "([box, end]) => box.getBoundingClientRect().bottom <= end + 1",
+        arg=[section.element_handle(), panel["y"] + panel["height"]],
+    )
+
+
 def test_a_histogram_is_brushed_by_hand_and_by_keys(visit, pool):
     page = visit(pool)
     salience = column(page, "salience")
