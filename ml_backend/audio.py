@@ -318,12 +318,14 @@ class _Ffmpeg:
         import av
 
         self._container.seek(max(int((onset_s - PREROLL_S) * 1e6), 0))
-        resampler = av.AudioResampler(format="fltp", rate=self.sample_rate_hz)
+        # Packed into one plane: PyAV ends the process where a frame has 8 planes, or 10, or 16.
+        resampler = av.AudioResampler(format="flt", rate=self.sample_rate_hz)
         origin_s = float((self._stream.start_time or 0) * self._stream.time_base)
         position: int | None = None
         for decoded in self._container.decode(self._stream):
             for frame in resampler.resample(decoded):
-                block = np.ascontiguousarray(frame.to_ndarray().T, dtype=np.float32)
+                packed = np.asarray(frame.to_ndarray(), dtype=np.float32)
+                block = packed.reshape(-1, frame.layout.nb_channels)
                 if position is None:
                     position = round(((decoded.time or 0.0) - origin_s) * self.sample_rate_hz)
                 yield position, block

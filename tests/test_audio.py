@@ -15,7 +15,7 @@ from ml_backend.audio import (
     waveform,
 )
 from ml_backend.errors import AudioError
-from tests.sounds import noise, tone, write, write_m4a, write_sparse
+from tests.sounds import noise, tone, write, write_m4a, write_sparse, write_surround
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff", "a.au", "a.w64", "a.caf"])
@@ -46,6 +46,32 @@ def test_lossy_formats_keep_the_sound_and_its_place_in_time(tmp_path, name):
     n_shared = min(len(recording.samples), len(chirp)) - 2000
     heard, written = recording.samples[2000:n_shared, 0], chirp[2000:n_shared, 0]
     assert np.corrcoef(heard, written)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "layout", "n_channels"),
+    [
+        ("a.mkv", "flac", "5.1", 6),
+        ("a.mkv", "flac", "7.1", 8),
+        ("a.mkv", "pcm_s16le", "hexadecagonal", 16),
+        ("a.m4a", "alac", "5.1", 6),
+    ],
+)
+def test_every_channel_of_surround_sound_comes_back(tmp_path, name, codec, layout, n_channels):
+    samples = noise(0.2, sample_rate_hz=48_000, n_channels=n_channels)
+    path = write_surround(tmp_path / name, samples, layout, codec)
+
+    np.testing.assert_allclose(read_recording(path).samples, samples, atol=2**-15)
+
+
+def test_lossy_surround_sound_keeps_its_channels(tmp_path):
+    loudness = 0.5 ** np.arange(1, 9)
+    samples = tone(0.5, hz=60, sample_rate_hz=48_000, n_channels=8)  # low enough for all of them
+    path = write_surround(tmp_path / "a.m4a", samples, "7.1", "aac")
+
+    heard = read_recording(path).samples[4_800:19_200]  # (n_samples, 8)
+
+    np.testing.assert_allclose(heard.max(axis=0), loudness, rtol=0.2)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.m4a"])
