@@ -303,6 +303,13 @@ class _Ffmpeg:
             for start, block in self._blocks(onset_s):
                 piece = block[max(first - start, 0) : max(first + n_wanted - start, 0)]
                 n_got += len(piece)
+                if n_got * block.shape[1] > MAX_VALUES:  # whatever the header said before
+                    raise AudioError(
+                        f"{self.name}: holds more than {MAX_VALUES} values in "
+                        f"{_spoken(n_got / self.sample_rate_hz)} ({block.shape[1]} channels at "
+                        f"{self.sample_rate_hz} Hz), too many to read at once. "
+                        "Cut it into windows, for example with --window 4."
+                    )
                 blocks.append(piece)
                 if start + len(block) >= first + n_wanted:
                     break

@@ -1,5 +1,6 @@
 """Recordings are heard as they are, whatever their format, and refused with a clear word."""
 
+import struct
 import tracemalloc
 
 import numpy as np
@@ -198,6 +199,26 @@ def test_many_channels_count_towards_the_limit(tmp_path, monkeypatch):
     path = write(tmp_path / "a.wav", noise(0.2, n_channels=4))
     with pytest.raises(AudioError, match="4 channels at 16000 Hz are too much"):
         read_recording(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted_s"),
+    [
+        (b"\x44\x89\x88" + struct.pack(">d", 10.0), 60.0),  # says that all of it lasts 10 ms
+        (b"\xec\x89" + bytes(9), None),  # does not say
+    ],
+)
+def test_no_header_leads_beyond_the_limit(tmp_path, monkeypatch, header, wanted_s):
+    monkeypatch.setattr(audio, "MAX_VALUES", 100_000)
+    samples = noise(0.5, sample_rate_hz=48_000, n_channels=6)
+    content = write_surround(tmp_path / "a.mka", samples, "5.1", "flac").read_bytes()
+    at = content.index(b"\x44\x89\x88")  # Matroska's duration
+    content = content[:at] + header + content[at + len(header) :]
+
+    with pytest.raises(AudioError, match=r"a\.mka: holds more than 100000 values .*--window 4"):
+        read_recording(content, name="a.mka", duration_s=wanted_s)
+
+    assert read_recording(content, duration_s=0.2).samples.shape == (9_600, 6)
 
 
 @pytest.mark.parametrize(
