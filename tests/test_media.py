@@ -3,8 +3,10 @@
 import copy
 import io
 import struct
+import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -384,3 +386,29 @@ def test_a_failure_is_not_kept():
     with pytest.raises(ZeroDivisionError):
         shelf.get("a", lambda: 1 / 0)
     assert shelf.get("a", lambda: b"a") == b"a"
+
+
+def test_what_two_make_after_a_failure_takes_up_room_once():
+    shelf = Shelf(max_bytes=10)
+    is_failing, may_fail, both = threading.Event(), threading.Event(), threading.Barrier(2)
+
+    def fail():
+        is_failing.set()
+        may_fail.wait(10)
+        raise ZeroDivisionError
+
+    def make():
+        both.wait(10)
+        return b"made"
+
+    with ThreadPoolExecutor(3) as people:
+        failing = people.submit(shelf.get, "a", fail)
+        is_failing.wait(10)
+        waiting = people.submit(shelf.get, "a", make)
+        time.sleep(0.1)  # until it waits for the first
+        may_fail.set()
+        assert isinstance(failing.exception(10), ZeroDivisionError)
+        coming_later = people.submit(shelf.get, "a", make)
+        assert (waiting.result(10), coming_later.result(10)) == (b"made", b"made")
+    shelf.get("b", lambda: b"bbbb")
+    assert shelf.find("a") == b"made"
