@@ -228,13 +228,14 @@ def test_a_clip_of_another_project_is_not_reached_through_ones_own(place, ada):
     assert ada.get(f"/projects/{mine}/clips/{task_id}/audio").status_code == 404
 
 
-def test_an_upload_is_fetched_once_with_the_backends_token_and_kept(place, look, tmp_path):
-    content = write(tmp_path / "a.wav").read_bytes()
-    place.studio.files["/data/upload/1/once.wav"] = content
-    get = look(audio="/data/upload/1/once.wav")
+def test_an_upload_is_fetched_once_with_the_backends_token_and_kept(place, ada, tmp_path):
+    project_id, _ = place.add_project(CONFIG)
+    address = f"/data/upload/{project_id}/once.wav"
+    place.studio.files[address] = content = write(tmp_path / "a.wav").read_bytes()
+    (task_id,) = place.add_tasks(project_id, [{"audio": address}])
     for _ in range(3):
-        assert get("audio").data == content
-    assert [path for _, path in place.studio.calls].count("/data/upload/1/once.wav") == 1
+        assert ada.get(f"/projects/{project_id}/clips/{task_id}/audio").data == content
+    assert [path for _, path in place.studio.calls].count(address) == 1
 
 
 def test_an_upload_that_is_too_large_is_refused(monkeypatch, tmp_path):

@@ -131,10 +131,16 @@ class Connection:
 
     def download(self, address: str, max_bytes: int) -> bytes:
         """Read a file, patiently; see ``LabelStudio.download``."""
-        return _patiently(lambda: self._download(address, max_bytes))
+        return _patiently(
+            lambda: self._read_file(address, lambda answer: _bounded(answer, address, max_bytes))
+        )
 
-    def file_url(self, address: str) -> str:
-        """Complete the address of a file on this Label Studio, and refuse any other."""
+    def peek(self, address: str) -> None:
+        """See that a file could be read, patiently; raises as ``download`` does."""
+        _patiently(lambda: self._read_file(address, lambda _: None, {"Range": "bytes=0-0"}))
+
+    def file_path(self, address: str) -> str:
+        """Give the path of a file on this Label Studio, and refuse any other address."""
         here = urlsplit(self.url)
         try:
             parts = urlsplit(address)
@@ -150,21 +156,28 @@ class Connection:
         leaves = "\\" in plain or ".." in PurePosixPath(plain).parts
         if leaves or not plain.startswith(FILE_FOLDERS):
             raise LabelStudioError(f"{address}: not a file that Label Studio at {self.url} serves.")
-        return self.url + path + (f"?{parts.query}" if parts.query else "")
+        return path
 
-    def _download(self, address: str, max_bytes: int) -> bytes:
+    def _read_file(
+        self,
+        address: str,
+        read: Callable[["httpx.Response"], T],
+        more_headers: Mapping[str, str] | None = None,
+    ) -> T:
         import httpx
 
         where = address
         for _ in range(MAX_REDIRECTS + 1):
-            url, headers = self.file_url(where), self._headers()
+            query = urlsplit(where).query
+            url = self.url + self.file_path(where) + (f"?{query}" if query else "")
+            headers = {**self._headers(), **(more_headers or {})}
             try:
                 with self._client.stream("GET", url, headers=headers) as response:
                     if response.has_redirect_location:
                         where = str(response.url.join(response.headers["location"]))
                         continue
                     if response.is_success:
-                        return _bounded(response, address, max_bytes)
+                        return read(response)
                     response.read()
             except (httpx.TransportError, httpx.InvalidURL) as error:
                 raise self._silence(error) from None
