@@ -117,7 +117,7 @@ class Fetcher:
                 "Put it back, or delete the task; local files also need a storage in the project."
             ) from None
         except LabelStudioError as error:
-            raise AudioError(f"{shown} cannot be read: {error}") from None
+            raise AudioError(f"{shown} cannot be read: {error.plain}") from None
 
     def _from_elsewhere(self, address: str, shown: str) -> bytes:
         import httpx

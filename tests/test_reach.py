@@ -139,6 +139,28 @@ def test_anothers_picture_is_not_shown_beside_ones_own_sound(two):
     assert for_him["thumbnail"] != for_her["thumbnail"]
 
 
+def test_a_backend_that_label_studio_refuses_does_not_send_visitors_away(two, caplog):
+    clip = two.task(two.his, f"/data/upload/{two.his}/a.wav")
+    bob = two.place.browser(OTHER_TOKEN)
+    del two.studio.users[TOKEN]
+    for kind in KINDS:
+        answer = bob.get(f"{clip}/{kind}")
+        assert answer.status_code == 502
+        assert "Tell whoever runs Earmark" in answer.get_json()["error"]
+        assert "studio.test" not in answer.get_json()["error"]
+    assert "Is LABEL_STUDIO_API_KEY right" in caplog.text
+
+
+def test_a_label_studio_that_fails_is_not_named_by_its_address(two):
+    clip = two.task(two.his, f"/data/upload/{two.his}/a.wav")
+    bob = two.place.browser(OTHER_TOKEN)
+    two.studio.breaks_at = "a.wav"
+    answer = bob.get(f"{clip}/audio")
+    assert answer.status_code == 404
+    assert "Label Studio answers 500" in answer.get_json()["error"]
+    assert "http://studio.test" not in answer.get_json()["error"]
+
+
 def test_a_clip_that_claims_to_be_another_shows_its_own_picture(two):
     """Anybody can write a clip's content hash into a task."""
     claimed = {"content_hash": "e3b0c44298fc1c149afbf4c8996fb924"}

@@ -124,9 +124,9 @@ class Connection:
         try:
             return response.json()
         except ValueError:
-            raise LabelStudioError(
-                f"{self.url}{path} answers with something else than JSON; "
-                "is LABEL_STUDIO_URL the address of a Label Studio?"
+            raise self._failure(
+                f"answers {method} {path} with something else than JSON.",
+                "Is LABEL_STUDIO_URL the address of a Label Studio?",
             ) from None
 
     def download(self, address: str, max_bytes: int) -> bytes:
@@ -150,12 +150,12 @@ class Connection:
         except ValueError:
             is_here = False
         if not is_here:
-            raise LabelStudioError(f"{address}: not an address on Label Studio at {self.url}.")
+            raise LabelStudioError(f"{address}: not an address on Label Studio.")
         path = parts.path.removeprefix(here.path)
         plain = unquote(path)
         leaves = "\\" in plain or ".." in PurePosixPath(plain).parts
         if leaves or not plain.startswith(FILE_FOLDERS):
-            raise LabelStudioError(f"{address}: not a file that Label Studio at {self.url} serves.")
+            raise LabelStudioError(f"{address}: not a file that Label Studio serves.")
         return path
 
     def _read_file(
@@ -196,7 +196,7 @@ class Connection:
             detail = _detail(error.body)
             raise self._refusal(error.status_code, detail, "the personal access token") from None
         except json.JSONDecodeError:
-            raise LabelStudioError(f"{self.url} does not exchange the token.") from None
+            raise self._failure("does not exchange the token.") from None
 
     def _silence(self, error: "httpx.TransportError | httpx.InvalidURL") -> LabelStudioError:
         import httpx
@@ -204,35 +204,48 @@ class Connection:
         if isinstance(error, httpx.TimeoutException) and not isinstance(
             error, httpx.ConnectTimeout
         ):
-            return TooSlowError(f"Label Studio at {self.url} did not answer in time.")
-        return LabelStudioUnreachableError(
-            f"Label Studio at {self.url} does not answer ({type(error).__name__}). "
-            "Is it running, and is LABEL_STUDIO_URL its address?"
+            return self._failure("did not answer in time.", kind=TooSlowError)
+        return self._failure(
+            f"does not answer ({type(error).__name__}).",
+            "Is it running, and is LABEL_STUDIO_URL its address?",
+            kind=LabelStudioUnreachableError,
         )
 
     def _refusal(self, status: int | None, detail: str, what: str) -> LabelStudioError:
         status = status or 401  # the SDK refuses tokens itself, without a status
         said = f": {detail}" if detail else ""
         if status in (401, 403):
-            return LabelStudioAuthError(
-                f"Label Studio at {self.url} refuses {what} ({status}{said}). "
-                "Is LABEL_STUDIO_API_KEY right, and may its owner do this?"
+            return self._failure(
+                f"refuses {what} ({status}{said}).",
+                "Is LABEL_STUDIO_API_KEY right, and may its owner do this?",
+                kind=LabelStudioAuthError,
             )
         if status == 404:
-            return LabelStudioNotFoundError(
-                f"Label Studio at {self.url} does not know {what} (404{said})."
+            return self._failure(
+                f"does not know {what} (404{said}).", kind=LabelStudioNotFoundError
             )
         if status in (502, 503):
-            return LabelStudioUnreachableError(
-                f"Label Studio at {self.url} is not ready ({status}{said})."
+            return self._failure(
+                f"is not ready ({status}{said}).", kind=LabelStudioUnreachableError
             )
         if status == 504:
-            return TooSlowError(f"Label Studio at {self.url} took too long over {what} (504).")
+            return self._failure(f"took too long over {what} (504).", kind=TooSlowError)
         if 300 <= status < 400:
-            return LabelStudioError(
-                f"{self.url} redirects {what}; set LABEL_STUDIO_URL to where it leads{said}."
+            return self._failure(
+                f"redirects {what}.", f"Set LABEL_STUDIO_URL to where it leads{said}."
             )
-        return LabelStudioError(f"Label Studio at {self.url} answers {status} to {what}{said}")
+        return self._failure(f"answers {status} to {what}{said}")
+
+    def _failure(
+        self,
+        what_it_does: str,
+        advice: str = "",
+        *,
+        kind: type[LabelStudioError] = LabelStudioError,
+    ) -> LabelStudioError:
+        """Name the address, and what to mend, to whoever runs Earmark alone."""
+        told = f"Label Studio at {self.url} {what_it_does} {advice}".rstrip()
+        return kind(told, plain=f"Label Studio {what_it_does}")
 
 
 def _bounded(response: "httpx.Response", address: str, max_bytes: int) -> bytes:

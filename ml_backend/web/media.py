@@ -19,7 +19,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from ml_backend.audio import read_recording, waveform
 from ml_backend.clip import Task
-from ml_backend.errors import AudioError, LabelStudioError
+from ml_backend.errors import AudioError, LabelStudioAuthError, LabelStudioError
 from ml_backend.fetch import Fetcher
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings
@@ -74,10 +74,14 @@ class Library:
         Raises
         ------
         AudioError, LabelStudioError
-            As ``Fetcher.fetch``.
+            As ``Fetcher.fetch``; that Label Studio refuses the backend is no fault of visitors.
         """
-        path = self._fetcher.on_disk(address)
-        return path or self._fetched.get(address, lambda: self._fetcher.download(address))
+        try:
+            path = self._fetcher.on_disk(address)
+            return path or self._fetched.get(address, lambda: self._fetcher.download(address))
+        except LabelStudioAuthError as error:
+            said = "Label Studio refuses this clip to Earmark itself. Tell whoever runs Earmark."
+            raise LabelStudioError(f"{said} {error}", plain=said) from error
 
     def spectrogram(self, task: Task) -> bytes:
         """Give the picture that the importer prepared, or draw one."""
