@@ -178,11 +178,13 @@ def test_the_storages_of_a_project_are_asked_for_once_a_minute(two, tmp_path):
     now = 0.0
     visitor = two.studio.client(OTHER_TOKEN)
     asked = "/api/storages/localfiles"
+    two.studio.calls.clear()
     reach = Reach(two.studio.client(), tmp_path, clock=lambda: now)
     somebody = _Somebody(visitor)
     address = "/data/local-files/?d=loose/a.wav"
     for _ in range(3):
         assert reach.holds(somebody, two.his, "/data/local-files/?d=his/a.wav")
+    assert [path for _, path in two.studio.calls] == [asked]  # and for no file
     assert not reach.holds(somebody, two.his, address)
     assert [path for _, path in two.studio.calls].count(asked) == 1
     two.studio.storages[two.his] = [tmp_path / "loose"]
