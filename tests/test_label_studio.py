@@ -141,7 +141,7 @@ def test_another_person_sees_the_same_label_studio_with_another_token():
         (
             httpx.Response(200, text="<html>another program"),
             LabelStudioError,
-            "is LABEL_STUDIO_URL",
+            "Is LABEL_STUDIO_URL",
         ),
         (
             httpx.Response(301, headers={"location": "https://studio.test/"}),
@@ -159,6 +159,9 @@ def test_a_failure_names_label_studio_and_what_to_mend(answer, error, words):
     assert STUDIO in str(caught.value)
     assert TOKEN not in str(caught.value)
     assert len(str(caught.value)) < 500
+    assert caught.value.plain.startswith("Label Studio ")
+    assert STUDIO not in caught.value.plain
+    assert "LABEL_STUDIO_" not in caught.value.plain
 
 
 def test_what_is_wrong_with_each_field_is_told_in_plain_words():

@@ -92,9 +92,11 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
 
 def _explain(error: EarmarkError) -> ResponseReturnValue:
     code = next((code for kind, code in _STATUS_OF if isinstance(error, kind)), 500)
+    if isinstance(error, LabelStudioError):
+        log.warning("%s %s: %s", request.method, request.path, error)
     if isinstance(error, LabelStudioAuthError) and g.get("visitor"):
         return _say("Label Studio does not let you do this; sign in again if you should.", 403)
-    return _say(str(error), code)
+    return _say(error.plain, code)
 
 
 def _refuse(error: HTTPException) -> ResponseReturnValue:

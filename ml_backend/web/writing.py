@@ -147,7 +147,7 @@ def _twice(
             said = "Label Studio did not answer; look there whether it was done."
             return Refused(task_id, said, may_work_again=True, is_silent=True)
         except LabelStudioError as error:
-            return Refused(task_id, str(error), may_work_again=True)
+            return Refused(task_id, error.plain, may_work_again=True)
 
     if len(items) == 1:
         answers = [explained(items[0])]
