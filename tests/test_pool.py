@@ -1,10 +1,12 @@
 import gzip
+import threading
 import time
 
 import numpy as np
 import pytest
 
 from ml_backend.similarity_map import DEFAULT, FEWEST, PCA
+from ml_backend.web import snapshots
 from ml_backend.web.packed import unpack
 from tests.seeing import SeenProject, decoded
 from tests.visiting import BASIC
@@ -326,6 +328,29 @@ def test_who_asks_for_what_takes_long_is_told_to_ask_again(tmp_path, monkeypatch
     assert answer.headers["Retry-After"] == "1"
     assert answer.json["state"] == "The clips are being read."
     assert project.get("frame").status_code == 200
+
+
+def test_a_column_is_never_of_other_clips_than_the_frame(tmp_path, monkeypatch):
+    project = seen(
+        tmp_path, n=3, data=[{"clip": f"{row}", "salience": 10 * row} for row in range(3)]
+    )
+    assert frame(project)[0]["n"] == 3
+    make = snapshots.make_snapshot
+    is_to_go_on = threading.Event()
+
+    def late(*what):
+        is_to_go_on.wait(10)
+        return make(*what)
+
+    monkeypatch.setattr(snapshots, "make_snapshot", late)
+    del project.studio.tasks[project.task_ids[0]]
+    project.studio.add_tasks(project.project_id, [{"audio": "/new.wav", "salience": 99}])
+    project.follow()
+    path = f"/projects/{project.project_id}/column?name=meta:salience"
+    meanwhile = project.client.get(path, auth=BASIC)
+    is_to_go_on.set()
+    assert (meanwhile.status_code, meanwhile.json["state"]) == (202, "The clips are being read.")
+    assert project.column("meta:salience") == [10, 20, 99]
 
 
 def test_a_large_task_number_is_kept_exactly(tmp_path):
