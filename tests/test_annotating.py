@@ -8,6 +8,7 @@ from ml_backend.annotation import build_result, read_annotations
 from ml_backend.clip import TaskLabels
 from ml_backend.errors import LabelConfigError, RequestError
 from ml_backend.label_config import label_config_xml, parse_label_config
+from ml_backend.label_studio import LabelStudio
 from ml_backend.web.annotating import MAX_TASKS, UNDO_S, Undos
 from ml_backend.web.visitors import Visitor
 from ml_backend.web.writing import Written
@@ -277,6 +278,27 @@ def test_a_label_that_label_studio_wrote_before_it_failed_is_written_once(
     assert len(annotations(place, task_ids)) == n_tasks
     undo(ada, project_id, answer)
     assert annotations(place, task_ids) == []
+
+
+def test_a_failure_that_nobody_foresaw_leaves_the_others_their_undo(
+    place, ada, project, monkeypatch
+):
+    project_id, (spoilt, *others) = project
+    annotate = LabelStudio.annotate
+
+    def unforeseen(studio, task_id, *what, **how):
+        if task_id == spoilt:
+            raise RuntimeError("nobody foresaw this")
+        return annotate(studio, task_id, *what, **how)
+
+    monkeypatch.setattr(LabelStudio, "annotate", unforeseen)
+    answer = say(ada, project_id, [spoilt, *others], ["siren"])
+    (refused,) = answer.get_json()["refused"]
+    assert (answer.get_json()["n"], refused["task_id"]) == (len(others), spoilt)
+    assert "look in Label Studio" in refused["reason"]
+    assert place.store.agenda.is_waiting(project_id)
+    assert undo(ada, project_id, answer).get_json()["n"] == len(others)
+    assert annotations(place, others) == []
 
 
 @pytest.mark.parametrize(
