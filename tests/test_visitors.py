@@ -207,6 +207,19 @@ def test_a_ticket_signs_its_owner_in_once(place):
     assert client.get("/arrive", query_string=link).location == "/projects/1/map"
 
 
+def test_a_ticket_outlives_a_label_studio_that_is_down(place):
+    link = {"ticket": ticket(place)}
+    client = place.browser()
+    for trouble in ("is_down", "is_broken"):
+        setattr(place.studio, trouble, True)
+        answer = client.get("/arrive", query_string=link, headers=AS_BROWSER)
+        setattr(place.studio, trouble, False)
+        assert answer.status_code == 502
+        assert "follow the link again" in answer.get_data(as_text=True)
+    assert client.get("/arrive", query_string=link).status_code == 303
+    assert is_signed_in(client)
+
+
 def test_of_two_who_use_a_ticket_at_once_one_gets_in(place):
     sessions = place.store.sessions
     sessions.add("key", "sealed", expires_at=10.0, now=0.0)

@@ -7,7 +7,7 @@ from flask import Flask, Response, abort, g, jsonify, redirect, render_template,
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
-from ml_backend.errors import LabelStudioUnreachableError, RequestError
+from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError, RequestError
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.web.asked import is_page, local_path
@@ -120,7 +120,10 @@ def register(
         who = request.remote_addr or ""
         if wait_s := patience.wait_s(who):
             abort(429, f"Too many tries; wait {math.ceil(wait_s)} s.")
-        cookie = visitors.arrive(request.args.get("ticket", ""))
+        try:
+            cookie = visitors.arrive(request.args.get("ticket", ""))
+        except LabelStudioError:
+            abort(502, "Label Studio does not answer; follow the link again in a moment.")
         if cookie is not None:
             return begin(cookie, next_path)
         if visitors.find(request.cookies.get(cookie_name)):
