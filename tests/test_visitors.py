@@ -220,6 +220,36 @@ def test_a_ticket_outlives_a_label_studio_that_is_down(place):
     assert is_signed_in(client)
 
 
+def test_a_link_of_another_makes_a_visitor_that_person_only_when_told_to(place):
+    client = place.browser(TOKEN)
+    link = {"ticket": ticket(place, OTHER_TOKEN), "next": "/projects/1/map?color=entropy"}
+
+    def name():
+        page = client.get("/projects", headers=AS_BROWSER).get_data(as_text=True)
+        return re.search(r'title="Signed in as ([^"]+)"', page)[1]
+
+    answer = client.get("/arrive", query_string=link, headers=AS_BROWSER)
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert "<h1>Go on as bob@studio.test?</h1>" in page
+    assert f'<a href="{link["next"]}">Stay signed in as first@studio.test</a>' in page
+    assert name() == "first@studio.test"
+    fields = dict(re.findall(r'type="hidden" name="([a-z]+)" value="([^"]*)"', page))
+    for spoilt in ({"proof": ""}, {"proof": "wrong"}):
+        assert client.post("/arrive", data={**fields, **spoilt}).status_code == 403
+        assert name() == "first@studio.test"
+    told = client.post("/arrive", data=fields)
+    assert (told.status_code, told.location) == (303, link["next"])
+    assert name() == "bob@studio.test"
+
+
+def test_a_link_of_their_own_asks_a_visitor_nothing(place):
+    client = place.browser(TOKEN)
+    before = session_cookie(client).value
+    assert client.get("/arrive", query_string={"ticket": ticket(place)}).status_code == 303
+    assert session_cookie(client).value != before
+
+
 def test_of_two_who_use_a_ticket_at_once_one_gets_in(place):
     sessions = place.store.sessions
     sessions.add("key", "sealed", expires_at=10.0, now=0.0)
