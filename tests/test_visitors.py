@@ -9,7 +9,14 @@ import pytest
 from ml_backend.errors import RequestError
 from ml_backend.label_config import label_config_xml
 from ml_backend.store import open_store
-from ml_backend.web.patience import FORGET_S, LONGEST_S, N_FREE, Patience
+from ml_backend.web.patience import (
+    FORGET_S,
+    LONGEST_OF_ADDRESS_S,
+    LONGEST_S,
+    N_FREE,
+    N_FREE_OF_ADDRESS,
+    Patience,
+)
 from ml_backend.web.sealing import Seals
 from ml_backend.web.visitors import SESSION_S, TICKET_S, Permissions, Visitors
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
@@ -161,32 +168,57 @@ def test_nobody_is_led_to_another_site(place, next_path):
 # --- again and again ---
 
 
-def test_whoever_fails_again_and_again_has_to_wait(place):
+def test_who_shows_a_wrong_token_again_and_again_has_to_wait(place):
     client = place.browser()
     for _ in range(N_FREE):
         assert sign_in(client, "0" * 40).status_code == 401
-    answer = sign_in(client, TOKEN)
+        assert client.get("/arrive?ticket=wrong").status_code == 403
+    answer = sign_in(client, "0" * 40)
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) >= 1
-    assert not is_signed_in(client)
     assert client.get("/arrive?ticket=wrong").status_code == 429
+    assert not is_signed_in(client)
+
+
+def test_who_shares_the_address_of_somebody_who_fails_gets_in(place):
+    mallory = place.browser()
+    for _ in range(N_FREE + 1):
+        sign_in(mallory, "0" * 40)
+    assert sign_in(place.browser(), TOKEN).status_code == 303
+    assert place.browser().get("/arrive", query_string={"ticket": ticket(place)}).location
+
+
+def test_who_tries_one_token_after_the_other_has_to_wait_too_but_not_for_long():
+    now = [0.0]
+    patience = Patience(clock=lambda: now[0])
+    for number in range(N_FREE_OF_ADDRESS):
+        assert patience.wait_s("proxy", f"token {number}") == 0.0
+        patience.failed("proxy", f"token {number}")
+    assert patience.wait_s("proxy", "another") == 1.0
+    assert patience.wait_s("elsewhere", "another") == 0.0
+    for number in range(2000):
+        patience.failed("proxy", f"guess {number}")
+    assert patience.wait_s("proxy", "another") == LONGEST_OF_ADDRESS_S
+    patience.succeeded("proxy", "another")
+    assert patience.wait_s("proxy", "another") == 0.0
 
 
 def test_the_wait_doubles_up_to_a_limit_and_is_forgotten():
     now = [0.0]
     patience = Patience(clock=lambda: now[0])
+    mallory = ("10.0.0.1", "wrong")
     waits = []
     for _ in range(N_FREE + 8):
-        patience.failed("mallory")
-        waits.append(patience.wait_s("mallory"))
+        patience.failed(*mallory)
+        waits.append(patience.wait_s(*mallory))
     assert waits == [0.0] * (N_FREE - 1) + [1, 2, 4, 8, 16, 32, *[LONGEST_S] * 3]
     now[0] = LONGEST_S
-    assert patience.wait_s("mallory") == 0.0
+    assert patience.wait_s(*mallory) == 0.0
     now[0] = LONGEST_S + FORGET_S
-    patience.failed("mallory")
-    assert patience.wait_s("mallory") == 0.0
-    patience.succeeded("mallory")
-    assert patience.wait_s("mallory") == 0.0
+    patience.failed(*mallory)
+    assert patience.wait_s(*mallory) == 0.0
+    patience.succeeded(*mallory)
+    assert patience.wait_s(*mallory) == 0.0
 
 
 # --- by ticket ---

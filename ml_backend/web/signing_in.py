@@ -78,15 +78,15 @@ def register(
 
     def use(ticket: str, next_path: str) -> AnyResponse:
         """Begin a session with a ticket, or say why not."""
-        who = request.remote_addr or ""
-        if wait_s := patience.wait_s(who):
+        address = request.remote_addr or ""
+        if wait_s := patience.wait_s(address, ticket):
             abort(429, f"Too many tries; wait {math.ceil(wait_s)} s.")
         try:
             cookie = visitors.arrive(ticket)
         except LabelStudioError:
             abort(502, "Label Studio does not answer; follow the link again in a moment.")
         if cookie is None:
-            patience.failed(who)
+            patience.failed(address, ticket)
             return form(next_path, _STALE, 403)
         return begin(cookie, next_path)
 
@@ -99,19 +99,19 @@ def register(
         next_path = local_path(request.form.get("next")) or HOME
         if not is_our_form():
             return form(next_path, "The page was open for too long; try again.", 403)
-        who = request.remote_addr or ""
-        if wait_s := patience.wait_s(who):
+        token, address = request.form.get("token", "").strip(), request.remote_addr or ""
+        if wait_s := patience.wait_s(address, token):
             answer = form(next_path, f"Too many tries; wait {math.ceil(wait_s)} s.", 429)
             answer.headers["Retry-After"] = str(math.ceil(wait_s))
             return answer
         try:
-            cookie = visitors.sign_in(request.form.get("token", "").strip())
+            cookie = visitors.sign_in(token)
         except RequestError as error:
-            patience.failed(who)
+            patience.failed(address, token)
             return form(next_path, str(error), 401)
         except LabelStudioUnreachableError:
             return form(next_path, "Label Studio does not answer; try again in a moment.", 502)
-        patience.succeeded(who)
+        patience.succeeded(address, token)
         return begin(cookie, next_path)
 
     @app.post("/sign-out")
