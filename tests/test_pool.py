@@ -1,4 +1,6 @@
+import copy
 import gzip
+import re
 import threading
 import time
 
@@ -351,6 +353,32 @@ def test_a_column_is_never_of_other_clips_than_the_frame(tmp_path, monkeypatch):
     is_to_go_on.set()
     assert (meanwhile.status_code, meanwhile.json["state"]) == (202, "The clips are being read.")
     assert project.column("meta:salience") == [10, 20, 99]
+
+
+def test_what_no_encoding_writes_stops_neither_a_round_nor_a_page(tmp_path):
+    project = SeenProject(tmp_path, n=6)
+    spoilt = [
+        {"recording_id": "r\ud800"},
+        {"audio": "/data/\udfff.wav", "content_hash": "none"},
+        {"place": "caf\ud800\0", "level_db": float("nan"), "n\ud800": 1},
+        {"place": "street", "level_db": float("-inf"), "more": {"x": [float("inf")]}},
+    ]
+    for task_id, one in zip(project.task_ids, spoilt, strict=False):
+        project.studio.tasks[task_id]["data"] |= one
+    rows = [{"id": one, "data": project.studio.tasks[one]["data"]} for one in project.task_ids]
+    reader = project.reconciler._reader._label_studio
+    reader.tasks = lambda project_id: copy.deepcopy(rows)  # JSON as Python reads it
+    project.follow()
+    assert project.column("recording")[0] == "r?"
+    assert project.column("meta:place")[2:4] == ["caf?", "street"]
+    assert project.get("column?name=meta:n%3F").status_code == 200
+    for task_id in project.task_ids:
+        answer = project.get(f"clips/{task_id}")
+        assert answer.status_code == 200
+        assert not {"NaN", "Infinity"} & set(re.findall(r"\w+", answer.get_data(as_text=True)))
+    stamp = project.store.facts.read(f"tasks of project {project.project_id}")
+    project.follow()
+    assert project.store.facts.read(f"tasks of project {project.project_id}") == stamp
 
 
 def test_a_large_task_number_is_kept_exactly(tmp_path):
