@@ -13,7 +13,7 @@ from ml_backend.errors import LabelConfigError, RequestError
 from ml_backend.label_config import label_config_xml, parse_label_config
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.connection import Connection
-from ml_backend.web import one_by_one
+from ml_backend.web import annotating, one_by_one
 from ml_backend.web.annotating import MAX_TASKS, UNDO_S, Undos
 from ml_backend.web.visitors import Visitor
 from ml_backend.web.writing import Written
@@ -312,6 +312,27 @@ def test_an_undo_is_forgotten_after_an_hour():
     assert undos.take(early, visitor, 3) == written
     now[0] = UNDO_S + 1
     assert undos.take(late, visitor, 3) is None
+
+
+def test_who_labels_much_takes_nobody_elses_undo():
+    undos = Undos()
+    busy, calm = (Visitor(None, "a@b.test", number, "key", "csrf") for number in (7, 8))
+    written = [Written(1, 2, None, {"result": [], "was_cancelled": False})]
+    of_calm = undos.add(calm, 3, written)
+    of_busy = [undos.add(busy, 3, written) for _ in range(2000)]
+    assert undos.take(of_calm, calm, 3) == written
+    kept = [word for word in of_busy if undos.take(word, busy, 3)]
+    assert kept == of_busy[-100:]
+
+
+def test_the_undos_of_all_are_bounded_too(monkeypatch):
+    monkeypatch.setattr(annotating, "_N_UNDOS", 50)
+    undos = Undos()
+    written = [Written(1, 2, None, {"result": [], "was_cancelled": False})]
+    crowd = [Visitor(None, "a@b.test", number, "key", "csrf") for number in range(60)]
+    words = [undos.add(one, 3, written) for one in crowd]
+    kept = [one for one, word in zip(crowd, words, strict=True) if undos.take(word, one, 3)]
+    assert kept == crowd[-50:]
 
 
 # --- what is refused ---

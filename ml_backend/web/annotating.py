@@ -21,7 +21,8 @@ from ml_backend.web.writing import Refused, Written, take_back, write
 MAX_TASKS = 200
 """So many at once: each takes Label Studio about 0.1 s."""
 UNDO_S = 3600.0
-_N_UNDOS = 1000
+_N_UNDOS_OF_ONE = 100
+_N_UNDOS = 5000
 
 
 def register(app: Flask, store: Store, permissions: Permissions) -> None:
@@ -68,7 +69,7 @@ def somebody() -> Visitor:
 
 
 class Undos:
-    """What can be undone, by whom; safe to share between threads."""
+    """What can be undone, the latest of everybody; safe to share between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -100,6 +101,9 @@ class Undos:
         kept = _Undo((visitor.user_id, project_id), tuple(written), self._clock() + UNDO_S)
         with self._lock:
             self._kept[word] = kept
+            theirs = [one for one, undo in self._kept.items() if undo.whose[0] == kept.whose[0]]
+            if len(theirs) > _N_UNDOS_OF_ONE:
+                del self._kept[theirs[0]]
             if len(self._kept) > _N_UNDOS:
                 self._kept.popitem(last=False)
 
