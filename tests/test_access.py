@@ -141,6 +141,31 @@ def test_a_browser_that_knows_the_secret_is_not_led_by_other_sites(place, projec
     assert client.get("/status", auth=BASIC, headers=led).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://evil.test", 401),
+        ("http://localhost.evil.test", 401),
+        ("http://localhost:8080", 401),  # Label Studio beside us
+        ("null", 401),
+        ("http://[", 401),
+        ("http://localhost", 200),
+        ("https://Earmark.test", 200),
+    ],
+)
+def test_over_plain_http_the_page_a_browser_comes_from_decides(tmp_path, origin, status):
+    place = Place(tmp_path, pages_address="https://earmark.test/")
+    project_id, _ = place.add_project(CONFIG)
+    body = {"action": "ANNOTATION_CREATED", "project": {"id": project_id}}
+    client = place.browser()
+    led = {"Origin": origin}
+    assert client.post("/webhook", json=body, auth=BASIC, headers=led).status_code == status
+    behind_a_proxy = {**led, "Sec-Fetch-Site": "same-origin"}
+    assert client.post("/webhook", json=body, auth=BASIC, headers=behind_a_proxy).status_code == 200
+    assert client.get("/status", auth=BASIC, headers=led).status_code == 200
+    place.store.close()
+
+
 def test_a_route_that_does_not_exist_says_nothing_to_strangers(place, project_id):
     nobody, ada = place.browser(), place.browser(TOKEN)
     for path in ("/etc/passwd", "/projects/1/../../etc/passwd", "/projects/x"):

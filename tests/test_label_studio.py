@@ -150,6 +150,7 @@ def test_another_person_sees_the_same_label_studio_with_another_token():
         ),
         (httpx.ConnectError("refused"), LabelStudioUnreachableError, "Is it running"),
         (httpx.ReadTimeout("slow"), LabelStudioUnreachableError, "in time"),
+        (httpx.DecodingError("no gzip"), LabelStudioError, "decompressed"),
     ],
 )
 def test_a_failure_names_label_studio_and_what_to_mend(answer, error, words):
@@ -162,6 +163,14 @@ def test_a_failure_names_label_studio_and_what_to_mend(answer, error, words):
     assert caught.value.plain.startswith("Label Studio ")
     assert STUDIO not in caught.value.plain
     assert "LABEL_STUDIO_" not in caught.value.plain
+
+
+def test_spoilt_bytes_are_a_failure_of_label_studio_in_files_and_tokens_too():
+    handler = answers(httpx.DecodingError("no gzip"))
+    with pytest.raises(LabelStudioError, match="decompressed"):
+        label_studio(handler).download("/data/upload/1/a.wav")
+    with pytest.raises(LabelStudioError, match="decompressed"):
+        label_studio(handler, api_key=json_web_token(3600, "refresh")).whoami()
 
 
 def test_what_is_wrong_with_each_field_is_told_in_plain_words():

@@ -455,13 +455,17 @@ class TestGoingBack:
         )
         assert told(labeled)["held"] is None
 
-    @pytest.mark.parametrize("wanted", ["earmark-7-0123456789ab", 7, ["x"], "<b>"])
+    @pytest.mark.parametrize("wanted", ["earmark-7-0123456789ab", 7, ["x"], "<b>", "", "\0"])
     def test_nonsense_is_refused_with_a_word(self, street, wanted):
         client = street.place.browser(TOKEN)
         body = {"model_version": wanted}
         answer = client.post(street.address("/version"), json=body, headers=csrf(client))
         assert answer.status_code == 400
-        assert str(wanted) in answer.get_json()["error"]
+        assert str(wanted).strip("\0") in answer.get_json()["error"]
+        half = client.post(
+            street.address("/version"), data='{"model_version": "\\ud800"}', headers=csrf(client)
+        )
+        assert (half.status_code, "'?'" in half.get_json()["error"]) == (400, True)
         empty = client.post(street.address("/version"), json={}, headers=csrf(client))
         assert empty.status_code == 400
 

@@ -113,7 +113,7 @@ class Connection:
                 files=files,
                 timeout=BULK_TIMEOUT_S if bulk else httpx.USE_CLIENT_DEFAULT,
             )
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise self._silence(error) from None
         except ValueError as error:
             raise LabelStudioError(f"{method} {path} cannot be written as JSON: {error}.") from None
@@ -179,7 +179,7 @@ class Connection:
                     if response.is_success:
                         return read(response)
                     response.read()
-            except (httpx.TransportError, httpx.InvalidURL) as error:
+            except (httpx.RequestError, httpx.InvalidURL) as error:
                 raise self._silence(error) from None
             raise self._refusal(response.status_code, _detail_of(response), address)
         raise LabelStudioError(f"{address}: Label Studio redirects in a circle.")
@@ -190,7 +190,7 @@ class Connection:
 
         try:
             return self._tokens.get_headers()
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise self._silence(error) from None
         except ApiError as error:
             detail = _detail(error.body)
@@ -198,9 +198,14 @@ class Connection:
         except json.JSONDecodeError:
             raise self._failure("does not exchange the token.") from None
 
-    def _silence(self, error: "httpx.TransportError | httpx.InvalidURL") -> LabelStudioError:
+    def _silence(self, error: "httpx.RequestError | httpx.InvalidURL") -> LabelStudioError:
         import httpx
 
+        if isinstance(error, httpx.DecodingError):
+            return LabelStudioError(
+                f"Label Studio at {self.url} answers with something that cannot be decompressed; "
+                "is there a proxy on the way that spoils it?"
+            )
         if isinstance(error, httpx.TimeoutException) and not isinstance(
             error, httpx.ConnectTimeout
         ):

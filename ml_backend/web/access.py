@@ -7,7 +7,7 @@ named here is behind one of the two: a new route needs nothing to be safe.
 
 import hmac
 from typing import NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from flask import Flask, abort, g, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
@@ -28,12 +28,18 @@ class Access:
     """Lets a request through that knows the secret, or comes from a visitor who may see this."""
 
     def __init__(
-        self, secret: str, visitors: Visitors, permissions: Permissions, cookie_name: str
+        self,
+        secret: str,
+        visitors: Visitors,
+        permissions: Permissions,
+        cookie_name: str,
+        pages_url: str,
     ) -> None:
         self._secret = secret.encode()
         self._visitors = visitors
         self._permissions = permissions
         self._cookie_name = cookie_name
+        self._pages_host = _host(pages_url)
 
     def guard(self, app: Flask) -> None:
         """Check every request to an application before it is handled.
@@ -78,11 +84,26 @@ class Access:
         if basic is None or basic.username != USER or not self._is_secret(basic.password):
             return False
         # Browsers send Basic credentials along with whatever another site makes them send.
-        is_foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
-        return request.method in _READING or not is_foreign
+        return request.method in _READING or not self._is_led_by_another_site()
+
+    def _is_led_by_another_site(self) -> bool:
+        """Tell so by what browsers say over https, else by where the page is from."""
+        site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+        if site is not None:
+            return site not in ("none", "same-origin")
+        # A proxy may pass another host on to us than the one that browsers know.
+        return origin is not None and _host(origin) not in (request.host.lower(), self._pages_host)
 
     def _is_secret(self, shown: str | None) -> bool:
         return shown is not None and hmac.compare_digest(shown.encode(), self._secret)
+
+
+def _host(url: str) -> str | None:
+    """Give host and port; None where there is none, as in the origin ``null`` of a sandbox."""
+    try:
+        return urlsplit(url).netloc.lower() or None
+    except ValueError:
+        return None
 
 
 def _shows_csrf_token(visitor: Visitor) -> bool:

@@ -68,7 +68,9 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     seals = Seals(read_session_key(settings))
     visitors, permissions = Visitors(store, label_studio, seals), Permissions()
     headers.register(app)
-    Access(read_secret(settings), visitors, permissions, seals.cookie_name()).guard(app)
+    Access(
+        read_secret(settings), visitors, permissions, seals.cookie_name(), settings.pages_url
+    ).guard(app)
     signing_in.register(app, store, settings, seals, visitors)
     ears = EarsOnDemand(settings, store, label_studio)
     contract.register(app, store, Oracle(store, label_studio, ears))

@@ -4,11 +4,12 @@ from typing import Any
 
 from flask import request
 
+from ml_backend.cleaning import cleaned
 from ml_backend.errors import RequestError
 
 
 def json_body() -> dict[str, Any]:
-    """Read the request's JSON object.
+    """Read the request's JSON object, cleaned as what Label Studio says is.
 
     Raises
     ------
@@ -18,7 +19,7 @@ def json_body() -> dict[str, Any]:
     body = request.get_json(force=True, silent=True)
     if not isinstance(body, dict):
         raise RequestError(f"{request.path} takes a JSON object; the body is none.")
-    return body
+    return dict(cleaned(body))
 
 
 def task_numbers(said: Any, *, at_most: int) -> list[int]:

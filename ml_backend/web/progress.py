@@ -140,7 +140,7 @@ def _known(store: Store, project_id: int) -> int:
 
 def _wanted(body: dict[str, Any]) -> str | None:
     wanted = body.get("model_version", 0)
-    if wanted is not None and not isinstance(wanted, str):
+    if wanted is not None and not (wanted and isinstance(wanted, str)):
         raise RequestError(
             "'model_version' takes the name of a version, or null to go on learning; "
             f"this request says {wanted!r:.60}."
