@@ -64,6 +64,14 @@ def test_the_page_names_the_visitor_and_signs_out(place):
     assert not is_signed_in(client)
 
 
+def test_every_page_of_a_visitor_leads_to_the_list_of_projects(place):
+    project_id, _ = place.add_project(CONFIG)
+    client, link = place.browser(TOKEN), '<a class="brand" href="/projects"'
+    for path in ("/projects", f"/projects/{project_id}", f"/projects/{project_id}/map"):
+        assert link in client.get(path, headers=AS_BROWSER).get_data(as_text=True)
+    assert link not in place.browser().get("/sign-in").get_data(as_text=True)
+
+
 def test_signing_out_takes_a_proof_that_a_page_of_ours_asks_for_it(place):
     client = place.browser(TOKEN)
     for form in ({}, {"csrf": "wrong"}):
