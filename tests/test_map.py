@@ -61,7 +61,8 @@ def create_map_app(pool):
 
     @app.post("/projects/1/search")
     def search():
-        assert request.files["audio"].read() == b"RIFF of a sound"
+        if request.files["audio"].read() != b"RIFF of a sound":
+            return jsonify(error="The upload is no sound that can be read."), 400
         column = ("similarity", "number", "f4", pool.similarity, {})
         return app.response_class(packed(pool.n, [column]), mimetype="application/octet-stream")
 
@@ -412,6 +413,24 @@ def test_a_sound_lights_up_its_neighbors(visit, pool):
     assert chosen["selection"] == sorted(pool.ids[best].tolist())
     assert chosen["focus"] == pool.ids[best[0]]
     assert "most like mine.wav" in page.locator("#said").inner_text()
+    assert (
+        page.get_by_text("The 20 clips most like mine.wav")
+        .and_(page.locator(".notice *"))
+        .is_visible()
+    )
+
+
+def test_what_fails_is_told_in_sight_and_stays(visit, pool):
+    page = visit(pool)
+    page.clock.install()
+    junk = {"name": "junk.wav", "mimeType": "audio/wav", "buffer": b"junk"}
+    page.set_input_files("#map input[type=file]", files=[junk])
+    told = page.locator(".notice.failed")
+    told.get_by_text("junk.wav. The upload is no sound that can be read.").wait_for()
+    page.clock.run_for(60_000)
+    assert told.is_visible()
+    told.get_by_role("button", name="Close").click()
+    assert told.count() == 0
 
 
 def test_a_sound_may_be_dropped_on_the_map(visit, pool):
