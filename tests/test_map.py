@@ -214,8 +214,11 @@ def test_every_kind_of_column_colors_the_map(visit, pool, name):
 
 
 def test_a_column_that_is_gone_leaves_the_map_in_its_usual_colors(visit, pool):
-    page = visit(pool, "?color=meta:gone")
+    page = visit(pool, "?color=meta:gone&focus=10")
     wait_color(page, "predicted")
+    told = page.locator(".notice.failed").get_by_text("The map cannot be colored by gone.")
+    assert told.is_visible()
+    until(page, "location.search === '?focus=10'")
 
 
 def test_a_click_on_the_legend_filters_and_another_takes_it_back(visit, pool):
@@ -418,6 +421,20 @@ def test_a_sound_lights_up_its_neighbors(visit, pool):
         .and_(page.locator(".notice *"))
         .is_visible()
     )
+
+
+def test_a_view_by_a_dropped_sound_can_be_loaded_anew_and_sent(visit, pool):
+    page = visit(pool, "?f.entropy=..1")
+    sound = {"name": "mine.wav", "mimeType": "audio/wav", "buffer": b"RIFF of a sound"}
+    page.set_input_files("#map input[type=file]", files=[sound])
+    wait_color(page, "similarity")
+    until(page, "location.search.includes('sel=')")
+    assert "similarity" not in page.url
+    selected = state(page)["selection"]
+    page.reload()
+    wait_color(page, "predicted")
+    assert state(page)["selection"] == selected
+    assert page.locator(".notice").count() == 0
 
 
 def test_what_fails_is_told_in_sight_and_stays(visit, pool):

@@ -59,8 +59,11 @@ export function mountMap(element) {
       column = await pool.column(name);
     } catch (error) {
       if (mine !== turn) return;
-      fail(`The map cannot be colored by ${titleOf(pool.frame, name)}: ${error.message}`);
-      column = await pool.column(defaultColor(pool.frame));
+      if (state.get().color === null) throw error;
+      fail(`The map cannot be colored by ${titleOf(pool.frame, name)}. ${error.message}`);
+      state.set({ color: null });
+      await show();
+      return;
     }
     if (mine !== turn) return; // another color was chosen meanwhile
     const { colors, legend: key } = paint(column, theme());
