@@ -221,6 +221,59 @@ def test_a_column_that_is_gone_leaves_the_map_in_its_usual_colors(visit, pool):
     until(page, "location.search === '?focus=10'")
 
 
+def test_back_and_forward_go_through_the_views(visit, pool):
+    page = visit(pool, "?color=entropy")
+    sound = {"name": "mine.wav", "mimeType": "audio/wav", "buffer": b"RIFF of a sound"}
+    page.set_input_files("#map input[type=file]", files=[sound])
+    wait_color(page, "similarity")
+    page.wait_for_timeout(1100)
+    page.get_by_role("button", name="Skipped").click()
+    page.keyboard.press("Escape")  # the selection is no step of its own
+    until(page, "location.search === '?f.skipped=true'")
+
+    page.go_back()
+    assert state(page)["color"] == "similarity"
+    assert state(page)["filters"] == {}
+    assert len(state(page)["selection"]) == 20
+    wait_color(page, "similarity")
+    assert page.locator("#filters .total").inner_text() == "All 300 clips"
+    page.go_back()
+    wait_color(page, "entropy")
+    assert state(page)["selection"] == []
+    assert page.url.endswith("?color=entropy")
+    page.go_forward()
+    page.go_forward()
+    until(page, "document.querySelector('#filters .total').textContent.startsWith('1 of')")
+    assert state(page)["filters"] == {"skipped": {"values": ["true"]}}
+
+
+def test_a_slider_that_is_drawn_is_one_step_back(visit, pool):
+    page = visit(pool, "?locality=1")
+    n_before = page.evaluate("history.length")
+    page.evaluate(
+        """async () => {
+          const slider = document.querySelector(".locality input");
+          for (const value of [2, 3, 0]) {
+            slider.value = value;
+            slider.dispatchEvent(new Event("input"));
+            await new Promise((go) => setTimeout(go, 250)); // the address is written meanwhile
+          }
+        }"""
+    )
+    until(page, "location.search === '?locality=0'")
+    assert page.evaluate("history.length") == n_before + 1
+    page.go_back()
+    until(page, "document.querySelector('.locality input').value === '1'")
+
+
+def test_a_color_that_cannot_be_had_is_no_trap_on_the_way_back(visit, pool):
+    page = visit(pool, "?color=predicted")
+    page.goto(page.url.replace("predicted", "meta:gone"))
+    until(page, "!location.search")
+    page.go_back()
+    until(page, "location.search === '?color=predicted'")
+
+
 def test_a_click_on_the_legend_filters_and_another_takes_it_back(visit, pool):
     page = visit(pool, "?color=predicted")
     entry = page.locator(".legend .entry", has_text="bark")

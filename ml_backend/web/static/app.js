@@ -62,6 +62,7 @@ try {
   await pool.open(state.get().locality);
   forgetGone();
   pool.addEventListener("revision", forgetGone);
+  addEventListener("popstate", forgetGone);
   const map = mountMapOrSay();
   const openHelp = mountHelp(byId("help"));
   listen({ ...map.keys, "?": openHelp });

@@ -23,6 +23,7 @@ export function makeLocalitySlider() {
     show();
     try {
       await pool.setLocality(locality);
+      show(); // the server's choice, where it is left to it
     } catch (error) {
       fail(`The map stays as it is. ${error.message}`);
     }

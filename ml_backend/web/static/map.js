@@ -61,7 +61,7 @@ export function mountMap(element) {
       if (mine !== turn) return;
       if (state.get().color === null) throw error;
       fail(`The map cannot be colored by ${titleOf(pool.frame, name)}. ${error.message}`);
-      state.set({ color: null });
+      state.set({ color: null }, { isStep: false });
       await show();
       return;
     }
