@@ -469,11 +469,14 @@ def test_a_sound_lights_up_its_neighbors(visit, pool):
     assert chosen["selection"] == sorted(pool.ids[best].tolist())
     assert chosen["focus"] == pool.ids[best[0]]
     assert "most like mine.wav" in page.locator("#said").inner_text()
-    assert (
-        page.get_by_text("The 20 clips most like mine.wav")
-        .and_(page.locator(".notice *"))
-        .is_visible()
-    )
+    assert page.locator(".notice").get_by_text("The 20 clips most like mine.wav").is_visible()
+    head = page.get_by_role("columnheader", name="Similarity to the dropped sound")
+    assert head.get_attribute("aria-sort") == "descending"
+    page.get_by_text("1 of 20 selected").wait_for()
+    page.keyboard.press("ArrowRight")
+    until(page, "id => document.querySelector('.clip-name').title.includes(id)", f"{best[1]:05d}")
+    page.locator(".column-filter summary", has_text="Similarity to the").click()
+    page.locator(".column-filter .histogram").wait_for()
 
 
 def test_a_view_by_a_dropped_sound_can_be_loaded_anew_and_sent(visit, pool):

@@ -120,6 +120,18 @@ def test_a_range_is_typed_and_says_how_many_pass(visit, pool):
     wait_total(page, int((~is_missing).sum()))
 
 
+def test_a_control_that_is_opened_comes_in_sight(visit, pool):
+    page = visit(pool, viewport={"width": 1400, "height": 620})
+    section = column(page, "level_db")
+    section.locator(".histogram").wait_for()
+    panel = page.locator("#filters").bounding_box()
+    until(
+        page,
+        "([box, end]) => box.getBoundingClientRect().bottom <= end + 1",
+        arg=[section.element_handle(), panel["y"] + panel["height"]],
+    )
+
+
 def test_a_histogram_is_brushed_by_hand_and_by_keys(visit, pool):
     page = visit(pool)
     salience = column(page, "salience")
@@ -353,7 +365,7 @@ def test_what_the_filters_hide_is_neither_labeled_nor_queued_with_the_selection(
         pool.ids[shown[70:73]].tolist()
     )
     page.get_by_role("button", name="Label these 3 next").click()
-    notice(page, "asked for first").wait_for()
+    notice(page, "All of them are answered already.").wait_for()
     assert sorted(pool.queue) == sorted(pool.ids[shown[70:73]].tolist())
 
 
@@ -434,7 +446,7 @@ def test_the_selection_or_the_filter_goes_to_the_head_of_the_queue(visit, pool):
     page.locator(f"#clip-{pool.ids[2]}").click()
     page.locator(f"#clip-{pool.ids[3]}").click(modifiers=["Control"])
     page.get_by_role("button", name="Label these 2 next").click()
-    notice(page, "2 clips will be asked for first").wait_for()
+    notice(page, "All of them are answered already.").wait_for()
     assert pool.queue == pool.ids[2:4].tolist()
     page.get_by_role("button", name="Make a tab of 2").click()
     page.get_by_label("Title").fill("Odd <ones>")

@@ -130,7 +130,7 @@ class Section {
     );
     const details = make(
       "details",
-      { toggle: () => this.#open() },
+      { toggle: () => this.#open().then(() => this.#reveal()) },
       make("summary", {}, title, this.summed),
       this.body,
     );
@@ -146,6 +146,10 @@ class Section {
     if (!this.#control || !this.details.open) return;
     this.#control.show(filters);
     this.#control.count((keys) => filtering.others(keys));
+  }
+
+  #reveal() {
+    if (this.details.open) this.element.scrollIntoView({ block: "nearest" });
   }
 
   /** Make the control anew: the data have changed. */

@@ -21,8 +21,8 @@ export class Grid {
   #place = -1; // of the focus
   #anchor = -1; // where a range selected with Shift begins
 
-  constructor({ label, cellText, sortBy, idAt, ids }) {
-    Object.assign(this, { cellText, sortBy, idAt, ids });
+  constructor({ label, cellText, sortBy, idAt, placeOf, ids }) {
+    Object.assign(this, { cellText, sortBy, idAt, placeOf, ids });
     this.head = make("div", { class: "grid-row grid-head", role: "row", "aria-rowindex": "1" });
     this.body = make("div", { class: "grid-body", role: "rowgroup" });
     this.empty = make("p", { class: "faint empty" });
@@ -185,6 +185,7 @@ export class Grid {
 
   #press(event) {
     if (event.target !== this.grid || event.altKey) return;
+    this.#place = this.placeOf(state.get().focus); // keys may be quicker than pictures
     const nPerPage = Math.max(1, Math.floor(this.#height / ROW_PX) - 1);
     const place = moveByKey(event.key, this.#place, this.#nRows, nPerPage);
     const isAll = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a";

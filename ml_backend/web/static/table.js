@@ -38,6 +38,7 @@ class Table {
       cellText: (name, place) => this.#cellText(name, place),
       sortBy: (name) => this.#sortBy(name),
       idAt: (place) => pool.ids[this.#rows[place]],
+      placeOf: (taskId) => sequence.placeOf(taskId),
       ids: () => this.#ids(),
     });
     panel.replaceChildren(head, this.grid.element);
