@@ -197,6 +197,9 @@ def test_many_values_are_searched_and_shown_all(visit, pool):
     wait_total(page, int((pool.street == 17).sum()))
     street.get_by_role("searchbox").fill("nowhere")
     assert street.locator(".check").count() == 1, "what is chosen stays in sight"
+    assert street.get_by_text("No value holds “nowhere”").is_visible()
+    street.get_by_role("searchbox").fill("street 1")
+    assert street.get_by_text("No value holds").count() == 0
 
 
 def test_after_eight_in_the_evening_and_words(visit, pool):
