@@ -95,6 +95,11 @@ def pool():
     return MapPool()
 
 
+def keep_picture(page, name):
+    if folder := os.environ.get("EARMARK_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"map-{name}.png", full_page=True)
+
+
 def state(page):
     return page.evaluate(
         """async () => {
@@ -583,12 +588,39 @@ def test_light_and_dark_are_chosen_and_remembered(visit, pool):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
-@pytest.mark.parametrize("width", [1000, 1400, 2200])
+@pytest.mark.parametrize("width", [390, 760, 1000, 1400, 2200])
 def test_the_page_fits_its_window(visit, pool, width):
-    page = visit(pool, viewport={"width": width, "height": 800})
+    page = visit(pool, "?sel=10,13&focus=10", viewport={"width": width, "height": 800})
+    keep_picture(page, f"{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert canvas_box(page)["width"] >= 300
     assert canvas_box(page)["height"] >= 300
+
+
+def test_in_a_narrow_window_the_map_has_the_most_room_and_the_filters_can_be_opened(visit, pool):
+    page = visit(pool, viewport={"width": 760, "height": 800})
+    panels = ("#map", "#inspector", "#table")
+    width = {one: page.locator(one).bounding_box()["width"] for one in panels}
+    assert width["#map"] > 1.5 * width["#inspector"]
+    assert page.locator("#filters").is_hidden()
+    page.get_by_role("separator", name="Width of the filters").press("Enter")
+    assert page.get_by_role("button", name="Not labeled").is_visible()
+
+
+def test_on_a_phone_every_panel_can_be_reached(visit, pool):
+    page = visit(pool, "?focus=10", viewport={"width": 390, "height": 800})
+    for one in (
+        "#map canvas",
+        ".labels button >> nth=0",
+        ".menu summary",
+        ".quick button >> nth=0",
+    ):
+        page.locator(one).scroll_into_view_if_needed()
+        box = page.locator(one).bounding_box()
+        assert box["width"] > 40
+        assert box["x"] + box["width"] <= 390
+    page.locator(".quick button", has_text="Not labeled").click()
+    until(page, "location.search.includes('f.label=-')")
 
 
 def test_panels_are_resized_closed_and_remembered(visit, pool):
