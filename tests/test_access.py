@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from markupsafe import escape
 
 from ml_backend.label_config import label_config_xml
 from tests.fake_label_studio import TOKEN
@@ -173,6 +174,23 @@ def test_a_route_that_does_not_exist_says_nothing_to_strangers(place, project_id
         assert nobody.get(path, auth=BASIC).status_code == 404
     assert ada.get(f"/projects/{project_id}/nothing").status_code == 404
     assert ada.get("/etc/passwd").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/project/1", "/projects/x", "/projects/1/mapp", "/<b>"])
+def test_a_mistyped_address_is_answered_with_a_page_and_without_a_password_box(place, path):
+    for client in (place.browser(), place.browser(TOKEN)):
+        answer = client.get(path, headers=AS_BROWSER)
+        assert answer.status_code == 404
+        assert "WWW-Authenticate" not in answer.headers
+        page = answer.get_data(as_text=True)
+        assert f"There is no page {escape(path)}" in page
+        assert 'href="/projects"' in page
+
+
+def test_the_bare_address_leads_people_to_their_projects_and_tells_programs_of_the_health(place):
+    client = place.browser()
+    assert client.get("/", headers=AS_BROWSER).location == "/projects"
+    assert client.get("/").get_json() == client.get("/health").get_json()
 
 
 def test_every_answer_tells_browsers_what_they_may_do_with_it(place, project_id):

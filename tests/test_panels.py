@@ -197,6 +197,9 @@ def test_many_values_are_searched_and_shown_all(visit, pool):
     wait_total(page, int((pool.street == 17).sum()))
     street.get_by_role("searchbox").fill("nowhere")
     assert street.locator(".check").count() == 1, "what is chosen stays in sight"
+    assert street.get_by_text("No value holds “nowhere”").is_visible()
+    street.get_by_role("searchbox").fill("street 1")
+    assert street.get_by_text("No value holds").count() == 0
 
 
 def test_after_eight_in_the_evening_and_words(visit, pool):
@@ -418,6 +421,22 @@ def test_columns_are_chosen(visit, pool):
     page.get_by_role("columnheader", name="street").wait_for()
     first = page.locator(f"#clip-{pool.ids[0]}")
     until(page, "row => row.textContent.includes('street ')", arg=first.element_handle())
+
+
+def test_a_column_that_cannot_be_had_is_told_once(visit, pool):
+    page = visit(pool)
+    page.route("**/column?name=meta%3Astreet", lambda route: route.fulfill(status=500, json={}))
+    page.locator(".menu summary").click()
+    page.get_by_role("group", name="Columns of the table").get_by_label("street").check()
+    told = notice(page, "The column street cannot be shown. The backend answered 500.")
+    told.wait_for()
+    page.locator(".notice.failed").get_by_role("button", name="Close").click()
+    n_asked = len(pool.asked)
+    pool.revision += 1
+    while not any("frame" in one for one in pool.asked[n_asked:]):
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(200)
+    assert told.count() == 0
 
 
 def test_the_selection_or_the_filter_goes_to_the_head_of_the_queue(visit, pool):

@@ -170,14 +170,30 @@ def test_cells_of_the_confusion_lead_to_exactly_their_clips(street):
     wrong = {(one["label"], one["predicted"]): one["task_ids"] for one in confusion["wrong"]}
     assert set(wrong) == {("siren", "other"), ("other", "siren")}
     links = {one["aria-label"]: one["href"] for one in page.all("a") if "aria-label" in one}
-    for (given, said), task_ids in wrong.items():
+    right = {(one["label"], one["predicted"]): one["task_ids"] for one in confusion["right"]}
+    assert set(right) == {("siren", "siren"), ("other", "other")}
+    for (given, said), task_ids in (wrong | right).items():
         link = links[f"{len(task_ids)} clips labeled {given}, taken for {said}, on the map"]
         assert link.startswith(f"{street.address()}/map?focus={task_ids[0]}#sel=")
         assert [int(one) for one in link.partition("#sel=")[2].split(",")] == task_ids
         for task_id in task_ids:
             (annotation,) = (a for a in street.studio.annotations.values() if a["task"] == task_id)
             assert annotation["result"][0]["value"]["choices"] == [given]
-    assert f"{street.address()}/map?f.label=siren&f.predicted=siren" in links.values()
+    n_aside = 60 - np.sum(confusion["counts"])
+    assert n_aside > 0
+    assert f"{n_aside} labeled clips more, drawn at random" in page.section("confusion")
+
+
+def test_labels_that_the_confusion_leaves_out_are_named():
+    confusion = {
+        "class_names": ["a", "b"],
+        "counts": [[9, 1], [0, 0]],
+        "wrong": [{"label": "a", "predicted": "b", "task_ids": [1]}],
+        "left_out": [{"label": "b", "task_ids": [7, 8, 9]}],
+    }
+    matrix = lay_out_matrix(1, confusion, 15)
+    assert matrix.left_out == [("b", 3, "/projects/1/map?focus=7#sel=7,8,9")]
+    assert matrix.n_aside == 2
 
 
 def test_labels_that_are_wrong_are_listed_to_be_checked(street):
@@ -259,7 +275,7 @@ def test_heat_is_the_share_of_the_row():
         "counts": [[90, 10], [0, 0]],
         "wrong": [{"label": "a", "predicted": "b", "task_ids": list(range(10))}],
     }
-    (_, (right, wrong)), (_, empty) = lay_out_matrix(1, confusion).rows
+    (_, (right, wrong)), (_, empty) = lay_out_matrix(1, confusion, 100).rows
     assert (right.heat, wrong.heat) == (5, 1)
     assert [(cell.heat, cell.address) for cell in empty] == [(0, None), (0, None)]
 

@@ -19,6 +19,7 @@ from ml_backend.web.patience import (
 )
 from ml_backend.web.sealing import Seals
 from ml_backend.web.visitors import SESSION_S, TICKET_S, Permissions, Visitors
+from tests.browsing import chromium, opened, served
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 from tests.visiting import AS_BROWSER, BASIC, OTHER_TOKEN, Place, csrf, sign_in
 
@@ -69,6 +70,28 @@ def test_the_page_names_the_visitor_and_signs_out(place):
     assert not is_signed_in(client)
     client.set_cookie(kept.key, kept.value)
     assert not is_signed_in(client)
+
+
+@pytest.mark.browser
+def test_what_stands_behind_the_address_is_there_after_signing_in(place):
+    project_id, _ = place.add_project(CONFIG)
+    wanted = f"/projects/{project_id}?color=entropy#sel=103,928,1"
+    with chromium() as browser, served(place.app) as host, opened(browser, host + wanted) as page:
+        for token in ("no-token-at-all", TOKEN):
+            page.fill("input[name=token]", token)
+            page.click("main button[type=submit]")
+        page.wait_for_url(host + wanted)
+        page.goto(f"{host}/sign-in?next=/projects/{project_id}#sel=5")
+        page.get_by_role("link", name="Go on").click()
+        page.wait_for_url(f"{host}/projects/{project_id}#sel=5")
+
+
+def test_every_page_of_a_visitor_leads_to_the_list_of_projects(place):
+    project_id, _ = place.add_project(CONFIG)
+    client, link = place.browser(TOKEN), '<a class="brand" href="/projects"'
+    for path in ("/projects", f"/projects/{project_id}", f"/projects/{project_id}/map"):
+        assert link in client.get(path, headers=AS_BROWSER).get_data(as_text=True)
+    assert link not in place.browser().get("/sign-in").get_data(as_text=True)
 
 
 def test_signing_out_takes_a_proof_that_a_page_of_ours_asks_for_it(place):

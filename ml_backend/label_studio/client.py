@@ -13,7 +13,7 @@ from ml_backend.errors import (
 )
 from ml_backend.label_studio import addresses
 from ml_backend.label_studio.connection import Connection
-from ml_backend.label_studio.exactly import tab_of
+from ml_backend.label_studio.exactly import OWN_TAB, tab_of
 
 if TYPE_CHECKING:
     import httpx
@@ -250,8 +250,10 @@ class LabelStudio:
         return dict(self._connection.send("POST", "/api/dm/views/", body=body))
 
     def add_tab(self, project_id: int, title: str, task_ids: Sequence[int]) -> Json:
-        """Create a tab that holds exactly these tasks."""
-        return self.add_view(project_id, tab_of(title, task_ids))
+        """Create a tab that holds exactly these tasks, with the columns of Earmark's own tab."""
+        tabs = [view["data"] for view in self.views(project_id)]
+        own: Json = next((tab for tab in tabs if tab.get("title") == OWN_TAB), {})
+        return self.add_view(project_id, tab_of(title, task_ids, own))
 
     def update_view(self, view_id: int, project_id: int, data: Mapping[str, Any]) -> Json:
         """Change a tab in the Data Manager."""

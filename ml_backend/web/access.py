@@ -60,6 +60,10 @@ class Access:
         is_below_project = route == PROJECT_ROUTES or route.startswith(f"{PROJECT_ROUTES}/")
         is_visitors = is_below_project or route in VISITORS_ROUTES
         is_nowhere = not route and request.path.startswith("/projects")
+        if not route and is_page():
+            # Asked for the secret, browsers would cover a mistyped address with a password box.
+            g.visitor = self._visitors.find(request.cookies.get(self._cookie_name))
+            abort(404, f"There is no page {request.path}. All of them start from your projects.")
         if not is_visitors and not is_nowhere:
             return _ask_for_secret()
         visitor = self._visitors.find(request.cookies.get(self._cookie_name))

@@ -21,7 +21,7 @@ from ml_backend.web.addresses import map_of_clips, map_of_filter
 from ml_backend.web.as_filters import map_of_left
 from ml_backend.web.body import json_body
 from ml_backend.web.curve import draw_curve
-from ml_backend.web.matrix import lay_out_matrix
+from ml_backend.web.matrix import Matrix, lay_out_matrix
 from ml_backend.web.pages import render_page
 from ml_backend.web.queue_head import Asked, QueueHead
 from ml_backend.web.status import N_MEASURED, describe
@@ -45,7 +45,7 @@ def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> N
             here="progress",
             told=told,
             drawing=draw_curve(told["accuracy"]["curve"]) if told["accuracy"] else None,
-            matrix=lay_out_matrix(project_id, told["confusion"]) if told["confusion"] else None,
+            matrix=_matrix(project_id, told),
             asked=asked if isinstance(asked, Asked) else None,
             is_counting=isinstance(asked, Pending),
             map_of_left=lambda one: map_of_left(project_id, one, store.sheets.kinds(project_id)),
@@ -91,6 +91,12 @@ def tell_progress(store: Store, project_id: int) -> dict[str, Any]:
         ],
         "versions": _versions(store, project_id, measured, told),
     }
+
+
+def _matrix(project_id: int, told: dict[str, Any]) -> Matrix | None:
+    if not told["confusion"]:
+        return None
+    return lay_out_matrix(project_id, told["confusion"], told["accuracy"]["n_labeled"])
 
 
 def _versions(

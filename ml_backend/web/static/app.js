@@ -1,6 +1,6 @@
 // The map page: load the pool, then fill the panels.
 
-import { make } from "./elements.js";
+import { make, say } from "./elements.js";
 import { mountHelp } from "./help.js";
 import { mountLayout } from "./layout.js";
 import { mountMap } from "./map.js";
@@ -16,11 +16,6 @@ function warn(sentence) {
   trouble.hidden = !sentence;
   trouble.textContent = sentence ?? "";
 }
-
-/** Say something in passing, to screen readers too. */
-const say = (sentence) => {
-  byId("said").textContent = sentence;
-};
 
 function sayWhatIsSelected({ selection }) {
   const n = selection.length;
@@ -49,7 +44,7 @@ function listen(keys) {
 /** The map; where it cannot be drawn, a sentence says so, and the rest works without it. */
 function mountMapOrSay() {
   try {
-    return mountMap(byId("map"), say);
+    return mountMap(byId("map"));
   } catch (error) {
     const sentence = make("p", { class: "problem" }, `${error.message} Filters, table and inspector work without it.`);
     byId("map").replaceChildren(sentence);
@@ -67,6 +62,7 @@ try {
   await pool.open(state.get().locality);
   forgetGone();
   pool.addEventListener("revision", forgetGone);
+  addEventListener("popstate", forgetGone);
   const map = mountMapOrSay();
   const openHelp = mountHelp(byId("help"));
   listen({ ...map.keys, "?": openHelp });

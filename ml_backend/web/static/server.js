@@ -67,8 +67,8 @@ async function ask(url, options = {}) {
   }
   if (answer.ok || answer.status === 304) return answer;
   if (answer.status === 401) {
-    const here = location.pathname + location.search + location.hash;
-    location.assign(`/sign-in?next=${encodeURIComponent(here)}`);
+    const here = location.pathname + location.search;
+    location.assign(`/sign-in?next=${encodeURIComponent(here)}${location.hash}`);
   }
   const said = await answer.json().catch(() => ({}));
   const error = new Error(said.error ?? `The backend answered ${answer.status}.`);

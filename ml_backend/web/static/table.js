@@ -1,6 +1,7 @@
 // The table of the filtered clips: sorted, with a choice of columns, and the selection in common
 // with map and inspector. Draws only the rows in sight (see grid.js).
 
+import { fail } from "./ask.js";
 import { make, oncePerFrame, remember, remembered, say } from "./elements.js";
 import { Grid } from "./grid.js";
 import { pool } from "./pool.js";
@@ -13,7 +14,7 @@ import { clips, count, valueText } from "./wording.js";
 const DEFAULT_COLUMNS = ["clip", "label", "predicted", "entropy", "rank", "recording"];
 
 class Table {
-  #columns = new Map(); // name → decoded column, or null while it is fetched
+  #columns = new Map(); // name → decoded column, or null where it cannot be had
   #wanted = remembered("columns", DEFAULT_COLUMNS); // names of columns, those too that come later
   #names = []; // those of them that there are
   #order = new Uint32Array(0); // all rows, sorted
@@ -89,7 +90,10 @@ class Table {
       if (state.get().sort?.name === name) this.#arrange();
       else this.grid.refresh();
     } catch (error) {
-      say(`The column ${name} cannot be shown: ${error.message}`);
+      if (frame !== pool.frame) return;
+      if (this.#columns.has(name)) return; // it was told before, or its old values stay
+      this.#columns.set(name, null);
+      fail(`The column ${this.described.get(name).title} cannot be shown. ${error.message}`);
     }
   }
 
