@@ -202,9 +202,9 @@ class Connection:
         import httpx
 
         if isinstance(error, httpx.DecodingError):
-            return LabelStudioError(
-                f"Label Studio at {self.url} answers with something that cannot be decompressed; "
-                "is there a proxy on the way that spoils it?"
+            return self._failure(
+                "answers with something that cannot be decompressed.",
+                "Is there a proxy on the way that spoils it?",
             )
         if isinstance(error, httpx.TimeoutException) and not isinstance(
             error, httpx.ConnectTimeout
