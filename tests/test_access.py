@@ -1,6 +1,7 @@
 """Who may call what: nobody, a stranger, a visitor, and whoever knows the secret."""
 
 import re
+from urllib.parse import unquote
 
 import pytest
 from markupsafe import escape
@@ -83,6 +84,13 @@ def test_a_person_without_a_session_is_led_to_the_sign_in_page_and_back(place, p
                 assert answer.location == wanted
             else:
                 assert answer.status_code == 401, f"{method} {path}"
+
+
+def test_the_longest_selection_of_an_address_fits_through_the_sign_in_page(place, project_id):
+    sel = ",".join(map(str, range(100, 960)))
+    answer = place.browser().get(f"/projects/{project_id}/map?sel={sel}", headers=AS_BROWSER)
+    assert 3_400 < len(sel) < len(answer.location) < 4_000
+    assert unquote(answer.location).endswith(f"?sel={sel}")
 
 
 def test_a_visitor_sees_the_projects_that_label_studio_shows_and_no_others(place, project_id):

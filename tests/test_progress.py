@@ -436,6 +436,11 @@ class TestGoingBack:
         check_form(page)
         assert f"Kept to {early}" in page.section("now")
         assert "Go on learning" in page.section("now")
+        assert "learned from 20 labels" in page.section("now")
+        measured = told(labeled)["accuracy"]
+        quality = page.section("quality")
+        assert f"Measured for {measured['model_version']} , not for the version kept" in quality
+        assert measured["advice"] not in quality
         (status,) = client.get("/status", auth=BASIC).get_json()["projects"]
         assert status["held"] == early
 

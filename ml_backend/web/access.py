@@ -128,7 +128,8 @@ def _ask_for_secret() -> ResponseReturnValue:
 def _ask_to_sign_in() -> ResponseReturnValue:
     if is_page() and request.method in _READING:
         here = request.full_path if request.query_string else request.path
-        return redirect(f"/sign-in?next={quote(here, safe='')}")
+        # Commas stay as they are: a selection's would make the line too long for gunicorn.
+        return redirect(f"/sign-in?next={quote(here, safe=',')}")
     # Without WWW-Authenticate: browsers would ask for a password over the page.
     return jsonify(error="Sign in first, at /sign-in; or the session has ended."), 401
 

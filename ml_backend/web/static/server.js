@@ -68,7 +68,8 @@ async function ask(url, options = {}) {
   if (answer.ok || answer.status === 304) return answer;
   if (answer.status === 401) {
     const here = location.pathname + location.search;
-    location.assign(`/sign-in?next=${encodeURIComponent(here)}${location.hash}`);
+    const next = encodeURIComponent(here).replaceAll("%2C", ","); // as in access.py
+    location.assign(`/sign-in?next=${next}${location.hash}`);
   }
   const said = await answer.json().catch(() => ({}));
   const error = new Error(said.error ?? `The backend answered ${answer.status}.`);
