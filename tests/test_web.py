@@ -202,3 +202,11 @@ def test_prometheus_understands_the_metrics(client, store):
     assert families["earmark_clips"].samples[0].labels == {"project": "7"}
     routes = {sample.labels.get("route") for sample in families["earmark_request_seconds"].samples}
     assert "/health" in routes
+
+
+def test_methods_that_clients_make_up_are_counted_as_one(client):
+    for method in ("BREW", "WHEN"):
+        client.open("/health", method=method)
+    metrics = client.get("/metrics", auth=BASIC).get_data(as_text=True)
+    assert 'method="other"' in metrics
+    assert "BREW" not in metrics
