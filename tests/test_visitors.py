@@ -11,6 +11,7 @@ from ml_backend.label_config import label_config_xml
 from ml_backend.store import open_store
 from ml_backend.web.patience import FORGET_S, LONGEST_S, N_FREE, Patience
 from ml_backend.web.sealing import Seals
+from ml_backend.web.signing_in import MAX_FORM_BYTES
 from ml_backend.web.visitors import SESSION_S, TICKET_S, Permissions, Visitors
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 from tests.visiting import AS_BROWSER, BASIC, OTHER_TOKEN, Place, csrf, sign_in
@@ -108,6 +109,13 @@ def test_a_form_that_is_not_ours_signs_nobody_in(place):
     proof = re.search(r'name="proof" value="([^"]+)"', others)[1]
     assert client.post("/sign-in", data={**form, "proof": proof}).status_code == 403
     assert not is_signed_in(client)
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "application/x-www-form-urlencoded"])
+def test_a_form_that_is_larger_than_any_token_is_not_read(place, kind):
+    form = {"token": "x" * MAX_FORM_BYTES}
+    answer = place.browser().post("/sign-in", data=form, content_type=kind)
+    assert answer.status_code == 413
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(place):

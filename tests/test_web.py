@@ -7,6 +7,7 @@ from ml_backend.label_config import label_config_xml
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.web import create_app
+from ml_backend.web.body import MAX_JSON_BYTES
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 
 SECRET = "a secret of the tests"
@@ -110,6 +111,21 @@ def test_a_body_that_is_no_json_object_is_refused(client, route, body):
     answer = client.post(route, data=body, auth=BASIC, content_type="application/json")
     assert answer.status_code == 400
     assert route in answer.get_json()["error"]
+
+
+@pytest.mark.parametrize("n_deep", [100, 200_000])
+def test_json_that_is_nested_without_end_is_refused(client, n_deep):
+    body = f'{{"action": {"[" * n_deep}{"]" * n_deep}}}'
+    answer = client.post("/webhook", data=body, auth=BASIC, content_type="application/json")
+    assert answer.status_code == 400
+
+
+def test_only_where_label_studio_sends_whole_tasks_may_a_request_be_large(client):
+    body = {"project": {"id": 3}, "action": "TASKS_CREATED", "tasks": "x" * MAX_JSON_BYTES}
+    assert client.post("/webhook", json=body, auth=BASIC).status_code == 200
+    answer = client.post("/setup", json=body, auth=BASIC)
+    assert answer.status_code == 413
+    assert str(MAX_JSON_BYTES) in answer.get_json()["error"]
 
 
 def test_connecting_a_project_starts_looking_after_it(client, store):
