@@ -1,5 +1,6 @@
 import io
 import re
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from ml_backend.audio import read_recording, waveform
 from ml_backend.coverage import normalize_rows
 from ml_backend.embedders.audioset import CLASS_LIST, N_CLASSES
 from ml_backend.embedders.melstats import MelStats
+from ml_backend.errors import RequestError
 from ml_backend.prior import Tagger
 from ml_backend.web import similar
 from ml_backend.web.ears import Ears, EarsOnDemand
@@ -127,6 +129,28 @@ def test_what_is_no_sound_is_refused_in_words(heard, content, said):
     assert answer.status_code == 400, answer.get_data(as_text=True)
     assert "<b>dropped</b>.wav" in answer.json["error"]
     assert re.search(said, answer.json["error"])
+
+
+def test_who_finds_others_searching_is_soon_asked_to_come_back(heard, monkeypatch):
+    monkeypatch.setattr(similar, "_WAIT_FOR_EARS_S", 0.01)
+    busy, door = threading.Semaphore(0), threading.Event()
+
+    def hear(*_):
+        busy.release()
+        door.wait(5)
+        raise RequestError("It is over.")
+
+    monkeypatch.setattr(similar, "_hear", hear)
+    content = sound(heard.sounds[1])
+    others = [threading.Thread(target=heard.search, args=(content,)) for _ in range(2)]
+    for other in others:
+        other.start()
+        busy.acquire(timeout=5)
+    answer = heard.search(content)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    door.set()
+    for other in others:
+        other.join()
 
 
 def test_a_search_without_a_sound_is_refused(heard):
