@@ -20,11 +20,12 @@ from gunicorn.app.base import BaseApplication
 from ml_backend.errors import SettingsError
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
+from ml_backend.web.access import N_PLACES
 from ml_backend.web.app import create_app
 
 log = logging.getLogger(__name__)
 
-_N_THREADS = 8
+_N_THREADS = N_PLACES + 8
 _RESTART_PAUSE_S = 1.0
 
 
