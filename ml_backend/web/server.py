@@ -110,7 +110,13 @@ def _alone(settings: Settings) -> Iterator[None]:
 def _keep_working(stop: threading.Event) -> None:
     command = [sys.executable, "-m", "ml_backend.worker"]
     while not stop.is_set():
-        with subprocess.Popen(command) as worker:
+        try:
+            started = subprocess.Popen(command)
+        except OSError as error:
+            log.error("the worker cannot be started: %s; trying again", error)
+            stop.wait(_RESTART_PAUSE_S)
+            continue
+        with started as worker:
             while worker.poll() is None and not stop.wait(0.2):
                 pass
             if worker.poll() is None:
