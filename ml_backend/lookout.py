@@ -6,6 +6,9 @@ a round has published its head, and its maps. None of it is urgent enough to kee
 
 import threading
 import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +22,17 @@ from ml_backend.store import Store
 
 DRAW_AGAIN_S = 3.0
 """While clips are being heard, the map is added to no more often than this, in s."""
+_N_NEAREST = 8
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    seen: object
+    at: float
+    n_clips: int
+
+
+_NEVER = _Drawn(None, float("-inf"), 0)
 
 
 class Lookout:
@@ -31,10 +45,16 @@ class Lookout:
         self._reconciler = reconciler
         self._embedder_id = embedder_id
         self._cartographer = cartographer
-        self._nearest: dict[int, tuple[EmbeddedClips, Nearest]] = {}
+        self._nearest: OrderedDict[int, tuple[EmbeddedClips, Nearest]] = OrderedDict()
         self._heard: dict[int, int] = {}
-        self._drawn: dict[int, tuple[object, float]] = {}
-        self._clips: dict[int, EmbeddedClips] = {}
+        self._drawn: dict[int, _Drawn] = {}
+
+    def forget_all_but(self, project_ids: Iterable[int]) -> None:
+        """Let go of what is held for other projects than these."""
+        known = set(project_ids)
+        for held in (self._nearest, self._heard, self._drawn):
+            for project_id in set(held) - known:
+                del held[project_id]
 
     def heard(self, project_id: int) -> None:
         """Note that more clips of a project were embedded."""
@@ -54,17 +74,18 @@ class Lookout:
 
     def fit_maps(self, project_id: int, stop: threading.Event) -> None:
         """Fit what maps of a project are due."""
-        clips = self._clips.get(project_id)
-        if clips is None or not len(clips):
-            return
-        while not stop.is_set():
-            locality = self._cartographer.due(project_id, len(clips))
+        n_clips = self._drawn.get(project_id, _NEVER).n_clips
+        while n_clips and not stop.is_set():
+            locality = self._cartographer.due(project_id, n_clips)
             if locality is None:
                 return
             if self._reconciler.is_hearing(project_id):
                 self._cartographer.wait_for_clips(project_id, locality)
                 return
-            self._cartographer.fit(project_id, locality, clips, stop)
+            clips = self._reconciler.clips(project_id)
+            n_clips = len(clips)
+            if n_clips:
+                self._cartographer.fit(project_id, locality, clips, stop)
 
     def _lay_out_sheet(self, project_id: int, tasks: str) -> None:
         clips = self._store.clips
@@ -113,15 +134,17 @@ class Lookout:
         before = held if held_clips is clips else None
         nearest = find_nearest(clips.unit, np.sort(clips.rows(labeled_ids)), before)
         self._nearest[project_id] = (clips, nearest)
+        self._nearest.move_to_end(project_id)
+        while len(self._nearest) > _N_NEAREST:
+            self._nearest.popitem(last=False)
         return nearest
 
     def _draw(self, project_id: int, seen: object) -> None:
         """Add new clips to the maps, and let go of those that are gone."""
-        drawn, drawn_at = self._drawn.get(project_id, (None, float("-inf")))
-        if drawn == seen or time.monotonic() - drawn_at < DRAW_AGAIN_S:
+        drawn = self._drawn.get(project_id, _NEVER)
+        if drawn.seen == seen or time.monotonic() - drawn.at < DRAW_AGAIN_S:
             return
         clips = self._reconciler.clips(project_id)
         if len(clips):
             self._cartographer.follow(project_id, clips)
-        self._clips[project_id] = clips
-        self._drawn[project_id] = (seen, time.monotonic())
+        self._drawn[project_id] = _Drawn(seen, time.monotonic(), len(clips))

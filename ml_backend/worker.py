@@ -185,7 +185,9 @@ class Worker:
     def _look(self, stop: threading.Event) -> None:
         """Keep ready what pages show."""
         while not stop.wait(LOOK_S):
-            for project_id in self._store.agenda.project_ids():
+            project_ids = self._store.agenda.project_ids()
+            self._lookout.forget_all_but(project_ids)
+            for project_id in project_ids:
                 if stop.is_set():
                     break
                 try:

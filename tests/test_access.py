@@ -1,12 +1,15 @@
 """Who may call what: nobody, a stranger, a visitor, and whoever knows the secret."""
 
 import re
+import threading
 from urllib.parse import unquote
 
 import pytest
 from markupsafe import escape
 
+from ml_backend.errors import LabelStudioUnreachableError
 from ml_backend.label_config import label_config_xml
+from ml_backend.web import access
 from tests.fake_label_studio import TOKEN
 from tests.visiting import AS_BROWSER, BASIC, OTHER_TOKEN, SECRET, Place, csrf
 
@@ -241,3 +244,34 @@ def test_a_projects_name_is_shown_as_text(place, project_id):
     page = place.browser(TOKEN).get("/projects", headers=AS_BROWSER).get_data(as_text=True)
     assert "&lt;img src=x" in page
     assert "<img src=x" not in page
+
+
+def test_who_waits_for_label_studio_leaves_room_for_its_own_calls(tmp_path, monkeypatch):
+    monkeypatch.setattr(access, "N_PLACES", 1)
+    place, door = Place(tmp_path), threading.Event()
+    number, _ = place.add_project(CONFIG)
+    ada, is_waiting = place.browser(TOKEN), threading.Event()
+    path = f"/projects/{number}/revision"
+
+    def hang(_self, _visitor, _project_id):
+        is_waiting.set()
+        door.wait(5)
+        raise LabelStudioUnreachableError("Label Studio does not answer.")
+
+    monkeypatch.setattr(access.Permissions, "project", hang)
+    waiting = threading.Thread(target=lambda: ada.get(path))
+    waiting.start()
+    is_waiting.wait(5)
+    others = place.browser()
+    for shown in ("/sign-in", path):
+        refused = others.get(shown)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    event = {"action": "ANNOTATION_CREATED", "project": {"id": number}}
+    assert others.post("/webhook", json=event, auth=BASIC).status_code == 200
+    assert others.get("/health").status_code == 200
+    door.set()
+    waiting.join()
+    for _ in range(2):  # a place is given back, whatever the answer
+        assert ada.get(path).status_code == 502
+    assert others.get("/sign-in").status_code == 200
+    place.store.close()

@@ -106,10 +106,18 @@ def test_an_expired_or_missing_token_is_refused_before_any_call():
 
 def test_another_person_sees_the_same_label_studio_with_another_token():
     handler = answers(httpx.Response(200, json={"email": "a@b.co"}))
-    label_studio(handler).seen_by("another-token-of-somebody").whoami()
+    label_studio(handler).seen_by("another-token-of-somebody", timeout_s=5.0).whoami()
     (request,) = handler.requests
     assert request.url.host == "studio.test"
     assert request.headers["Authorization"] == "Token another-token-of-somebody"
+
+
+def test_what_a_person_waits_for_is_soon_given_up_but_no_change_that_may_be_made_yet():
+    handler = answers(httpx.Response(200, json={"id": 7, "count": 0, "results": []}))
+    visitor = label_studio(handler).seen_by(TOKEN, timeout_s=5.0)
+    visitor.projects()
+    visitor.annotate(7, [])
+    assert [one.extensions["timeout"]["read"] for one in handler.requests] == [5.0, 30.0]
 
 
 # --- failures, by what has to be mended ---

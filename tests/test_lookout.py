@@ -1,4 +1,7 @@
+import gc
 import threading
+import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -165,6 +168,27 @@ def test_a_project_that_is_gone_is_forgotten_whole(project):
     assert project.store.sheets.kinds(project.project_id) == {}
     assert project.store.judgments.read(project.project_id) is None
     assert project.store.maps.standing(project.project_id, project.embedder_id) == {}
+
+
+def test_nothing_is_held_of_a_project_that_is_gone(project):
+    project.label(0)
+    project.follow()
+    clips = weakref.ref(project.reconciler.clips(project.project_id))
+    project.lookout.heard(project.project_id)
+    project.reconciler._reader._gatherer._held.clear()
+    project.lookout.forget_all_but([project.project_id])
+    assert clips() is not None  # for what is nearest to its labels
+    project.lookout.forget_all_but([])
+    gc.collect()
+    assert clips() is None
+    assert not project.lookout._heard
+
+
+def test_the_clips_of_a_few_projects_are_held_and_no_more(project):
+    lookout, clips = project.lookout, project.reconciler.clips(project.project_id)
+    for other in range(100, 120):
+        lookout._find_nearest(other, replace(clips), project.task_ids[:1])
+    assert list(lookout._nearest) == list(range(112, 120))
 
 
 def test_a_stopped_worker_leaves_no_half_map_and_no_folder(tmp_path):

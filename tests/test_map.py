@@ -31,7 +31,7 @@ class MapPool(SmallPool):
         self.places = 0.05 + 0.9 * rng.random((4, n, 2))
         self.map = {"locality": 1, "kind": "umap", "progress": 1, "state": ""}
         self.similarity = rng.random(n)
-        self.n_refused = 0
+        self.n_refused, self.refusal = 0, (202, {"state": "The clips are being read."})
 
     def column(self, name):
         self.xy = self.places[self.map["locality"]]
@@ -48,11 +48,8 @@ def create_map_app(pool):
         pool.map["locality"] = int(request.args.get("locality", pool.map["locality"]))
         if request.path.endswith("/frame") and pool.n_refused > 0:
             pool.n_refused -= 1
-            return (
-                jsonify(state="The clips are being read.", progress=0),
-                202,
-                {"Retry-After": "0.3"},
-            )
+            code, said = pool.refusal
+            return jsonify(said), code, {"Retry-After": "0.3"}
         return None
 
     @app.get("/projects/1/words")
@@ -432,14 +429,32 @@ def test_a_map_that_is_being_drawn_says_so(visit, pool):
     line.wait_for(state="hidden", timeout=5000)
 
 
-def test_answers_that_are_being_made_are_waited_for(browser, pool):
-    pool.n_refused = 3
+@pytest.mark.parametrize(
+    "refusal",
+    [(202, {"state": "The clips are being read."}), (503, {"error": "Too many ask at once."})],
+)
+def test_an_answer_that_is_not_there_yet_is_waited_for(browser, pool, refusal):
+    pool.n_refused, pool.refusal = 3, refusal
+    (why,) = refusal[1].values()
     with ExitStack() as stack:
         address = stack.enter_context(served(create_map_app(pool)))
         page = stack.enter_context(opened(browser, f"{address}/projects/1/map"))
-        page.get_by_text("The clips are being read.").wait_for()
+        page.get_by_text(why).wait_for()
         page.wait_for_selector("body[data-ready=yes]")
         assert page.locator("#waiting").is_hidden()
+
+
+def test_a_backend_that_stays_busy_is_not_asked_for_ever(visit, pool):
+    page = visit(pool)
+    pool.n_refused, pool.refusal = 99, (503, {"error": "Too many ask at once."})
+    said = page.evaluate(
+        """async () => {
+          const app = document.querySelector('script[src*="app.js"]').src;
+          const { getPacked } = await import(app.replace("app.js", "server.js"));
+          return getPacked("frame").catch((error) => error.message);
+        }"""
+    )
+    assert said == "Too many ask at once."
 
 
 @pytest.mark.parametrize("n", [1, 2])

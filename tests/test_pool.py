@@ -1,8 +1,10 @@
 import copy
+import gc
 import gzip
 import re
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from ml_backend.similarity_map import DEFAULT, FEWEST, PCA
 from ml_backend.web import snapshots
 from ml_backend.web.packed import unpack
+from ml_backend.web.snapshots import Snapshots
 from tests.seeing import SeenProject, decoded
 from tests.visiting import BASIC
 
@@ -325,6 +328,18 @@ def test_a_locality_that_there_is_not_is_refused(tmp_path):
     project = seen(tmp_path, n=1)
     for locality in ("-1", "4", "1.5", "", "x"):
         assert project.get(f"frame?locality={locality}").status_code == 400
+
+
+def test_the_clips_of_a_few_projects_are_held_and_no_more(tmp_path):
+    store, made = SeenProject(tmp_path, n=2).store, []
+    snapshots = Snapshots(store)
+    for project_id in range(1, 10):
+        while (snapshot := snapshots.current(project_id)) is None:
+            pass
+        made.append(weakref.ref(snapshot))
+    del snapshot
+    gc.collect()
+    assert sum(one() is not None for one in made) == 4
 
 
 def test_who_asks_for_what_takes_long_is_told_to_ask_again(tmp_path, monkeypatch):

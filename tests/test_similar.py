@@ -1,5 +1,6 @@
 import io
 import re
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,8 +11,9 @@ from ml_backend.audio import read_recording, waveform
 from ml_backend.coverage import normalize_rows
 from ml_backend.embedders.audioset import CLASS_LIST, N_CLASSES
 from ml_backend.embedders.melstats import MelStats
+from ml_backend.errors import RequestError
 from ml_backend.prior import Tagger
-from ml_backend.web import similar
+from ml_backend.web import similar, sounds
 from ml_backend.web.ears import Ears, EarsOnDemand
 from ml_backend.web.packed import unpack
 from ml_backend.web.snapshots import Snapshots
@@ -61,6 +63,24 @@ def test_neighbors_of_what_there_is_not_are_not_found(project):
     assert project.get("clips/99999/neighbors").status_code == 404
     for n in ("0", "-1", "201", "x", "1.5", ""):
         assert project.get(f"clips/{project.task_ids[0]}/neighbors?n={n}").status_code == 400
+
+
+def test_a_project_that_is_too_large_to_be_compared_is_refused_before_it_is_read(
+    project, monkeypatch
+):
+    monkeypatch.setattr(sounds, "MAX_MATRIX_BYTES", 2 * project.embeddings.nbytes - 1)
+    monkeypatch.delattr(sounds.Gatherer, "clips")
+    measured, measure = [], project.store.clips.__class__.n_bytes
+    monkeypatch.setattr(
+        project.store.clips.__class__,
+        "n_bytes",
+        lambda *asked: measured.append(asked) or measure(*asked),
+    )
+    for _ in range(2):
+        answer = project.get(f"clips/{project.task_ids[0]}/neighbors")
+        assert answer.status_code == 400
+        assert "too many to be compared" in answer.json["error"]
+    assert len(measured) == 1
 
 
 def test_a_clip_that_nobody_has_heard_has_no_neighbors(tmp_path):
@@ -127,6 +147,28 @@ def test_what_is_no_sound_is_refused_in_words(heard, content, said):
     assert answer.status_code == 400, answer.get_data(as_text=True)
     assert "<b>dropped</b>.wav" in answer.json["error"]
     assert re.search(said, answer.json["error"])
+
+
+def test_who_finds_others_searching_is_soon_asked_to_come_back(heard, monkeypatch):
+    monkeypatch.setattr(similar, "_WAIT_FOR_EARS_S", 0.01)
+    busy, door = threading.Semaphore(0), threading.Event()
+
+    def hear(*_):
+        busy.release()
+        door.wait(5)
+        raise RequestError("It is over.")
+
+    monkeypatch.setattr(similar, "_hear", hear)
+    content = sound(heard.sounds[1])
+    others = [threading.Thread(target=heard.search, args=(content,)) for _ in range(2)]
+    for other in others:
+        other.start()
+        busy.acquire(timeout=5)
+    answer = heard.search(content)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    door.set()
+    for other in others:
+        other.join()
 
 
 def test_a_search_without_a_sound_is_refused(heard):

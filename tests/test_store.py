@@ -242,6 +242,14 @@ def test_projects_do_not_see_each_others_tasks_but_share_embeddings(store):
     assert store.clips.count(2, "mn04") == {"clips": 2, "embedded": 1, "unheard": 0}
 
 
+def test_embeddings_are_measured_as_the_tasks_need_them(store):
+    store.clips.replace_tasks(1, [task(1, "a"), task(2, "b"), task(3, "a"), task(4, "unheard")])
+    store.clips.add_embeddings("mn04", ["a", "b", "elsewhere"], np.ones((3, 5), np.float32))
+    store.clips.add_embeddings("other", ["a"], np.ones((1, 7), np.float32))
+    assert store.clips.n_bytes(1, "mn04") == 3 * 5 * 4
+    assert store.clips.n_bytes(2, "mn04") == 0
+
+
 def test_embeddings_come_back_bit_by_bit_and_never_from_another_embedder(store):
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(5, 7)).astype(np.float32)

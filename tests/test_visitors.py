@@ -2,11 +2,13 @@
 
 import re
 import sqlite3
+import threading
 import time
 
 import pytest
+from werkzeug.exceptions import ServiceUnavailable
 
-from ml_backend.errors import RequestError
+from ml_backend.errors import LabelStudioUnreachableError, RequestError
 from ml_backend.label_config import label_config_xml
 from ml_backend.store import open_store
 from ml_backend.web.patience import (
@@ -18,6 +20,7 @@ from ml_backend.web.patience import (
     Patience,
 )
 from ml_backend.web.sealing import Seals
+from ml_backend.web.signing_in import MAX_FORM_BYTES
 from ml_backend.web.visitors import SESSION_S, TICKET_S, Permissions, Visitors
 from tests.browsing import chromium, opened, served
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
@@ -138,6 +141,13 @@ def test_a_form_that_is_not_ours_signs_nobody_in(place):
     proof = re.search(r'name="proof" value="([^"]+)"', others)[1]
     assert client.post("/sign-in", data={**form, "proof": proof}).status_code == 403
     assert not is_signed_in(client)
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "application/x-www-form-urlencoded"])
+def test_a_form_that_is_larger_than_any_token_is_not_read(place, kind):
+    form = {"token": "x" * MAX_FORM_BYTES}
+    answer = place.browser().post("/sign-in", data=form, content_type=kind)
+    assert answer.status_code == 413
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(place):
@@ -490,8 +500,6 @@ def test_a_refusal_is_soon_forgotten():
 
 
 def test_many_requests_of_one_page_ask_once():
-    import threading
-
     watch = Watch()
     threads = [threading.Thread(target=watch.sees) for _ in range(8)]
     for thread in threads:
@@ -499,6 +507,40 @@ def test_many_requests_of_one_page_ask_once():
     for thread in threads:
         thread.join()
     assert watch.n_asked() == 1
+
+
+def test_who_asks_right_after_a_failure_is_told_of_it_without_asking_anew():
+    watch = Watch()
+    watch.studio.is_down = True
+    for _ in range(3):
+        with pytest.raises(LabelStudioUnreachableError):
+            watch.sees()
+    n_tries = watch.n_asked()
+    watch.studio.is_down = False
+    watch.now = Permissions.FAILED_S
+    assert watch.sees()
+    assert watch.n_asked() == n_tries + 1 <= 4
+
+
+def test_nobody_waits_long_for_somebody_elses_question(monkeypatch):
+    monkeypatch.setattr(Permissions, "WAITS_S", 0.01)
+    watch, is_asked, door = Watch(), threading.Event(), threading.Event()
+
+    def hang(project_id):
+        is_asked.set()
+        door.wait(5)
+        return {"id": project_id}
+
+    monkeypatch.setattr(watch.visitor.label_studio, "project", hang)
+    first = threading.Thread(target=watch.sees)
+    first.start()
+    is_asked.wait(5)
+    with pytest.raises(ServiceUnavailable) as refusal:
+        watch.sees()
+    assert refusal.value.retry_after == 1
+    door.set()
+    first.join()
+    assert watch.sees()
 
 
 def test_the_list_of_projects_is_what_label_studio_shows(place):

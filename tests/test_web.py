@@ -7,6 +7,7 @@ from ml_backend.label_config import label_config_xml
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.web import create_app
+from ml_backend.web.body import MAX_JSON_BYTES
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 
 SECRET = "a secret of the tests"
@@ -112,6 +113,21 @@ def test_a_body_that_is_no_json_object_is_refused(client, route, body):
     assert route in answer.get_json()["error"]
 
 
+@pytest.mark.parametrize("n_deep", [100, 200_000])
+def test_json_that_is_nested_without_end_is_refused(client, n_deep):
+    body = f'{{"action": {"[" * n_deep}{"]" * n_deep}}}'
+    answer = client.post("/webhook", data=body, auth=BASIC, content_type="application/json")
+    assert answer.status_code == 400
+
+
+def test_only_where_label_studio_sends_whole_tasks_may_a_request_be_large(client):
+    body = {"project": {"id": 3}, "action": "TASKS_CREATED", "tasks": "x" * MAX_JSON_BYTES}
+    assert client.post("/webhook", json=body, auth=BASIC).status_code == 200
+    answer = client.post("/setup", json=body, auth=BASIC)
+    assert answer.status_code == 413
+    assert str(MAX_JSON_BYTES) in answer.get_json()["error"]
+
+
 def test_connecting_a_project_starts_looking_after_it(client, store):
     body = {"project": "7.1763800000", "schema": CONFIG, "hostname": "http://studio.test"}
     answer = client.post("/setup", json=body, auth=BASIC)
@@ -202,3 +218,11 @@ def test_prometheus_understands_the_metrics(client, store):
     assert families["earmark_clips"].samples[0].labels == {"project": "7"}
     routes = {sample.labels.get("route") for sample in families["earmark_request_seconds"].samples}
     assert "/health" in routes
+
+
+def test_methods_that_clients_make_up_are_counted_as_one(client):
+    for method in ("BREW", "WHEN"):
+        client.open("/health", method=method)
+    metrics = client.get("/metrics", auth=BASIC).get_data(as_text=True)
+    assert 'method="other"' in metrics
+    assert "BREW" not in metrics

@@ -40,7 +40,7 @@ class LabelStudio:
     api_key
         A legacy token or a personal access token.
     timeout_s
-        How long an everyday call may take; bulk calls have five minutes.
+        How long an everyday question may take; a change may take 30 s, bulk calls five minutes.
     transport
         Stands in for the network in tests.
     """
@@ -54,12 +54,12 @@ class LabelStudio:
         transport: "httpx.BaseTransport | None" = None,
     ) -> None:
         self._connection = Connection(url, api_key, timeout_s=timeout_s, transport=transport)
-        self._how: dict[str, Any] = {"timeout_s": timeout_s, "transport": transport}
+        self._transport = transport
         self.url = self._connection.url
 
-    def seen_by(self, api_key: str) -> "LabelStudio":
+    def seen_by(self, api_key: str, *, timeout_s: float) -> "LabelStudio":
         """Give the same Label Studio, seen by the owner of another token."""
-        return LabelStudio(self.url, api_key, **self._how)
+        return LabelStudio(self.url, api_key, timeout_s=timeout_s, transport=self._transport)
 
     # --- Label Studio itself ---------------------------------------------------------------
 
@@ -109,6 +109,7 @@ class LabelStudio:
             "total",
             "tasks",
             page_size=TASKS_PER_PAGE,
+            bulk=True,
             project=project_id,
             fields="task_only",
             include="id,data",

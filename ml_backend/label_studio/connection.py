@@ -25,6 +25,8 @@ from ml_backend.errors import (
 if TYPE_CHECKING:
     import httpx
 
+WRITE_TIMEOUT_S = 30.0
+"""A change that is given up on may still be made; so it is given up on later than a question."""
 BULK_TIMEOUT_S = 300.0
 MAX_REDIRECTS = 3
 RETRY_PAUSES_S = (0.2, 0.8)
@@ -57,6 +59,7 @@ class Connection:
                 f"There is no token for Label Studio at {self.url}. "
                 "Copy one from Account & Settings there and set LABEL_STUDIO_API_KEY."
             )
+        self._timeout_s = timeout_s
         self._client = httpx.Client(timeout=timeout_s, transport=transport)
         try:
             self._tokens = SyncClientWrapper(
@@ -70,7 +73,14 @@ class Connection:
         return _patiently(lambda: self.send("GET", path, query=query, bulk=bulk))
 
     def pages(
-        self, path: str, total_name: str, rows_name: str, *, page_size: int, **query: Any
+        self,
+        path: str,
+        total_name: str,
+        rows_name: str,
+        *,
+        page_size: int,
+        bulk: bool = False,
+        **query: Any,
     ) -> list[dict[str, Any]]:
         """Read every page of a list, each row once, in the order of their ids."""
         rows: dict[int, dict[str, Any]] = {}
@@ -78,7 +88,7 @@ class Connection:
         while True:
             asked = {**query, "page": page, "page_size": page_size}
             try:
-                answer = self.get(path, query=asked, bulk=True)
+                answer = self.get(path, query=asked, bulk=bulk)
             except LabelStudioNotFoundError:
                 if page == 1:
                     raise
@@ -103,6 +113,7 @@ class Connection:
         import httpx
 
         headers = self._headers()
+        timeout_s = WRITE_TIMEOUT_S if method != "GET" else self._timeout_s
         try:
             response = self._client.request(
                 method,
@@ -111,7 +122,7 @@ class Connection:
                 params=query,
                 json=body,
                 files=files,
-                timeout=BULK_TIMEOUT_S if bulk else httpx.USE_CLIENT_DEFAULT,
+                timeout=BULK_TIMEOUT_S if bulk else timeout_s,
             )
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise self._silence(error) from None

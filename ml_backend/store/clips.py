@@ -177,6 +177,16 @@ class Clips:
         with self._engine.connect() as connection:
             return {name: connection.scalar(query) or 0 for name, query in counts.items()}
 
+    def n_bytes(self, project_id: int, embedder_id: str) -> int:
+        """Tell how large a project's embeddings are, one row per task, without reading them."""
+        statement = (
+            select(sql.sum(sql.length(embedding.c.vector)))
+            .join(task, _same_sound(embedding, embedder_id))
+            .where(task.c.project_id == project_id)
+        )
+        with self._engine.connect() as connection:
+            return int(connection.scalar(statement) or 0)
+
     def forget(self, project_id: int) -> None:
         """Drop a project's tasks."""
         with self._engine.begin() as connection:

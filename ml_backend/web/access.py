@@ -3,14 +3,19 @@
 Label Studio's calls carry the secret as Basic credentials, its webhook as a header. A visitor may
 call what lies below a project that Label Studio shows to this visitor. Every route that is not
 named here is behind one of the two: a new route needs nothing to be safe.
+
+Visitors' requests may wait for Label Studio. As many as there are places for are let in at once, so
+that Label Studio's own calls find a thread even then: it waits a second for its webhook.
 """
 
 import hmac
+import threading
 from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
 from flask import Flask, abort, g, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import ServiceUnavailable
 
 from ml_backend.handshake import SECRET_HEADER, USER
 from ml_backend.web.asked import is_page
@@ -19,7 +24,10 @@ from ml_backend.web.visitors import Permissions, Visitor, Visitors
 CSRF_HEADER = "X-Earmark-CSRF"
 CSRF_FIELD = "csrf"
 PROJECT_ROUTES = "/projects/<int:project_id>"
-OPEN_ROUTES = {"/health", "/", "/sign-in", "/arrive", "/static/<digest>/<name>"}
+N_PLACES = 24
+"""So many visitors' requests are handled at once."""
+QUICK_ROUTES = {"/health", "/", "/static/<digest>/<name>"}
+OPEN_ROUTES = QUICK_ROUTES | {"/sign-in", "/arrive"}
 VISITORS_ROUTES = {"/projects", "/sign-out"}
 _READING = {"GET", "HEAD", "OPTIONS"}
 
@@ -40,6 +48,7 @@ class Access:
         self._permissions = permissions
         self._cookie_name = cookie_name
         self._pages_host = _host(pages_url)
+        self._places = threading.BoundedSemaphore(N_PLACES)
 
     def guard(self, app: Flask) -> None:
         """Check every request to an application before it is handled.
@@ -48,14 +57,16 @@ class Access:
         is open to all. Templates find ``visitor`` and ``csrf_token``.
         """
         app.before_request(self._check)
+        app.teardown_request(self._leave)
         app.context_processor(_told_to_templates)
 
     def _check(self) -> ResponseReturnValue | None:
         g.visitor = None
         route = request.url_rule.rule if request.url_rule else ""
-        if route in OPEN_ROUTES:
+        if route in QUICK_ROUTES or self._knows_secret():
             return None
-        if self._knows_secret():
+        self._take_place()
+        if route in OPEN_ROUTES:
             return None
         is_below_project = route == PROJECT_ROUTES or route.startswith(f"{PROJECT_ROUTES}/")
         is_visitors = is_below_project or route in VISITORS_ROUTES
@@ -80,6 +91,15 @@ class Access:
                     return _ask_to_sign_in()
                 _refuse(f"Label Studio does not show you project {project_id}.")
         return None
+
+    def _take_place(self) -> None:
+        if not self._places.acquire(blocking=False):
+            raise ServiceUnavailable("Too many ask at once; ask again.", retry_after=1)
+        g.has_place = True
+
+    def _leave(self, _error: BaseException | None) -> None:
+        if g.pop("has_place", False):
+            self._places.release()
 
     def _knows_secret(self) -> bool:
         if self._is_secret(request.headers.get(SECRET_HEADER)):

@@ -36,6 +36,7 @@ from ml_backend.web import (
 )
 from ml_backend.web.access import Access
 from ml_backend.web.asked import is_page
+from ml_backend.web.body import MAX_REQUEST_BYTES
 from ml_backend.web.ears import EarsOnDemand
 from ml_backend.web.oracle import Oracle
 from ml_backend.web.queue_head import QueueHead
@@ -46,7 +47,6 @@ from ml_backend.web.visitors import Permissions, Visitors
 
 log = logging.getLogger(__name__)
 
-MAX_REQUEST_BYTES = 64 * 1024 * 1024
 _STATUS_OF: list[tuple[type[EarmarkError], int]] = [
     (AudioError, 404),
     (LabelStudioNotFoundError, 404),

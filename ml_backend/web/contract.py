@@ -14,7 +14,7 @@ from ml_backend.handshake import PROJECT_HEADER
 from ml_backend.label_config import parse_label_config
 from ml_backend.store import Store
 from ml_backend.web.asked import is_page
-from ml_backend.web.body import json_body
+from ml_backend.web.body import MAX_REQUEST_BYTES, json_body
 from ml_backend.web.oracle import Oracle
 
 _TASK_ACTIONS = {"TASKS_CREATED", "TASKS_DELETED", "START_TRAINING"}
@@ -59,7 +59,7 @@ def register(app: Flask, store: Store, oracle: Oracle) -> None:
 
     @app.post("/predict")
     def predict() -> ResponseReturnValue:
-        body = json_body()
+        body = json_body(max_bytes=MAX_REQUEST_BYTES)
         tasks = body.get("tasks")
         if not isinstance(tasks, list):
             raise RequestError("/predict takes a list under 'tasks'; there is none.")
@@ -76,11 +76,11 @@ def register(app: Flask, store: Store, oracle: Oracle) -> None:
 
     @app.post("/webhook")
     def webhook() -> ResponseReturnValue:
-        body = json_body()
+        body = json_body(max_bytes=MAX_REQUEST_BYTES)
         action = body.get("action")
-        if action not in _ACTIONS:
+        if not isinstance(action, str) or action not in _ACTIONS:
             known = ", ".join(sorted(_ACTIONS))
-            raise RequestError(f"The action {action!r} is none of {known}; nothing was done.")
+            raise RequestError(f"The action {action!r:.60} is none of {known}; nothing was done.")
         # An event sent without its payload names the project in a header that set-up installs.
         project_id = project_number(body.get("project") or request.headers.get(PROJECT_HEADER))
         store.agenda.hint(

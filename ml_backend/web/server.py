@@ -20,11 +20,12 @@ from gunicorn.app.base import BaseApplication
 from ml_backend.errors import SettingsError
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
+from ml_backend.web.access import N_PLACES
 from ml_backend.web.app import create_app
 
 log = logging.getLogger(__name__)
 
-_N_THREADS = 8
+_N_THREADS = N_PLACES + 8
 _RESTART_PAUSE_S = 1.0
 
 
@@ -109,7 +110,13 @@ def _alone(settings: Settings) -> Iterator[None]:
 def _keep_working(stop: threading.Event) -> None:
     command = [sys.executable, "-m", "ml_backend.worker"]
     while not stop.is_set():
-        with subprocess.Popen(command) as worker:
+        try:
+            started = subprocess.Popen(command)
+        except OSError as error:
+            log.error("the worker cannot be started: %s; trying again", error)
+            stop.wait(_RESTART_PAUSE_S)
+            continue
+        with started as worker:
             while worker.poll() is None and not stop.wait(0.2):
                 pass
             if worker.poll() is None:

@@ -18,6 +18,7 @@ from ml_backend.web.visitors import SESSION_S, Visitors
 
 HOME = "/projects"
 Answer = TypeVar("Answer", bound=AnyResponse)
+MAX_FORM_BYTES = 64 * 2**10
 _FORM_S = 24 * 3600.0
 _STALE = (
     "This link was used already, or is older than a day. "
@@ -96,6 +97,7 @@ def register(
 
     @app.post("/sign-in")
     def sign_in() -> ResponseReturnValue:
+        request.max_content_length = MAX_FORM_BYTES  # anybody may send it
         next_path = local_path(request.form.get("next")) or HOME
         if not is_our_form():
             return form(next_path, "The page was open for too long; try again.", 403)

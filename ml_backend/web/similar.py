@@ -7,6 +7,7 @@ import numpy as np
 from flask import Flask, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from numpy.typing import NDArray
+from werkzeug.exceptions import ServiceUnavailable
 
 from ml_backend.audio import read_recording, waveform
 from ml_backend.coverage import normalize_rows
@@ -24,7 +25,7 @@ from ml_backend.web.workshop import Pending
 
 MAX_NEIGHBORS = 200
 MAX_SOUND_BYTES = 32 * 2**20
-_WAIT_FOR_EARS_S = 10.0
+_WAIT_FOR_EARS_S = 2.0
 
 
 def register(app: Flask, snapshots: Snapshots, sounds: Sounds) -> None:
@@ -60,7 +61,7 @@ def register(app: Flask, snapshots: Snapshots, sounds: Sounds) -> None:
         if ears is None or not len(clips):
             raise RequestError("No clip of this project is embedded yet; search again later.")
         if not listening.acquire(timeout=_WAIT_FOR_EARS_S):
-            abort(503, "Others are searching by sound; try again in a moment.")
+            raise ServiceUnavailable("Others are searching by sound; ask again.", retry_after=1)
         try:
             heard = _hear(name, content, ears)
         finally:

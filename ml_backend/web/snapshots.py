@@ -125,7 +125,7 @@ class Snapshots:
                 if held.stamps == stamps:
                     return held
             job = self._making.get(project_id)
-            if job is None or job.done():
+            if job is None:
                 job = self._makers.submit(self._renew, project_id, stamps, held)
                 self._making[project_id] = job
         try:
@@ -134,13 +134,17 @@ class Snapshots:
             return held
 
     def _renew(self, project_id: int, stamps: Stamps, before: Snapshot | None) -> Snapshot:
-        made = make_snapshot(self._store, project_id, stamps, before)
-        with self._lock:
-            self._held[project_id] = made
-            self._held.move_to_end(project_id)
-            while len(self._held) > _N_HELD:
-                self._held.popitem(last=False)
-        return made
+        try:
+            made = make_snapshot(self._store, project_id, stamps, before)
+            with self._lock:
+                self._held[project_id] = made
+                self._held.move_to_end(project_id)
+                while len(self._held) > _N_HELD:
+                    self._held.popitem(last=False)
+            return made
+        finally:
+            with self._lock:
+                del self._making[project_id]
 
     def _stamps(self, project_id: int) -> Stamps:
         store = self._store

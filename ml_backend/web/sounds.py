@@ -38,7 +38,7 @@ class Sounds:
         self._settings = settings
         self._ears = ears
         self._gatherer = Gatherer(store, _N_PROJECTS)
-        self._clips = Workshop[EmbeddedClips](_N_PROJECTS)
+        self._clips = Workshop[EmbeddedClips | RequestError](_N_PROJECTS)
         self._opened = Workshop[Ears | None](1)
         self._words = Workshop[NDArray[np.float32]](_N_WORDS)
 
@@ -52,17 +52,21 @@ class Sounds:
         """
         project_id, embedder_id = snapshot.project_id, snapshot.embedder_id
 
-        def read(_pending: Pending) -> EmbeddedClips:
-            clips = self._gatherer.clips(project_id, embedder_id)
-            if 2 * clips.embeddings.nbytes > MAX_MATRIX_BYTES:
-                raise RequestError(
-                    f"Project {project_id} has {len(clips)} clips, too many to be compared here."
+        def read(_pending: Pending) -> EmbeddedClips | RequestError:
+            if 2 * self._store.clips.n_bytes(project_id, embedder_id) > MAX_MATRIX_BYTES:
+                n_clips = len(snapshot.task_ids)
+                return RequestError(
+                    f"Project {project_id} has {n_clips} clips, too many to be compared here."
                 )
+            clips = self._gatherer.clips(project_id, embedder_id)
             _ = clips.unit  # made here, not by who asks first
             return clips
 
         state = "The embeddings are being read."
-        return self._clips.get(project_id, _version(snapshot), state, read)
+        found = self._clips.get(project_id, _version(snapshot), state, read)
+        if isinstance(found, RequestError):
+            raise found.with_traceback(None)
+        return found
 
     def ears(self, snapshot: Snapshot) -> Ears | Pending | None:
         """Give the embedder; None where it is not the one that the project was embedded by."""

@@ -8,13 +8,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ml_backend.errors import LabelStudioAuthError, LabelStudioNotFoundError, RequestError
+from werkzeug.exceptions import ServiceUnavailable
+
+from ml_backend.errors import (
+    LabelStudioAuthError,
+    LabelStudioError,
+    LabelStudioNotFoundError,
+    RequestError,
+)
 from ml_backend.label_studio import LabelStudio
 from ml_backend.store import Store
 from ml_backend.web.sealing import Kind, Seals
 
 SESSION_S = 14 * 24 * 3600.0
 TICKET_S = 24 * 3600.0
+PATIENCE_S = 5.0
+"""So long Label Studio may take to answer a visitor's question."""
 _N_OPEN = 256
 """So many visitors' clients are kept open; the others' are opened when they come back."""
 _TOKEN = re.compile(r"[\w.=-]{8,4096}", re.ASCII)
@@ -136,7 +145,7 @@ class Visitors:
                 return self._open[key]
         known = self._seals.open(name, sealed)
         visitor = Visitor(
-            self._label_studio.seen_by(known["token"]),
+            self._seen_by(known["token"]),
             known["email"],
             known["user_id"],
             key,
@@ -169,6 +178,9 @@ class Visitors:
             return False
         return True
 
+    def _seen_by(self, token: str) -> LabelStudio:
+        return self._label_studio.seen_by(token, timeout_s=PATIENCE_S)
+
     def _begin(self, kind: Kind, lasts_s: float, token: str, owner: Mapping[str, Any]) -> str:
         name, now = self._seals.new_name(), self._clock()
         known = {"token": token, "email": str(owner["email"]), "user_id": int(owner["id"])}
@@ -185,7 +197,7 @@ class Visitors:
         if not _TOKEN.fullmatch(token):
             raise RequestError("That is no Label Studio token: copy all of it, and nothing else.")
         try:
-            return self._label_studio.seen_by(token).whoami()
+            return self._seen_by(token).whoami()
         except (LabelStudioAuthError, TypeError, ValueError, OverflowError):
             # The last three are the SDK's way of saying that it cannot read a personal token.
             raise RequestError(
@@ -199,6 +211,8 @@ class Permissions:
 
     ALLOWED_S = 30.0
     REFUSED_S = 2.0
+    FAILED_S = 3.0
+    WAITS_S = 2.0
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -210,8 +224,10 @@ class Permissions:
 
         Raises
         ------
-        LabelStudioUnreachableError
-            If Label Studio does not answer.
+        LabelStudioError
+            If Label Studio does not answer, or did not a moment ago.
+        ServiceUnavailable
+            If somebody else asks already, and Label Studio takes its time.
         """
         key = (visitor.key, project_id)
         with self._lock:
@@ -219,23 +235,35 @@ class Permissions:
             self._answers.move_to_end(key)
             if len(self._answers) > 8 * _N_OPEN:
                 self._answers.popitem(last=False)
-        with answer.asking:  # of a page's many requests, one asks and the others wait for it
+        # Of a page's many requests, one asks and the others wait for it: not for long, since they
+        # take the place of requests that Label Studio has nothing to do with.
+        if not answer.asking.acquire(timeout=self.WAITS_S):
+            raise ServiceUnavailable("Label Studio takes its time; ask again.", retry_after=1)
+        try:
             if self._clock() >= answer.until:
-                answer.project = _seen(visitor, project_id)
-                lasts_s = self.ALLOWED_S if answer.project else self.REFUSED_S
-                answer.until = self._clock() + lasts_s
+                self._renew(answer, visitor, project_id)
+            if answer.failure is not None:
+                raise answer.failure.with_traceback(None)
             return answer.project
+        finally:
+            answer.asking.release()
+
+    def _renew(self, answer: "_Answer", visitor: Visitor, project_id: int) -> None:
+        answer.project, answer.failure = None, None
+        try:
+            answer.project = visitor.label_studio.project(project_id)
+            lasts_s = self.ALLOWED_S
+        except (LabelStudioAuthError, LabelStudioNotFoundError):
+            lasts_s = self.REFUSED_S
+        except LabelStudioError as error:
+            answer.failure = error
+            lasts_s = self.FAILED_S
+        answer.until = self._clock() + lasts_s
 
 
 @dataclass
 class _Answer:
     project: dict[str, Any] | None = None
+    failure: LabelStudioError | None = None
     until: float = float("-inf")
     asking: threading.Lock = field(default_factory=threading.Lock)
-
-
-def _seen(visitor: Visitor, project_id: int) -> dict[str, Any] | None:
-    try:
-        return visitor.label_studio.project(project_id)
-    except (LabelStudioAuthError, LabelStudioNotFoundError):
-        return None

@@ -1,8 +1,11 @@
 // Talking to the backend. Every answer is checked; what went wrong is an Error in plain words.
-// Where the backend is still making the answer (202), it is asked again; meanwhile the document
-// fires "waiting", whose detail says what for, and null when the answer is there.
+// Where the backend is still making the answer (202), or is too busy to begin with it (503, a few
+// times), it is asked again; meanwhile the document fires "waiting", whose detail says what for, and
+// null when the answer is there.
 
 import { decodePacked } from "./packed.js";
+
+const MOST_REFUSALS = 10;
 
 const project = document.documentElement.dataset.project;
 
@@ -43,6 +46,9 @@ function change(method, path, body) {
   return ask(address(path), { method, headers, body: isForm ? body : JSON.stringify(body) });
 }
 
+/** Whether the backend did nothing yet, but may soon. */
+const isBusy = (answer) => answer.status === 503 && answer.headers.has("Retry-After");
+
 const tellWaiting = (state) => document.dispatchEvent(new CustomEvent("waiting", { detail: state }));
 
 async function fetchOnce(url, options) {
@@ -55,16 +61,17 @@ async function fetchOnce(url, options) {
 
 async function ask(url, options = {}) {
   let answer = await fetchOnce(url, options);
-  if (answer.status === 202) {
-    while (answer.status === 202) {
-      const { state } = await answer.json();
-      tellWaiting(state);
-      const pause_s = Number(answer.headers.get("Retry-After")) || 1;
-      await new Promise((done) => setTimeout(done, 1000 * pause_s));
-      answer = await fetchOnce(url, options);
-    }
-    tellWaiting(null);
+  let isWaiting = false;
+  let nRefused = 0;
+  while (answer.status === 202 || (isBusy(answer) && nRefused++ < MOST_REFUSALS)) {
+    isWaiting = true;
+    const { state, error } = await answer.json();
+    tellWaiting(state ?? error);
+    const pause_s = Number(answer.headers.get("Retry-After")) || 1;
+    await new Promise((done) => setTimeout(done, 1000 * pause_s));
+    answer = await fetchOnce(url, options);
   }
+  if (isWaiting) tellWaiting(null);
   if (answer.ok || answer.status === 304) return answer;
   if (answer.status === 401) {
     const here = location.pathname + location.search;
