@@ -23,6 +23,8 @@ from tests.visiting import AS_BROWSER, BASIC, SECRET, csrf, sign_in
 
 pytestmark = pytest.mark.live
 
+PATIENCE_S = 60.0
+
 CONFIG = label_config_xml(("siren", "other"), multi_label=False)
 N_TASKS = 30
 N_MANY = 2_500
@@ -194,7 +196,11 @@ def test_an_upload_is_heard_in_parts(site, first, task_id):
     path = f"/projects/{site.project_id}/clips/{task_id}/audio"
     answer = first.get(path, headers={"Range": "bytes=44-103"})
     assert (answer.status_code, answer.data) == (206, site.content[44:104])
-    assert first.get(path.replace("audio", "thumbnail")).mimetype == "image/png"
+    deadline = time.monotonic() + PATIENCE_S
+    while (picture := first.get(path.replace("audio", "thumbnail"))).status_code == 503:
+        assert time.monotonic() < deadline, "it is not drawn"
+        time.sleep(0.2)
+    assert picture.mimetype == "image/png"
 
 
 @pytest.mark.parametrize("has_disk", [True, False])
