@@ -88,6 +88,9 @@ class Backend:
 
         try:
             response = self._client.request(method, path, json=body)
+            while response.status_code == 202:  # it is being made
+                time.sleep(_PAUSE_S)
+                response = self._client.request(method, path, json=body)
         except (httpx.TransportError, httpx.InvalidURL):
             raise BackendSilentError(
                 f"No backend answers at {self.url}. Start it with 'earmark serve'."

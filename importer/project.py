@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from importer import pages, tab
+from importer import pages
 from importer.connect import check_backend_url, connect_backend
+from importer.tab import ensure_tab
 from ml_backend.errors import (
     LabelConfigError,
     LabelStudioAuthError,
@@ -20,6 +21,7 @@ from ml_backend.errors import (
 )
 from ml_backend.label_config import label_config_xml, parse_label_config
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.exactly import OWN_TAB
 
 CLIPS_FOLDER = "clips"
 
@@ -126,8 +128,8 @@ def set_up(
     _ask(site, label_config, replace_label_config)
     _set_options(site, is_blind)
     _link_pages(site, (pages_url or backend_url).rstrip("/"))
-    if tab.ensure_tab(label_studio, site.project_id, {}):
-        site.changes.append(f"made the tab {tab.TITLE!r} in the Data Manager")
+    if ensure_tab(label_studio, site.project_id, {}):
+        site.changes.append(f"made the tab {OWN_TAB!r} in the Data Manager")
     if files_dir is not None:
         _serve_files(site, files_dir / CLIPS_FOLDER)
     site.changes += connect_backend(label_studio, site.project_id, backend_url, secret)

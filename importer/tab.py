@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.exactly import OWN_TAB
 
-TITLE = "Earmark"
 HIDDEN_COLUMNS = (
     *("inner_id", "completed_at", "annotators", "annotations_ids", "predictions_model_versions"),
     *("file_upload", "storage_filename", "created_at", "updated_at", "updated_by"),
@@ -33,7 +33,7 @@ def ensure_tab(label_studio: LabelStudio, project_id: int, column_types: Mapping
     types = {f"tasks:data.{name}": kind for name, kind in wanted.items()}
     for view in label_studio.views(project_id):
         data = view["data"]
-        if data.get("title") == TITLE:
+        if data.get("title") == OWN_TAB:
             chosen = data.get("columnsDisplayType") or {}
             if types.keys() <= chosen.keys():
                 return False
@@ -44,7 +44,7 @@ def ensure_tab(label_studio: LabelStudio, project_id: int, column_types: Mapping
     label_studio.add_view(
         project_id,
         {
-            "title": TITLE,
+            "title": OWN_TAB,
             "type": "list",
             "target": "tasks",
             "hiddenColumns": {"explore": hidden, "labeling": hidden},

@@ -303,6 +303,13 @@ class _Ffmpeg:
             for start, block in self._blocks(onset_s):
                 piece = block[max(first - start, 0) : max(first + n_wanted - start, 0)]
                 n_got += len(piece)
+                if n_got * block.shape[1] > MAX_VALUES:  # whatever the header said before
+                    raise AudioError(
+                        f"{self.name}: holds more than {MAX_VALUES} values in "
+                        f"{_spoken(n_got / self.sample_rate_hz)} ({block.shape[1]} channels at "
+                        f"{self.sample_rate_hz} Hz), too many to read at once. "
+                        "Cut it into windows, for example with --window 4."
+                    )
                 blocks.append(piece)
                 if start + len(block) >= first + n_wanted:
                     break
@@ -318,12 +325,14 @@ class _Ffmpeg:
         import av
 
         self._container.seek(max(int((onset_s - PREROLL_S) * 1e6), 0))
-        resampler = av.AudioResampler(format="fltp", rate=self.sample_rate_hz)
+        # Packed into one plane: PyAV ends the process where a frame has 8 planes, or 10, or 16.
+        resampler = av.AudioResampler(format="flt", rate=self.sample_rate_hz)
         origin_s = float((self._stream.start_time or 0) * self._stream.time_base)
         position: int | None = None
         for decoded in self._container.decode(self._stream):
             for frame in resampler.resample(decoded):
-                block = np.ascontiguousarray(frame.to_ndarray().T, dtype=np.float32)
+                packed = np.asarray(frame.to_ndarray(), dtype=np.float32)
+                block = packed.reshape(-1, frame.layout.nb_channels)
                 if position is None:
                     position = round(((decoded.time or 0.0) - origin_s) * self.sample_rate_hz)
                 yield position, block

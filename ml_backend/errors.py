@@ -20,7 +20,14 @@ A message names the thing, what was wanted, what came, and what to do.
 
 
 class EarmarkError(Exception):
-    """Any failure that Earmark can explain."""
+    """Any failure that Earmark can explain.
+
+    ``plain`` tells it to people who do not run Earmark: without its addresses and settings.
+    """
+
+    def __init__(self, message: str = "", *, plain: str | None = None) -> None:
+        super().__init__(message)
+        self.plain = plain or message
 
 
 class SettingsError(EarmarkError):

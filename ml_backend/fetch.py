@@ -4,6 +4,7 @@ Addresses are data from strangers: only Label Studio itself, the folder that it 
 hosts named in ``EARMARK_AUDIO_HOSTS`` are read, and the token goes to Label Studio alone.
 """
 
+import posixpath
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,7 +117,7 @@ class Fetcher:
                 "Put it back, or delete the task; local files also need a storage in the project."
             ) from None
         except LabelStudioError as error:
-            raise AudioError(f"{shown} cannot be read: {error}") from None
+            raise AudioError(f"{shown} cannot be read: {error.plain}") from None
 
     def _from_elsewhere(self, address: str, shown: str) -> bytes:
         import httpx
@@ -150,7 +151,7 @@ class Fetcher:
 
 def _inside(root: Path, local: str, shown: str) -> Path:
     try:
-        path = (root / local).resolve()
+        path = (root / posixpath.normpath(local)).resolve()  # as Label Studio reads it
         if not path.is_relative_to(root):
             raise AudioError(
                 f"{shown} leads out of the folder that Label Studio serves. "

@@ -126,7 +126,7 @@ class Listener:
         if withheld:
             self._fetcher.check()
             for task, error in withheld:
-                self._give_up(task, f"{task.audio} cannot be had: {error}")
+                self._give_up(task, f"{task.audio} cannot be had: {error.plain}")
 
     def _embed(self, heard: Sequence[tuple[Task, NDArray[np.float32]]]) -> None:
         try:

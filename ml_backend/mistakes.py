@@ -23,11 +23,13 @@ def find_confusions(judged: OutOfFold, config: LabelConfig) -> dict[str, Any] | 
     Returns
     -------
     dict or None
-        ``class_names``, ``counts`` and ``wrong``. Where a clip has one label, ``counts[i][j]`` is
-        the number of clips of class i that were taken for j, and ``wrong`` lists
-        ``{"label", "predicted", "task_ids"}`` (names) for every i other than j. Where it may have
-        several, ``counts[k]`` is ``[[no as no, no as yes], [yes as no, yes as yes]]`` of class k,
-        and ``wrong`` lists ``{"class", "label", "predicted", "task_ids"}`` (yes: true).
+        ``class_names``, ``counts``, ``wrong``, ``right`` and ``left_out``. Where a clip has one
+        label, ``counts[i][j]`` is the number of clips of class i that were taken for j, ``wrong``
+        lists ``{"label", "predicted", "task_ids"}`` (names) for every i other than j, ``right`` for
+        every i equal to j, and ``left_out`` ``{"label", "task_ids"}`` for what was not judged.
+        Where it may have several, ``counts[k]`` is ``[[no as no, no as yes], [yes as no, yes as
+        yes]]`` of class k, ``wrong`` lists ``{"class", "label", "predicted", "task_ids"}`` (yes:
+        true), ``right`` the same for yes as yes, and ``left_out`` is empty.
     """
     is_judged = ~np.isnan(judged.probabilities)
     if not is_judged.any():
@@ -43,20 +45,26 @@ def find_confusions(judged: OutOfFold, config: LabelConfig) -> dict[str, Any] | 
             )
             for k, mine in enumerate(is_judged.T)
         ]
-        wrong = [
+        listed = [
             {"class": name, "label": bool(i), "predicted": bool(j), "task_ids": ids}
             for name, (_, cells) in zip(names, tables, strict=True)
             for (i, j), ids in cells.items()
+            if i or j
         ]
-        return {"class_names": names, "counts": [counts for counts, _ in tables], "wrong": wrong}
+        return _told(names, [counts for counts, _ in tables], listed, [])
     mine = is_judged.all(axis=1)
     given = judged.labels[mine].argmax(axis=1)
     said = judged.probabilities[mine].argmax(axis=1)
     counts, cells = _tabulate(given, said, len(names), judged.task_ids[mine])
-    wrong = [
+    listed = [
         {"label": names[i], "predicted": names[j], "task_ids": ids} for (i, j), ids in cells.items()
     ]
-    return {"class_names": names, "counts": counts, "wrong": wrong}
+    not_judged = judged.labels[~mine].argmax(axis=1)
+    left_out = [
+        {"label": names[i], "task_ids": judged.task_ids[~mine][not_judged == i].tolist()}
+        for i in np.unique(not_judged)
+    ]
+    return _told(names, counts, listed, left_out)
 
 
 def find_suspects(judged: OutOfFold, config: LabelConfig) -> list[dict[str, Any]]:
@@ -143,6 +151,21 @@ def doubt(
     return rows[found], instead[found], p[found, labeled[found]]
 
 
+def _told(
+    names: list[str],
+    counts: list[Any],
+    listed: list[dict[str, Any]],
+    left_out: list[dict[str, Any]],
+) -> dict[str, Any]:
+    return {
+        "class_names": names,
+        "counts": counts,
+        "wrong": [one for one in listed if one["label"] != one["predicted"]],
+        "right": [one for one in listed if one["label"] == one["predicted"]],
+        "left_out": left_out,
+    }
+
+
 _Cells = dict[tuple[int, int], list[int]]
 
 
@@ -152,13 +175,12 @@ def _tabulate(
     n_kinds: int,
     task_ids: NDArray[np.int64],
 ) -> tuple[list[list[int]], _Cells]:
-    """Count pairs, and list the tasks of those that differ."""
+    """Count pairs, and list the tasks of each."""
     counts = np.zeros((n_kinds, n_kinds), dtype=np.int64)
     cells: _Cells = {}
     for i, j, task_id in zip(
         given.tolist(), said.astype(int).tolist(), task_ids.tolist(), strict=True
     ):
         counts[i, j] += 1
-        if i != j:
-            cells.setdefault((i, j), []).append(task_id)
+        cells.setdefault((i, j), []).append(task_id)
     return counts.tolist(), dict(sorted(cells.items()))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ml_backend.annotation import read_annotations
 from ml_backend.annotators import Annotators
 from ml_backend.asked_first import AskedFirst
+from ml_backend.cleaning import cleaned
 from ml_backend.clip import Task, TaskLabels, clip_key, told
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.gather import Gatherer
@@ -160,7 +161,8 @@ class Reader:
         return bool(project.get("task_number") != n_held)
 
 
-def _task(task_id: int, data: dict[str, Any], audio_field: str) -> Task:
+def _task(task_id: int, said: dict[str, Any], audio_field: str) -> Task:
+    data = cleaned(said)
     audio = data.get(audio_field)
     address = audio if isinstance(audio, str) else ""
     recording = data.get("recording_id")

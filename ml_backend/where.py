@@ -45,7 +45,7 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-_MIRRORED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
+MIRRORED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
 _WANTED = {"number": "a number", "boolean": "True or False", "text": "a text in quotes"}
 _EXAMPLE = 'such as: salience == 1 and hour(recorded_at) >= 20 and not "test" in clip'
 
@@ -68,11 +68,11 @@ def matching(expression: str, columns: Columns) -> NDArray[np.bool_]:
     >>> matching("not salience == 1", columns).tolist()
     [False, True, False]
     """
-    tree, quoted = _parse(expression)
+    tree, quoted = parse(expression)
     return _Reader(columns, quoted).truth(tree).yes
 
 
-def _parse(expression: str) -> tuple[ast.expr, dict[str, str]]:
+def parse(expression: str) -> tuple[ast.expr, dict[str, str]]:
     """Read the syntax; backticked names are replaced, and given by what stands in their place."""
     if len(expression) > MAX_LENGTH:
         raise ExpressionError(
@@ -166,7 +166,7 @@ class _Reader:
                 "one side has to be a column, the other a value."
             )
         if _is_literal(left):
-            left, op, right = right, _MIRRORED.get(type(op), type(op))(), left
+            left, op, right = right, MIRRORED.get(type(op), type(op))(), left
         return self._compared(self._operand(left), op, _value(right))
 
     def _compared(self, operand: _Operand, op: ast.cmpop, value: Any) -> Truth:

@@ -130,7 +130,7 @@ class Worker:
             self._reconciler.reconcile(turn)
         except EarmarkError as error:
             log.warning("project %d: %s", turn.project_id, error)
-            self._store.agenda.fail(turn, str(error), now=time.time())
+            self._store.agenda.fail(turn, error.plain, now=time.time())
         except Exception as error:
             log.exception("project %d: a round failed", turn.project_id)
             kind = type(error).__name__

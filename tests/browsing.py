@@ -54,6 +54,19 @@ def opened(browser, address, **how):
     assert not complaints, complaints
 
 
+@contextmanager
+def signed_in(browser, app, path, token, **how):
+    """Serve an app, and open one of its pages as somebody who signs in."""
+    with (
+        served(app) as address,
+        opened(browser, f"{address}/sign-in?next={path}", **how) as page,
+    ):
+        page.fill("input[name=token]", token)
+        page.click("main button[type=submit]")
+        page.wait_for_url(f"**{path}")
+        yield page
+
+
 def until(page, expression, arg=None, timeout_s=10):
     """Wait until an expression, or a function of ``arg``, holds.
 

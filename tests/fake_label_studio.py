@@ -1,15 +1,17 @@
 """A Label Studio in memory, for the true client: it keeps the rules that bend Earmark's design.
 
-It knows its users by their tokens, and lists a task's annotations without the cancelled ones only
-where the real one does. Its queue serves, of the unlabeled tasks with a prediction of the current
-version, the one with the lowest score; a bulk of predictions with one unknown task is refused
-whole; a version without predictions cannot become current. The live tests hold the real one to the
-same rules.
+It knows its users by their tokens, gives local files only where a storage of a project that the
+user sees holds them, and lists a task's annotations without the cancelled ones only where the real
+one does. Its queue serves, of the unlabeled tasks with a prediction of the current version, the one
+with the lowest score; a bulk of predictions with one unknown task is refused whole; a version
+without predictions cannot become current. The live tests hold the real one to the same rules.
 """
 
 import json
+import os
 import re
 import threading
+from pathlib import Path
 
 import httpx
 
@@ -35,6 +37,8 @@ class FakeLabelStudio:
         self.users = {TOKEN: {"id": 1, "email": "first@studio.test"}}
         self.fails_after = 0  # so many annotations are written and answered with 500
         self.files = {}  # path to content
+        self.document_root = None
+        self.storages = {}  # project to the folders of its local files
         self.hidden = set()  # (user, project): what this user may not see
         self._next_id = 0
 
@@ -118,7 +122,7 @@ class FakeLabelStudio:
             if self.is_broken or breaks:
                 return httpx.Response(500, json={"detail": "out of order"})
             if request.url.path in self.files:
-                return httpx.Response(200, content=self.files[request.url.path])
+                return self._upload(request)
             for method, pattern, handler in _ROUTES:
                 found = re.fullmatch(pattern, request.url.path.rstrip("/"))
                 if found and request.method == method:
@@ -128,6 +132,29 @@ class FakeLabelStudio:
 
     def _user(self, request):
         return self.users[request.headers["Authorization"].removeprefix("Token ")]
+
+    def _upload(self, request):
+        of_project = re.match(r"/data/upload/(\d+)/", request.url.path)
+        if of_project and (self._user(request)["id"], int(of_project[1])) in self.hidden:
+            return httpx.Response(403)
+        return httpx.Response(200, content=self.files[request.url.path])
+
+    def _local_file(self, request):
+        asked = request.url.params.get_list("d")[-1].lstrip("/")
+        path = Path(os.path.normpath(self.document_root / asked))
+        me = self._user(request)["id"]
+        is_shown = any(
+            path.parent.is_relative_to(folder) and (me, project_id) not in self.hidden
+            for project_id, folders in self.storages.items()
+            for folder in folders
+        )
+        if not is_shown or not path.is_file():
+            return httpx.Response(404)
+        return httpx.Response(200, content=path.read_bytes())
+
+    def _list_storages(self, request):
+        folders = self.storages.get(int(request.url.params["project"]), [])
+        return httpx.Response(200, json=[{"path": str(folder)} for folder in folders])
 
     def _whoami(self, request):
         return httpx.Response(200, json=self._user(request))
@@ -251,6 +278,8 @@ class FakeLabelStudio:
 _ROUTES = [
     ("GET", r"/api/users", FakeLabelStudio._users),
     ("GET", r"/api/current-user/whoami", FakeLabelStudio._whoami),
+    ("GET", r"/.*data/local-files", FakeLabelStudio._local_file),  # anywhere, as there
+    ("GET", r"/api/storages/localfiles", FakeLabelStudio._list_storages),
     ("GET", r"/api/projects", FakeLabelStudio._list_projects),
     ("GET", r"/api/projects/(\d+)", FakeLabelStudio._project),
     ("PATCH", r"/api/projects/(\d+)", FakeLabelStudio._project),

@@ -267,7 +267,8 @@ def create_small_app(pool):
     @app.post("/projects/1/queue")
     def queue():
         pool.queue = request.get_json()["task_ids"]
-        return jsonify(n=len(pool.queue))
+        n_left = sum(task_id not in pool.labels for task_id in pool.queue)
+        return jsonify(n=len(pool.queue), n_left=n_left)
 
     @app.post("/projects/1/tab")
     def tab():

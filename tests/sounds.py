@@ -44,6 +44,20 @@ def write_m4a(path, samples, sample_rate_hz):
     return path
 
 
+def write_surround(path, samples, layout, codec, *, sample_rate_hz=48_000):
+    """Write the channels of a layout by FFmpeg, in the format that the file's name says."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=sample_rate_hz, layout=layout)
+        packed = np.ascontiguousarray(samples.reshape(1, -1))
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
+        frame.sample_rate, frame.pts = sample_rate_hz, 0
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    return path
+
+
 def write_sparse(path, duration_s, *, sample_rate_hz=8_000):
     """Write a long silent WAV that takes next to no room on disk."""
     write(path, np.zeros((1, 1), np.float32), sample_rate_hz=sample_rate_hz, subtype="PCM_16")

@@ -2,8 +2,10 @@
 
 import re
 import threading
+from urllib.parse import unquote
 
 import pytest
+from markupsafe import escape
 
 from ml_backend.errors import LabelStudioUnreachableError
 from ml_backend.label_config import label_config_xml
@@ -87,6 +89,13 @@ def test_a_person_without_a_session_is_led_to_the_sign_in_page_and_back(place, p
                 assert answer.status_code == 401, f"{method} {path}"
 
 
+def test_the_longest_selection_of_an_address_fits_through_the_sign_in_page(place, project_id):
+    sel = ",".join(map(str, range(100, 960)))
+    answer = place.browser().get(f"/projects/{project_id}/map?sel={sel}", headers=AS_BROWSER)
+    assert 3_400 < len(sel) < len(answer.location) < 4_000
+    assert unquote(answer.location).endswith(f"?sel={sel}")
+
+
 def test_a_visitor_sees_the_projects_that_label_studio_shows_and_no_others(place, project_id):
     place.studio.hidden.add((2, project_id))
     ada, bob = place.browser(TOKEN), place.browser(OTHER_TOKEN)
@@ -144,6 +153,31 @@ def test_a_browser_that_knows_the_secret_is_not_led_by_other_sites(place, projec
     assert client.get("/status", auth=BASIC, headers=led).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://evil.test", 401),
+        ("http://localhost.evil.test", 401),
+        ("http://localhost:8080", 401),  # Label Studio beside us
+        ("null", 401),
+        ("http://[", 401),
+        ("http://localhost", 200),
+        ("https://Earmark.test", 200),
+    ],
+)
+def test_over_plain_http_the_page_a_browser_comes_from_decides(tmp_path, origin, status):
+    place = Place(tmp_path, pages_address="https://earmark.test/")
+    project_id, _ = place.add_project(CONFIG)
+    body = {"action": "ANNOTATION_CREATED", "project": {"id": project_id}}
+    client = place.browser()
+    led = {"Origin": origin}
+    assert client.post("/webhook", json=body, auth=BASIC, headers=led).status_code == status
+    behind_a_proxy = {**led, "Sec-Fetch-Site": "same-origin"}
+    assert client.post("/webhook", json=body, auth=BASIC, headers=behind_a_proxy).status_code == 200
+    assert client.get("/status", auth=BASIC, headers=led).status_code == 200
+    place.store.close()
+
+
 def test_a_route_that_does_not_exist_says_nothing_to_strangers(place, project_id):
     nobody, ada = place.browser(), place.browser(TOKEN)
     for path in ("/etc/passwd", "/projects/1/../../etc/passwd", "/projects/x"):
@@ -151,6 +185,23 @@ def test_a_route_that_does_not_exist_says_nothing_to_strangers(place, project_id
         assert nobody.get(path, auth=BASIC).status_code == 404
     assert ada.get(f"/projects/{project_id}/nothing").status_code == 404
     assert ada.get("/etc/passwd").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/project/1", "/projects/x", "/projects/1/mapp", "/<b>"])
+def test_a_mistyped_address_is_answered_with_a_page_and_without_a_password_box(place, path):
+    for client in (place.browser(), place.browser(TOKEN)):
+        answer = client.get(path, headers=AS_BROWSER)
+        assert answer.status_code == 404
+        assert "WWW-Authenticate" not in answer.headers
+        page = answer.get_data(as_text=True)
+        assert f"There is no page {escape(path)}" in page
+        assert 'href="/projects"' in page
+
+
+def test_the_bare_address_leads_people_to_their_projects_and_tells_programs_of_the_health(place):
+    client = place.browser()
+    assert client.get("/", headers=AS_BROWSER).location == "/projects"
+    assert client.get("/").get_json() == client.get("/health").get_json()
 
 
 def test_every_answer_tells_browsers_what_they_may_do_with_it(place, project_id):

@@ -1,6 +1,9 @@
 """Labels given on the pages: whose they are, what they replace, and how they are taken back."""
 
 import copy
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,6 +11,9 @@ from ml_backend.annotation import build_result, read_annotations
 from ml_backend.clip import TaskLabels
 from ml_backend.errors import LabelConfigError, RequestError
 from ml_backend.label_config import label_config_xml, parse_label_config
+from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.connection import Connection
+from ml_backend.web import annotating, one_by_one
 from ml_backend.web.annotating import MAX_TASKS, UNDO_S, Undos
 from ml_backend.web.visitors import Visitor
 from ml_backend.web.writing import Written
@@ -109,6 +115,72 @@ def test_a_second_answer_changes_the_first_and_makes_no_other(place, ada, projec
     say(ada, project_id, [task_id], ["horn"])
     (only,) = annotations(place, [task_id])
     assert only["result"][0]["value"] == {"choices": ["horn"]}
+
+
+def hold_writing(monkeypatch):
+    """Let no annotation through to Label Studio until told; tell when the first one waits."""
+    send, is_waiting, goes_on = Connection.send, threading.Event(), threading.Event()
+
+    def slowly(connection, method, *what, **how):
+        if method == "POST":
+            is_waiting.set()
+            assert goes_on.wait(10)
+        return send(connection, method, *what, **how)
+
+    monkeypatch.setattr(Connection, "send", slowly)
+    return is_waiting, goes_on
+
+
+def in_two_tabs(place, client, path, bodies):
+    """Give what sends a label from each of two tabs of one browser."""
+    headers = csrf(client)
+    tabs = [place.browser(), place.browser()]
+    for tab in tabs:
+        for cookie in client._cookies.values():
+            tab.set_cookie(cookie.key, cookie.value)
+    return [
+        lambda tab=tab, body=body: tab.post(path, json=body, headers=headers)
+        for tab, body in zip(tabs, bodies, strict=True)
+    ]
+
+
+def test_two_tabs_of_one_person_make_one_annotation(place, ada, project, monkeypatch):
+    project_id, (task_id, *_) = project
+    bodies = [{"task_ids": [task_id], "labels": [one]} for one in ("siren", "horn")]
+    sends = in_two_tabs(place, ada, f"/projects/{project_id}/annotations", bodies)
+    is_waiting, goes_on = hold_writing(monkeypatch)
+    with ThreadPoolExecutor(2) as tabs:
+        jobs = [tabs.submit(send) for send in sends]
+        assert is_waiting.wait(10)
+        time.sleep(0.1)  # in which the other asks what there is, unless it has to wait
+        goes_on.set()
+        assert [job.result().get_json()["n"] for job in jobs] == [1, 1]
+    assert len(annotations(place, [task_id])) == 1
+
+
+def test_a_tab_that_waits_for_too_long_is_told_so_and_loses_no_undo(
+    place, ada, project, monkeypatch
+):
+    project_id, (first, second, *_) = project
+    done = say(ada, project_id, [first], ["siren"])
+    path = f"/projects/{project_id}/annotations"
+    bodies = [{"task_ids": [second], "labels": ["horn"]}] * 2
+    write, write_again = in_two_tabs(place, ada, path, bodies)
+    headers = csrf(ada)
+    monkeypatch.setattr(one_by_one, "PATIENCE_S", 0.01)
+    is_waiting, goes_on = hold_writing(monkeypatch)
+    with ThreadPoolExecutor(1) as tab:
+        job = tab.submit(write)
+        assert is_waiting.wait(10)
+        refused = [
+            write_again(),
+            ada.delete(f"{path}/{done.get_json()['undo']}", headers=headers),
+        ]
+        goes_on.set()
+        assert job.result().status_code == 200
+    assert [one.status_code for one in refused] == [503, 503]
+    assert "try again" in refused[0].get_json()["error"]
+    assert undo(ada, project_id, done).get_json()["n"] == 1
 
 
 def test_another_persons_answer_is_left_alone(place, ada, bob, project):
@@ -242,6 +314,27 @@ def test_an_undo_is_forgotten_after_an_hour():
     assert undos.take(late, visitor, 3) is None
 
 
+def test_who_labels_much_takes_nobody_elses_undo():
+    undos = Undos()
+    busy, calm = (Visitor(None, "a@b.test", number, "key", "csrf") for number in (7, 8))
+    written = [Written(1, 2, None, {"result": [], "was_cancelled": False})]
+    of_calm = undos.add(calm, 3, written)
+    of_busy = [undos.add(busy, 3, written) for _ in range(2000)]
+    assert undos.take(of_calm, calm, 3) == written
+    kept = [word for word in of_busy if undos.take(word, busy, 3)]
+    assert kept == of_busy[-100:]
+
+
+def test_the_undos_of_all_are_bounded_too(monkeypatch):
+    monkeypatch.setattr(annotating, "_N_UNDOS", 50)
+    undos = Undos()
+    written = [Written(1, 2, None, {"result": [], "was_cancelled": False})]
+    crowd = [Visitor(None, "a@b.test", number, "key", "csrf") for number in range(60)]
+    words = [undos.add(one, 3, written) for one in crowd]
+    kept = [one for one, word in zip(crowd, words, strict=True) if undos.take(word, one, 3)]
+    assert kept == crowd[-50:]
+
+
 # --- what is refused ---
 
 
@@ -277,6 +370,27 @@ def test_a_label_that_label_studio_wrote_before_it_failed_is_written_once(
     assert len(annotations(place, task_ids)) == n_tasks
     undo(ada, project_id, answer)
     assert annotations(place, task_ids) == []
+
+
+def test_a_failure_that_nobody_foresaw_leaves_the_others_their_undo(
+    place, ada, project, monkeypatch
+):
+    project_id, (spoilt, *others) = project
+    annotate = LabelStudio.annotate
+
+    def unforeseen(studio, task_id, *what, **how):
+        if task_id == spoilt:
+            raise RuntimeError("nobody foresaw this")
+        return annotate(studio, task_id, *what, **how)
+
+    monkeypatch.setattr(LabelStudio, "annotate", unforeseen)
+    answer = say(ada, project_id, [spoilt, *others], ["siren"])
+    (refused,) = answer.get_json()["refused"]
+    assert (answer.get_json()["n"], refused["task_id"]) == (len(others), spoilt)
+    assert "look in Label Studio" in refused["reason"]
+    assert place.store.agenda.is_waiting(project_id)
+    assert undo(ada, project_id, answer).get_json()["n"] == len(others)
+    assert annotations(place, others) == []
 
 
 @pytest.mark.parametrize(

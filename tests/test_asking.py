@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from importer.tab import ensure_tab
 from ml_backend.label_config import label_config_xml
 from ml_backend.label_studio.exactly import numbers_pattern
 from ml_backend.web.asking import MAX_TASKS, MAX_TITLE
@@ -53,6 +54,21 @@ def test_the_tab_filters_in_the_one_way_that_the_data_manager_can_show(place, ma
         "filter": "filter:tasks:id", "operator": "regex", "type": "String", "value": "^[123]$",
     }  # fmt: skip
     assert data["columnsDisplayType"] == {"tasks:id": "String"}
+    assert data["hiddenColumns"] == {"explore": [], "labeling": []}
+
+
+def test_the_tab_shows_the_columns_of_earmark_s_own_and_the_number_it_filters_by(place):
+    project_id, _ = place.add_project(CONFIG)
+    studio = place.studio.client()
+    ensure_tab(studio, project_id, {"level_db": "Number"})
+    own = place.studio.views[-1]["data"]
+    own["hiddenColumns"]["explore"].append("tasks:id")
+    studio.add_tab(project_id, "Sirens", [1, 2])
+    made = place.studio.views[-1]["data"]
+    assert "tasks:data.content_hash" in made["hiddenColumns"]["explore"]
+    assert made["hiddenColumns"]["labeling"] == own["hiddenColumns"]["labeling"]
+    assert "tasks:id" not in made["hiddenColumns"]["explore"]
+    assert made["columnsDisplayType"] == {**own["columnsDisplayType"], "tasks:id": "String"}
 
 
 @given(some.sets(some.integers(0, 1200), min_size=1))

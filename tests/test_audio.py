@@ -1,5 +1,6 @@
 """Recordings are heard as they are, whatever their format, and refused with a clear word."""
 
+import struct
 import tracemalloc
 
 import numpy as np
@@ -15,7 +16,7 @@ from ml_backend.audio import (
     waveform,
 )
 from ml_backend.errors import AudioError
-from tests.sounds import noise, tone, write, write_m4a, write_sparse
+from tests.sounds import noise, tone, write, write_m4a, write_sparse, write_surround
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff", "a.au", "a.w64", "a.caf"])
@@ -46,6 +47,32 @@ def test_lossy_formats_keep_the_sound_and_its_place_in_time(tmp_path, name):
     n_shared = min(len(recording.samples), len(chirp)) - 2000
     heard, written = recording.samples[2000:n_shared, 0], chirp[2000:n_shared, 0]
     assert np.corrcoef(heard, written)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "layout", "n_channels"),
+    [
+        ("a.mkv", "flac", "5.1", 6),
+        ("a.mkv", "flac", "7.1", 8),
+        ("a.mkv", "pcm_s16le", "hexadecagonal", 16),
+        ("a.m4a", "alac", "5.1", 6),
+    ],
+)
+def test_every_channel_of_surround_sound_comes_back(tmp_path, name, codec, layout, n_channels):
+    samples = noise(0.2, sample_rate_hz=48_000, n_channels=n_channels)
+    path = write_surround(tmp_path / name, samples, layout, codec)
+
+    np.testing.assert_allclose(read_recording(path).samples, samples, atol=2**-15)
+
+
+def test_lossy_surround_sound_keeps_its_channels(tmp_path):
+    loudness = 0.5 ** np.arange(1, 9)
+    samples = tone(0.5, hz=60, sample_rate_hz=48_000, n_channels=8)  # low enough for all of them
+    path = write_surround(tmp_path / "a.m4a", samples, "7.1", "aac")
+
+    heard = read_recording(path).samples[4_800:19_200]  # (n_samples, 8)
+
+    np.testing.assert_allclose(heard.max(axis=0), loudness, rtol=0.2)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.m4a"])
@@ -172,6 +199,26 @@ def test_many_channels_count_towards_the_limit(tmp_path, monkeypatch):
     path = write(tmp_path / "a.wav", noise(0.2, n_channels=4))
     with pytest.raises(AudioError, match="4 channels at 16000 Hz are too much"):
         read_recording(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted_s"),
+    [
+        (b"\x44\x89\x88" + struct.pack(">d", 10.0), 60.0),  # says that all of it lasts 10 ms
+        (b"\xec\x89" + bytes(9), None),  # does not say
+    ],
+)
+def test_no_header_leads_beyond_the_limit(tmp_path, monkeypatch, header, wanted_s):
+    monkeypatch.setattr(audio, "MAX_VALUES", 100_000)
+    samples = noise(0.5, sample_rate_hz=48_000, n_channels=6)
+    content = write_surround(tmp_path / "a.mka", samples, "5.1", "flac").read_bytes()
+    at = content.index(b"\x44\x89\x88")  # Matroska's duration
+    content = content[:at] + header + content[at + len(header) :]
+
+    with pytest.raises(AudioError, match=r"a\.mka: holds more than 100000 values .*--window 4"):
+        read_recording(content, name="a.mka", duration_s=wanted_s)
+
+    assert read_recording(content, duration_s=0.2).samples.shape == (9_600, 6)
 
 
 @pytest.mark.parametrize(

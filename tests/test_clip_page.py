@@ -1,5 +1,7 @@
 import pytest
 
+from ml_backend.label_studio import LabelStudio
+from ml_backend.web import clips
 from tests.fake_label_studio import TOKEN
 from tests.seeing import SeenProject
 from tests.visiting import OTHER_TOKEN
@@ -109,3 +111,18 @@ def test_with_the_secret_alone_nobody_is_named(project):
 def test_a_clip_that_there_is_not_is_not_found(project):
     for task in ("99999", str(2**70)):
         assert project.get(f"clips/{task}").status_code == 404
+
+
+def test_an_annotator_whom_nobody_lists_is_asked_about_now_and_then(project, monkeypatch):
+    n_asked = []
+    monkeypatch.setattr(LabelStudio, "users", lambda studio: n_asked.append(1) or [])
+    client = project.place.browser(TOKEN)
+    project.label(0, by=9)
+    project.follow()
+    n_asked.clear()  # the round asked, too
+    for _ in range(3):
+        assert [one["by"] for one in told(project, 0, client)["annotations"]] == ["annotator 9"]
+    assert len(n_asked) == 1
+    monkeypatch.setattr(clips, "ASK_AGAIN_S", 0.0)
+    told(project, 0, client)
+    assert len(n_asked) == 2

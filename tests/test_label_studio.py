@@ -149,7 +149,7 @@ def test_what_a_person_waits_for_is_soon_given_up_but_no_change_that_may_be_made
         (
             httpx.Response(200, text="<html>another program"),
             LabelStudioError,
-            "is LABEL_STUDIO_URL",
+            "Is LABEL_STUDIO_URL",
         ),
         (
             httpx.Response(301, headers={"location": "https://studio.test/"}),
@@ -158,6 +158,7 @@ def test_what_a_person_waits_for_is_soon_given_up_but_no_change_that_may_be_made
         ),
         (httpx.ConnectError("refused"), LabelStudioUnreachableError, "Is it running"),
         (httpx.ReadTimeout("slow"), LabelStudioUnreachableError, "in time"),
+        (httpx.DecodingError("no gzip"), LabelStudioError, "decompressed"),
     ],
 )
 def test_a_failure_names_label_studio_and_what_to_mend(answer, error, words):
@@ -167,6 +168,17 @@ def test_a_failure_names_label_studio_and_what_to_mend(answer, error, words):
     assert STUDIO in str(caught.value)
     assert TOKEN not in str(caught.value)
     assert len(str(caught.value)) < 500
+    assert caught.value.plain.startswith("Label Studio ")
+    assert STUDIO not in caught.value.plain
+    assert "LABEL_STUDIO_" not in caught.value.plain
+
+
+def test_spoilt_bytes_are_a_failure_of_label_studio_in_files_and_tokens_too():
+    handler = answers(httpx.DecodingError("no gzip"))
+    with pytest.raises(LabelStudioError, match="decompressed"):
+        label_studio(handler).download("/data/upload/1/a.wav")
+    with pytest.raises(LabelStudioError, match="decompressed"):
+        label_studio(handler, api_key=json_web_token(3600, "refresh")).whoami()
 
 
 def test_what_is_wrong_with_each_field_is_told_in_plain_words():

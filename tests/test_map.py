@@ -58,7 +58,8 @@ def create_map_app(pool):
 
     @app.post("/projects/1/search")
     def search():
-        assert request.files["audio"].read() == b"RIFF of a sound"
+        if request.files["audio"].read() != b"RIFF of a sound":
+            return jsonify(error="The upload is no sound that can be read."), 400
         column = ("similarity", "number", "f4", pool.similarity, {})
         return app.response_class(packed(pool.n, [column]), mimetype="application/octet-stream")
 
@@ -89,6 +90,11 @@ def visit(browser):
 @pytest.fixture
 def pool():
     return MapPool()
+
+
+def keep_picture(page, name):
+    if folder := os.environ.get("EARMARK_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"map-{name}.png", full_page=True)
 
 
 def state(page):
@@ -210,8 +216,64 @@ def test_every_kind_of_column_colors_the_map(visit, pool, name):
 
 
 def test_a_column_that_is_gone_leaves_the_map_in_its_usual_colors(visit, pool):
-    page = visit(pool, "?color=meta:gone")
+    page = visit(pool, "?color=meta:gone&focus=10")
     wait_color(page, "predicted")
+    told = page.locator(".notice.failed").get_by_text("The map cannot be colored by gone.")
+    assert told.is_visible()
+    until(page, "location.search === '?focus=10'")
+
+
+def test_back_and_forward_go_through_the_views(visit, pool):
+    page = visit(pool, "?color=entropy")
+    sound = {"name": "mine.wav", "mimeType": "audio/wav", "buffer": b"RIFF of a sound"}
+    page.set_input_files("#map input[type=file]", files=[sound])
+    wait_color(page, "similarity")
+    page.wait_for_timeout(1100)
+    page.get_by_role("button", name="Skipped").click()
+    page.keyboard.press("Escape")  # the selection is no step of its own
+    until(page, "location.search === '?f.skipped=true'")
+
+    page.go_back()
+    assert state(page)["color"] == "similarity"
+    assert state(page)["filters"] == {}
+    assert len(state(page)["selection"]) == 20
+    wait_color(page, "similarity")
+    assert page.locator("#filters .total").inner_text() == "All 300 clips"
+    page.go_back()
+    wait_color(page, "entropy")
+    assert state(page)["selection"] == []
+    assert page.url.endswith("?color=entropy")
+    page.go_forward()
+    page.go_forward()
+    until(page, "document.querySelector('#filters .total').textContent.startsWith('1 of')")
+    assert state(page)["filters"] == {"skipped": {"values": ["true"]}}
+
+
+def test_a_slider_that_is_drawn_is_one_step_back(visit, pool):
+    page = visit(pool, "?locality=1")
+    n_before = page.evaluate("history.length")
+    page.evaluate(
+        """async () => {
+          const slider = document.querySelector(".locality input");
+          for (const value of [2, 3, 0]) {
+            slider.value = value;
+            slider.dispatchEvent(new Event("input"));
+            await new Promise((go) => setTimeout(go, 250)); // the address is written meanwhile
+          }
+        }"""
+    )
+    until(page, "location.search === '?locality=0'")
+    assert page.evaluate("history.length") == n_before + 1
+    page.go_back()
+    until(page, "document.querySelector('.locality input').value === '1'")
+
+
+def test_a_color_that_cannot_be_had_is_no_trap_on_the_way_back(visit, pool):
+    page = visit(pool, "?color=predicted")
+    page.goto(page.url.replace("predicted", "meta:gone"))
+    until(page, "!location.search")
+    page.go_back()
+    until(page, "location.search === '?color=predicted'")
 
 
 def test_a_click_on_the_legend_filters_and_another_takes_it_back(visit, pool):
@@ -427,6 +489,41 @@ def test_a_sound_lights_up_its_neighbors(visit, pool):
     assert chosen["selection"] == sorted(pool.ids[best].tolist())
     assert chosen["focus"] == pool.ids[best[0]]
     assert "most like mine.wav" in page.locator("#said").inner_text()
+    assert page.locator(".notice").get_by_text("The 20 clips most like mine.wav").is_visible()
+    head = page.get_by_role("columnheader", name="Similarity to the dropped sound")
+    assert head.get_attribute("aria-sort") == "descending"
+    page.get_by_text("1 of 20 selected").wait_for()
+    page.keyboard.press("ArrowRight")
+    until(page, "id => document.querySelector('.clip-name').title.includes(id)", f"{best[1]:05d}")
+    page.locator(".column-filter summary", has_text="Similarity to the").click()
+    page.locator(".column-filter .histogram").wait_for()
+
+
+def test_a_view_by_a_dropped_sound_can_be_loaded_anew_and_sent(visit, pool):
+    page = visit(pool, "?f.entropy=..1")
+    sound = {"name": "mine.wav", "mimeType": "audio/wav", "buffer": b"RIFF of a sound"}
+    page.set_input_files("#map input[type=file]", files=[sound])
+    wait_color(page, "similarity")
+    until(page, "location.search.includes('sel=')")
+    assert "similarity" not in page.url
+    selected = state(page)["selection"]
+    page.reload()
+    wait_color(page, "predicted")
+    assert state(page)["selection"] == selected
+    assert page.locator(".notice").count() == 0
+
+
+def test_what_fails_is_told_in_sight_and_stays(visit, pool):
+    page = visit(pool)
+    page.clock.install()
+    junk = {"name": "junk.wav", "mimeType": "audio/wav", "buffer": b"junk"}
+    page.set_input_files("#map input[type=file]", files=[junk])
+    told = page.locator(".notice.failed")
+    told.get_by_text("junk.wav. The upload is no sound that can be read.").wait_for()
+    page.clock.run_for(60_000)
+    assert told.is_visible()
+    told.get_by_role("button", name="Close").click()
+    assert told.count() == 0
 
 
 def test_a_sound_may_be_dropped_on_the_map(visit, pool):
@@ -506,12 +603,39 @@ def test_light_and_dark_are_chosen_and_remembered(visit, pool):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
-@pytest.mark.parametrize("width", [1000, 1400, 2200])
+@pytest.mark.parametrize("width", [390, 760, 1000, 1400, 2200])
 def test_the_page_fits_its_window(visit, pool, width):
-    page = visit(pool, viewport={"width": width, "height": 800})
+    page = visit(pool, "?sel=10,13&focus=10", viewport={"width": width, "height": 800})
+    keep_picture(page, f"{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert canvas_box(page)["width"] >= 300
     assert canvas_box(page)["height"] >= 300
+
+
+def test_in_a_narrow_window_the_map_has_the_most_room_and_the_filters_can_be_opened(visit, pool):
+    page = visit(pool, viewport={"width": 760, "height": 800})
+    panels = ("#map", "#inspector", "#table")
+    width = {one: page.locator(one).bounding_box()["width"] for one in panels}
+    assert width["#map"] > 1.5 * width["#inspector"]
+    assert page.locator("#filters").is_hidden()
+    page.get_by_role("separator", name="Width of the filters").press("Enter")
+    assert page.get_by_role("button", name="Not labeled").is_visible()
+
+
+def test_on_a_phone_every_panel_can_be_reached(visit, pool):
+    page = visit(pool, "?focus=10", viewport={"width": 390, "height": 800})
+    for one in (
+        "#map canvas",
+        ".labels button >> nth=0",
+        ".menu summary",
+        ".quick button >> nth=0",
+    ):
+        page.locator(one).scroll_into_view_if_needed()
+        box = page.locator(one).bounding_box()
+        assert box["width"] > 40
+        assert box["x"] + box["width"] <= 390
+    page.locator(".quick button", has_text="Not labeled").click()
+    until(page, "location.search.includes('f.label=-')")
 
 
 def test_panels_are_resized_closed_and_remembered(visit, pool):

@@ -3,8 +3,10 @@
 import copy
 import io
 import struct
+import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -226,13 +228,14 @@ def test_a_clip_of_another_project_is_not_reached_through_ones_own(place, ada):
     assert ada.get(f"/projects/{mine}/clips/{task_id}/audio").status_code == 404
 
 
-def test_an_upload_is_fetched_once_with_the_backends_token_and_kept(place, look, tmp_path):
-    content = write(tmp_path / "a.wav").read_bytes()
-    place.studio.files["/data/upload/1/once.wav"] = content
-    get = look(audio="/data/upload/1/once.wav")
+def test_an_upload_is_fetched_once_with_the_backends_token_and_kept(place, ada, tmp_path):
+    project_id, _ = place.add_project(CONFIG)
+    address = f"/data/upload/{project_id}/once.wav"
+    place.studio.files[address] = content = write(tmp_path / "a.wav").read_bytes()
+    (task_id,) = place.add_tasks(project_id, [{"audio": address}])
     for _ in range(3):
-        assert get("audio").data == content
-    assert [path for _, path in place.studio.calls].count("/data/upload/1/once.wav") == 1
+        assert ada.get(f"/projects/{project_id}/clips/{task_id}/audio").data == content
+    assert [path for _, path in place.studio.calls].count(address) == 1
 
 
 def test_an_upload_that_is_too_large_is_refused(monkeypatch, tmp_path):
@@ -384,3 +387,29 @@ def test_a_failure_is_not_kept():
     with pytest.raises(ZeroDivisionError):
         shelf.get("a", lambda: 1 / 0)
     assert shelf.get("a", lambda: b"a") == b"a"
+
+
+def test_what_two_make_after_a_failure_takes_up_room_once():
+    shelf = Shelf(max_bytes=10)
+    is_failing, may_fail, both = threading.Event(), threading.Event(), threading.Barrier(2)
+
+    def fail():
+        is_failing.set()
+        may_fail.wait(10)
+        raise ZeroDivisionError
+
+    def make():
+        both.wait(10)
+        return b"made"
+
+    with ThreadPoolExecutor(3) as people:
+        failing = people.submit(shelf.get, "a", fail)
+        is_failing.wait(10)
+        waiting = people.submit(shelf.get, "a", make)
+        time.sleep(0.1)  # until it waits for the first
+        may_fail.set()
+        assert isinstance(failing.exception(10), ZeroDivisionError)
+        coming_later = people.submit(shelf.get, "a", make)
+        assert (waiting.result(10), coming_later.result(10)) == (b"made", b"made")
+    shelf.get("b", lambda: b"bbbb")
+    assert shelf.find("a") == b"made"

@@ -124,6 +124,11 @@ def test_a_confusion_is_counted_and_its_clips_are_named():
             {"label": "a", "predicted": "b", "task_ids": [102, 103]},
             {"label": "c", "predicted": "a", "task_ids": [106]},
         ],
+        "right": [
+            {"label": "a", "predicted": "a", "task_ids": [101]},
+            {"label": "b", "predicted": "b", "task_ids": [104]},
+        ],
+        "left_out": [{"label": "b", "task_ids": [105]}],
     }
 
 
@@ -135,6 +140,10 @@ def test_several_labels_are_confused_class_by_class():
     assert found["wrong"] == [
         {"class": "a", "label": True, "predicted": False, "task_ids": [102]},
         {"class": "b", "label": False, "predicted": True, "task_ids": [101]},
+    ]
+    assert found["right"] == [
+        {"class": "a", "label": True, "predicted": True, "task_ids": [101]},
+        {"class": "b", "label": True, "predicted": True, "task_ids": [103]},
     ]
 
 

@@ -105,3 +105,10 @@ def test_nothing_is_packed_as_nothing():
 def test_a_column_that_does_not_fit_is_named(stored):
     with pytest.raises(ValueError, match="the column odd holds"):
         pack([number("even", np.zeros(3)), PackedColumn("odd", "number", stored)])
+
+
+def test_half_a_character_is_a_question_mark():
+    names = ("a", "\ud800b")
+    packed = pack([category("place", np.array([1, 0]), names)], title="\udfff")
+    told, columns = unpack(packed)
+    assert (told["title"], columns["place"].names) == ("?", ("a", "?b"))

@@ -120,6 +120,18 @@ def test_a_range_is_typed_and_says_how_many_pass(visit, pool):
     wait_total(page, int((~is_missing).sum()))
 
 
+def test_a_control_that_is_opened_comes_in_sight(visit, pool):
+    page = visit(pool, viewport={"width": 1400, "height": 620})
+    section = column(page, "level_db")
+    section.locator(".histogram").wait_for()
+    panel = page.locator("#filters").bounding_box()
+    until(
+        page,
+        "([box, end]) => box.getBoundingClientRect().bottom <= end + 1",
+        arg=[section.element_handle(), panel["y"] + panel["height"]],
+    )
+
+
 def test_a_histogram_is_brushed_by_hand_and_by_keys(visit, pool):
     page = visit(pool)
     salience = column(page, "salience")
@@ -185,6 +197,9 @@ def test_many_values_are_searched_and_shown_all(visit, pool):
     wait_total(page, int((pool.street == 17).sum()))
     street.get_by_role("searchbox").fill("nowhere")
     assert street.locator(".check").count() == 1, "what is chosen stays in sight"
+    assert street.get_by_text("No value holds “nowhere”").is_visible()
+    street.get_by_role("searchbox").fill("street 1")
+    assert street.get_by_text("No value holds").count() == 0
 
 
 def test_after_eight_in_the_evening_and_words(visit, pool):
@@ -267,7 +282,7 @@ def test_keys_walk_the_table_and_select(visit, pool):
     grid.focus()
     page.keyboard.press("ArrowDown")
     assert state(page)["focus"] == pool.ids[1]
-    page.keyboard.press("Space")
+    page.keyboard.press("x")
     page.keyboard.press("Shift+ArrowDown")
     page.keyboard.press("Shift+ArrowDown")
     assert state(page)["selection"] == pool.ids[1:4].tolist()
@@ -290,6 +305,7 @@ def test_clicks_select_and_the_selection_of_others_is_shown(visit, pool):
     c.click(modifiers=["Shift"])
     b.click(modifiers=["Control"])
     assert state(page)["selection"] == [int(pool.ids[i]) for i in (1, 3, 4)]
+    assert state(page)["focus"] == pool.ids[4], "what was taken away is not heard"
     b.locator(".tick").click()
     assert state(page)["selection"] == pool.ids[1:5].tolist()
     page.evaluate(
@@ -302,6 +318,74 @@ def test_clicks_select_and_the_selection_of_others_is_shown(visit, pool):
     )
     until(page, "document.querySelectorAll('[aria-selected=true]').length === 2")
     assert "2 selected" in page.locator(".counts-line").inner_text()
+
+
+@pytest.mark.parametrize("width", [1400, 760])
+@pytest.mark.parametrize("n_columns", [6, 12])
+def test_headings_stand_over_their_columns(visit, pool, width, n_columns):
+    page = visit(pool, viewport={"width": width, "height": 900})
+    page.get_by_text("Columns", exact=True).click()
+    for box in page.locator(".menu-list input").all()[:n_columns]:
+        box.check()
+    lefts = (
+        """row => [...row.children].map(cell => Math.round(cell.getBoundingClientRect().left))"""
+    )
+    page.wait_for_timeout(100)
+    heads = page.locator(".grid-head").evaluate(lefts)
+    assert len(heads) > 6
+    assert page.locator(".grid-body .grid-row:visible").first.evaluate(lefts) == heads
+
+
+def test_the_selection_of_one_goes_along_with_what_is_heard(visit, pool):
+    page = visit(pool)
+    page.locator(f"#clip-{pool.ids[1]}").click()
+    page.get_by_role("heading", name=pool.clips[1]).wait_for()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("heading", name=pool.clips[2]).wait_for()
+    assert state(page)["selection"] == [pool.ids[2]]
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Pause").wait_for()
+    assert state(page)["selection"] == [pool.ids[2]], "Space plays"
+
+
+def test_what_the_filters_hide_is_neither_labeled_nor_queued_with_the_selection(visit, pool):
+    hidden, shown = np.flatnonzero(pool.salience <= 4), np.flatnonzero(pool.salience > 4)
+    chosen = pool.ids[np.concatenate([hidden[70:72], shown[70:73]])].tolist()
+    page = visit(pool, f"?f.meta:salience=5..&sel={','.join(map(str, chosen))}")
+    wait_total(page, len(shown))
+    until(
+        page,
+        "text => document.querySelector('.counts-line').textContent.includes(text)",
+        arg="5 selected, 2 of them hidden by the filters",
+    )
+    page.get_by_text("1 of 3 selected").wait_for()
+    page.keyboard.press("Shift+Digit1")
+    page.get_by_role("heading", name="Label these 3 clips as siren?").wait_for()
+    page.get_by_text("2 clips more are selected, but the filters hide them.").wait_for()
+    page.get_by_role("button", name="Label 3 clips").click()
+    notice(page, "3 clips: siren.").wait_for()
+    assert [task_id for task_id in chosen if pool.labels.get(task_id) == [SIREN]] == sorted(
+        pool.ids[shown[70:73]].tolist()
+    )
+    page.get_by_role("button", name="Label these 3 next").click()
+    notice(page, "All of them are answered already.").wait_for()
+    assert sorted(pool.queue) == sorted(pool.ids[shown[70:73]].tolist())
+
+
+def test_clips_that_are_not_there_are_not_selected(visit, pool):
+    page = visit(pool, f"?sel=99999,{pool.ids[3]}&focus=99999")
+    until(page, "document.querySelector('.counts-line').textContent.includes('1 selected')")
+    assert state(page)["selection"] == [pool.ids[3]]
+
+
+def test_a_range_typed_the_wrong_way_round_is_turned(visit, pool):
+    page = visit(pool)
+    salience = column(page, "salience")
+    for end, value in (("from", "6"), ("to", "2")):
+        salience.get_by_label(f"salience, {end}").fill(value)
+        salience.get_by_label(f"salience, {end}").press("Enter")
+    wait_total(page, int(((pool.salience >= 2) & (pool.salience <= 6)).sum()))
+    wait_address(page, "f.meta:salience=2..6")
 
 
 def test_a_hundred_thousand_rows_are_never_all_drawn_and_never_blank(visit):
@@ -339,6 +423,22 @@ def test_columns_are_chosen(visit, pool):
     until(page, "row => row.textContent.includes('street ')", arg=first.element_handle())
 
 
+def test_a_column_that_cannot_be_had_is_told_once(visit, pool):
+    page = visit(pool)
+    page.route("**/column?name=meta%3Astreet", lambda route: route.fulfill(status=500, json={}))
+    page.locator(".menu summary").click()
+    page.get_by_role("group", name="Columns of the table").get_by_label("street").check()
+    told = notice(page, "The column street cannot be shown. The backend answered 500.")
+    told.wait_for()
+    page.locator(".notice.failed").get_by_role("button", name="Close").click()
+    n_asked = len(pool.asked)
+    pool.revision += 1
+    while not any("frame" in one for one in pool.asked[n_asked:]):
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(200)
+    assert told.count() == 0
+
+
 def test_the_selection_or_the_filter_goes_to_the_head_of_the_queue(visit, pool):
     page = visit(pool, "?f.skipped=true")
     wait_total(page, 1)
@@ -349,7 +449,7 @@ def test_the_selection_or_the_filter_goes_to_the_head_of_the_queue(visit, pool):
     page.locator(f"#clip-{pool.ids[2]}").click()
     page.locator(f"#clip-{pool.ids[3]}").click(modifiers=["Control"])
     page.get_by_role("button", name="Label these 2 next").click()
-    notice(page, "2 clips will be asked for first").wait_for()
+    notice(page, "All of them are answered already.").wait_for()
     assert pool.queue == pool.ids[2:4].tolist()
     page.get_by_role("button", name="Make a tab of 2").click()
     page.get_by_label("Title").fill("Odd <ones>")
@@ -441,8 +541,11 @@ def test_a_number_labels_the_clip_and_the_next_one_comes(visit, pool):
     notice(page, "Taken back").wait_for()
     assert pool.ids[101] not in pool.skipped
     page.keyboard.press("Control+z")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
     page.wait_for_timeout(200)
-    assert pool.labels[pool.ids[100]] == [SIREN], "there is one undo"
+    assert pool.ids[100] not in pool.labels, "the label before that goes, too"
+    page.keyboard.press("Control+z")
+    notice(page, "There is nothing to undo.").wait_for()
 
 
 def test_a_label_stays_in_sight_while_the_server_tells_of_earlier_ones_only(visit, pool):

@@ -1,5 +1,8 @@
+import copy
 import gc
 import gzip
+import re
+import threading
 import time
 import weakref
 
@@ -7,6 +10,7 @@ import numpy as np
 import pytest
 
 from ml_backend.similarity_map import DEFAULT, FEWEST, PCA
+from ml_backend.web import snapshots
 from ml_backend.web.packed import unpack
 from ml_backend.web.snapshots import Snapshots
 from tests.seeing import SeenProject, decoded
@@ -229,6 +233,19 @@ def test_the_revision_changes_with_what_is_seen_and_only_then(tmp_path):
     assert not ask()
 
 
+def test_the_revision_tells_what_is_asked_for_first(tmp_path):
+    project = seen(tmp_path, n=6)
+    project.follow()
+    assert project.get("revision").json["asked_first"] is None
+    how = {"json": {"task_ids": project.task_ids[:3]}, "auth": BASIC}
+    project.client.post(f"/projects/{project.project_id}/queue", **how)
+    project.label(0)
+    project.follow()
+    assert project.get("revision").json["asked_first"] == {
+        "where": None, "asked_by": "", "error": None, "n": 3, "n_labeled": 1, "n_left": 2,
+    }  # fmt: skip
+
+
 def test_a_label_is_seen_before_a_model_has_followed_it(tmp_path):
     project = seen(tmp_path, n=12)
     for row in range(4):
@@ -341,6 +358,55 @@ def test_who_asks_for_what_takes_long_is_told_to_ask_again(tmp_path, monkeypatch
     assert answer.headers["Retry-After"] == "1"
     assert answer.json["state"] == "The clips are being read."
     assert project.get("frame").status_code == 200
+
+
+def test_a_column_is_never_of_other_clips_than_the_frame(tmp_path, monkeypatch):
+    project = seen(
+        tmp_path, n=3, data=[{"clip": f"{row}", "salience": 10 * row} for row in range(3)]
+    )
+    assert frame(project)[0]["n"] == 3
+    make = snapshots.make_snapshot
+    is_to_go_on = threading.Event()
+
+    def late(*what):
+        is_to_go_on.wait(10)
+        return make(*what)
+
+    monkeypatch.setattr(snapshots, "make_snapshot", late)
+    del project.studio.tasks[project.task_ids[0]]
+    project.studio.add_tasks(project.project_id, [{"audio": "/new.wav", "salience": 99}])
+    project.follow()
+    path = f"/projects/{project.project_id}/column?name=meta:salience"
+    meanwhile = project.client.get(path, auth=BASIC)
+    is_to_go_on.set()
+    assert (meanwhile.status_code, meanwhile.json["state"]) == (202, "The clips are being read.")
+    assert project.column("meta:salience") == [10, 20, 99]
+
+
+def test_what_no_encoding_writes_stops_neither_a_round_nor_a_page(tmp_path):
+    project = SeenProject(tmp_path, n=6)
+    spoilt = [
+        {"recording_id": "r\ud800"},
+        {"audio": "/data/\udfff.wav", "content_hash": "none"},
+        {"place": "caf\ud800\0", "level_db": float("nan"), "n\ud800": 1},
+        {"place": "street", "level_db": float("-inf"), "more": {"x": [float("inf")]}},
+    ]
+    for task_id, one in zip(project.task_ids, spoilt, strict=False):
+        project.studio.tasks[task_id]["data"] |= one
+    rows = [{"id": one, "data": project.studio.tasks[one]["data"]} for one in project.task_ids]
+    reader = project.reconciler._reader._label_studio
+    reader.tasks = lambda project_id: copy.deepcopy(rows)  # JSON as Python reads it
+    project.follow()
+    assert project.column("recording")[0] == "r?"
+    assert project.column("meta:place")[2:4] == ["caf?", "street"]
+    assert project.get("column?name=meta:n%3F").status_code == 200
+    for task_id in project.task_ids:
+        answer = project.get(f"clips/{task_id}")
+        assert answer.status_code == 200
+        assert not {"NaN", "Infinity"} & set(re.findall(r"\w+", answer.get_data(as_text=True)))
+    stamp = project.store.facts.read(f"tasks of project {project.project_id}")
+    project.follow()
+    assert project.store.facts.read(f"tasks of project {project.project_id}") == stamp
 
 
 def test_a_large_task_number_is_kept_exactly(tmp_path):

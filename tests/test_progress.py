@@ -170,14 +170,30 @@ def test_cells_of_the_confusion_lead_to_exactly_their_clips(street):
     wrong = {(one["label"], one["predicted"]): one["task_ids"] for one in confusion["wrong"]}
     assert set(wrong) == {("siren", "other"), ("other", "siren")}
     links = {one["aria-label"]: one["href"] for one in page.all("a") if "aria-label" in one}
-    for (given, said), task_ids in wrong.items():
+    right = {(one["label"], one["predicted"]): one["task_ids"] for one in confusion["right"]}
+    assert set(right) == {("siren", "siren"), ("other", "other")}
+    for (given, said), task_ids in (wrong | right).items():
         link = links[f"{len(task_ids)} clips labeled {given}, taken for {said}, on the map"]
         assert link.startswith(f"{street.address()}/map?focus={task_ids[0]}#sel=")
         assert [int(one) for one in link.partition("#sel=")[2].split(",")] == task_ids
         for task_id in task_ids:
             (annotation,) = (a for a in street.studio.annotations.values() if a["task"] == task_id)
             assert annotation["result"][0]["value"]["choices"] == [given]
-    assert f"{street.address()}/map?f.label=siren&f.predicted=siren" in links.values()
+    n_aside = 60 - np.sum(confusion["counts"])
+    assert n_aside > 0
+    assert f"{n_aside} labeled clips more, drawn at random" in page.section("confusion")
+
+
+def test_labels_that_the_confusion_leaves_out_are_named():
+    confusion = {
+        "class_names": ["a", "b"],
+        "counts": [[9, 1], [0, 0]],
+        "wrong": [{"label": "a", "predicted": "b", "task_ids": [1]}],
+        "left_out": [{"label": "b", "task_ids": [7, 8, 9]}],
+    }
+    matrix = lay_out_matrix(1, confusion, 15)
+    assert matrix.left_out == [("b", 3, "/projects/1/map?focus=7#sel=7,8,9")]
+    assert matrix.n_aside == 2
 
 
 def test_labels_that_are_wrong_are_listed_to_be_checked(street):
@@ -259,7 +275,7 @@ def test_heat_is_the_share_of_the_row():
         "counts": [[90, 10], [0, 0]],
         "wrong": [{"label": "a", "predicted": "b", "task_ids": list(range(10))}],
     }
-    (_, (right, wrong)), (_, empty) = lay_out_matrix(1, confusion).rows
+    (_, (right, wrong)), (_, empty) = lay_out_matrix(1, confusion, 100).rows
     assert (right.heat, wrong.heat) == (5, 1)
     assert [(cell.heat, cell.address) for cell in empty] == [(0, None), (0, None)]
 
@@ -301,6 +317,72 @@ def test_hearing_trouble_and_what_cannot_be_heard_are_told_in_words(fresh):
     assert (bar["value"], bar["max"]) == ("121", "123")
     assert any("Label Studio does not answer." in one["text"] for one in page.all("p"))
     assert f"9000 {reason}" in page.section("unheard")
+
+
+def ask_first(project, **wanted):
+    client = project.place.browser(TOKEN)
+    answer = client.post(project.address("/queue"), json=wanted, headers=csrf(client))
+    assert answer.status_code == 200, answer.get_json()
+
+
+def asked_first(page):
+    (section,) = (one for one in page.all("section") if one["id"] == "asked-first")
+    words = page.section("asked-first").removeprefix("Asked for first").strip()
+    return "hidden" not in section, words
+
+
+def links_to_map(page):
+    return [one["href"] for one in page.all("a") if one["text"].endswith("on the map")]
+
+
+def test_where_nothing_is_asked_for_first_nothing_is_said_of_it(street):
+    assert asked_first(visit(street)) == (False, "")
+
+
+def test_chosen_clips_are_counted_and_lead_to_those_still_to_label(fresh):
+    fresh.label(10)
+    ask_first(fresh, task_ids=fresh.task_ids[8:13])
+    page = visit(fresh)
+    check_form(page)
+    is_shown, words = asked_first(page)
+    assert is_shown
+    assert words.startswith("5 chosen clips Asked for by first@studio.test")
+    assert "Labeled 2 Still to label 3 Open all 3 on the map Drop it" in words
+    left = fresh.task_ids[10:13]
+    assert links_to_map(page) == [
+        f"{fresh.address()}/map?focus={left[0]}#sel={','.join(map(str, left))}"
+    ]
+    fresh.label(5)
+    words = asked_first(visit(fresh))[1]
+    assert "Labeled 5 Still to label 0 Every one of them has its answer." in words
+
+
+def test_a_condition_is_told_in_its_own_words(fresh):
+    fresh.label(10)
+    ask_first(fresh, where="""clip in ["street <10>.wav", "street <3>.wav"] and clip != '<i>'""")
+    page = visit(fresh)
+    check_form(page)
+    assert "i" not in {one["tag"] for one in page.elements}
+    words = asked_first(page)[1]
+    assert words.startswith("""clip in ["street <10>.wav", "street <3>.wav"] and clip != '<i>'""")
+    assert "Match 2 Labeled 1 Still to label 1 Open it on the map" in words
+    assert links_to_map(page) == [
+        f"{fresh.address()}/map?focus={fresh.task_ids[10]}#sel={fresh.task_ids[10]}"
+    ]
+
+
+def test_a_condition_that_fits_no_more_says_why_and_can_be_dropped(fresh):
+    ask_first(fresh, where='"street" in clip')
+    clips = [Task(one.task_id, one.clip_key, one.audio, None, {}) for one in
+             fresh.store.clips.tasks(fresh.project_id)]  # fmt: skip
+    fresh.store.clips.replace_tasks(fresh.project_id, clips)
+    words = asked_first(visit(fresh))[1]
+    assert "It no longer fits the clips, and counts for nothing: There is no column" in words
+    assert words.endswith("Drop it")
+    client = fresh.place.browser(TOKEN)
+    assert client.delete(fresh.address("/queue")).status_code == 403
+    assert client.delete(fresh.address("/queue"), headers=csrf(client)).status_code == 200
+    assert asked_first(visit(fresh)) == (False, "")
 
 
 def test_who_has_read_it_is_told_that_nothing_changed(fresh):
@@ -354,6 +436,11 @@ class TestGoingBack:
         check_form(page)
         assert f"Kept to {early}" in page.section("now")
         assert "Go on learning" in page.section("now")
+        assert "learned from 20 labels" in page.section("now")
+        measured = told(labeled)["accuracy"]
+        quality = page.section("quality")
+        assert f"Measured for {measured['model_version']} , not for the version kept" in quality
+        assert measured["advice"] not in quality
         (status,) = client.get("/status", auth=BASIC).get_json()["projects"]
         assert status["held"] == early
 
@@ -389,13 +476,17 @@ class TestGoingBack:
         )
         assert told(labeled)["held"] is None
 
-    @pytest.mark.parametrize("wanted", ["earmark-7-0123456789ab", 7, ["x"], "<b>"])
+    @pytest.mark.parametrize("wanted", ["earmark-7-0123456789ab", 7, ["x"], "<b>", "", "\0"])
     def test_nonsense_is_refused_with_a_word(self, street, wanted):
         client = street.place.browser(TOKEN)
         body = {"model_version": wanted}
         answer = client.post(street.address("/version"), json=body, headers=csrf(client))
         assert answer.status_code == 400
-        assert str(wanted) in answer.get_json()["error"]
+        assert str(wanted).strip("\0") in answer.get_json()["error"]
+        half = client.post(
+            street.address("/version"), data='{"model_version": "\\ud800"}', headers=csrf(client)
+        )
+        assert (half.status_code, "'?'" in half.get_json()["error"]) == (400, True)
         empty = client.post(street.address("/version"), json={}, headers=csrf(client))
         assert empty.status_code == 400
 

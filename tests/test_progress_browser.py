@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.holding import learned_version
-from tests.browsing import chromium, opened, served
+from ml_backend.holding import held_version, learned_version
+from tests.browsing import chromium, signed_in
 from tests.progressing import Project
 from tests.visiting import TOKEN
 
@@ -73,11 +73,8 @@ def visit(browser, project):
     with ExitStack() as stack:
 
         def visit(**how):
-            address = stack.enter_context(served(project.place.app))
-            sign_in = f"{address}/sign-in?next={project.address()}"
-            page = stack.enter_context(opened(browser, sign_in, **how))
-            page.fill("input[name=token]", TOKEN)
-            page.click("main button[type=submit]")
+            app, path = project.place.app, project.address()
+            page = stack.enter_context(signed_in(browser, app, path, TOKEN, **how))
             page.wait_for_selector("#now")
             return page
 
@@ -137,6 +134,30 @@ def test_without_a_script_it_reads_and_goes_back(visit, project):
     project.round()
     page.reload()
     assert page.get_by_role("button", name="Go on learning").count() == 0
+
+
+def test_making_a_version_current_again_asks_first(visit, project):
+    page = visit()
+    early = page.locator("#versions tbody tr").last
+    name, button = early.locator("code").inner_text(), early.get_by_role("button")
+    button.click()
+    question = page.get_by_role("dialog", name=f"Make {name} current again?")
+    assert "for everybody" in question.inner_text()
+    keep_picture(page, "question")
+    question.get_by_role("button", name="Cancel").click()
+    assert held_version(project.store, project.project_id) is None
+    button.click()
+    question.get_by_role("button", name="Make it current").click()
+    page.locator(".kept").get_by_text(name).wait_for()
+    assert held_version(project.store, project.project_id) == name
+    project.round()
+    page.get_by_text("not for the version kept").wait_for()
+    keep_picture(page, "kept")
+    page.locator(".kept").get_by_role("button", name="Go on learning").click()
+    page.get_by_role("dialog").get_by_role("button", name="Go on learning").click()
+    page.locator(".kept").wait_for(state="detached")
+    assert held_version(project.store, project.project_id) is None
+    project.round()
 
 
 def test_it_can_be_used_with_the_keyboard_alone(visit):

@@ -11,10 +11,18 @@ from werkzeug.exceptions import ServiceUnavailable
 from ml_backend.errors import LabelStudioUnreachableError, RequestError
 from ml_backend.label_config import label_config_xml
 from ml_backend.store import open_store
-from ml_backend.web.patience import FORGET_S, LONGEST_S, N_FREE, Patience
+from ml_backend.web.patience import (
+    FORGET_S,
+    LONGEST_OF_ADDRESS_S,
+    LONGEST_S,
+    N_FREE,
+    N_FREE_OF_ADDRESS,
+    Patience,
+)
 from ml_backend.web.sealing import Seals
 from ml_backend.web.signing_in import MAX_FORM_BYTES
 from ml_backend.web.visitors import SESSION_S, TICKET_S, Permissions, Visitors
+from tests.browsing import chromium, opened, served
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 from tests.visiting import AS_BROWSER, BASIC, OTHER_TOKEN, Place, csrf, sign_in
 
@@ -65,6 +73,28 @@ def test_the_page_names_the_visitor_and_signs_out(place):
     assert not is_signed_in(client)
     client.set_cookie(kept.key, kept.value)
     assert not is_signed_in(client)
+
+
+@pytest.mark.browser
+def test_what_stands_behind_the_address_is_there_after_signing_in(place):
+    project_id, _ = place.add_project(CONFIG)
+    wanted = f"/projects/{project_id}?color=entropy#sel=103,928,1"
+    with chromium() as browser, served(place.app) as host, opened(browser, host + wanted) as page:
+        for token in ("no-token-at-all", TOKEN):
+            page.fill("input[name=token]", token)
+            page.click("main button[type=submit]")
+        page.wait_for_url(host + wanted)
+        page.goto(f"{host}/sign-in?next=/projects/{project_id}#sel=5")
+        page.get_by_role("link", name="Go on").click()
+        page.wait_for_url(f"{host}/projects/{project_id}#sel=5")
+
+
+def test_every_page_of_a_visitor_leads_to_the_list_of_projects(place):
+    project_id, _ = place.add_project(CONFIG)
+    client, link = place.browser(TOKEN), '<a class="brand" href="/projects"'
+    for path in ("/projects", f"/projects/{project_id}", f"/projects/{project_id}/map"):
+        assert link in client.get(path, headers=AS_BROWSER).get_data(as_text=True)
+    assert link not in place.browser().get("/sign-in").get_data(as_text=True)
 
 
 def test_signing_out_takes_a_proof_that_a_page_of_ours_asks_for_it(place):
@@ -171,32 +201,57 @@ def test_nobody_is_led_to_another_site(place, next_path):
 # --- again and again ---
 
 
-def test_whoever_fails_again_and_again_has_to_wait(place):
+def test_who_shows_a_wrong_token_again_and_again_has_to_wait(place):
     client = place.browser()
     for _ in range(N_FREE):
         assert sign_in(client, "0" * 40).status_code == 401
-    answer = sign_in(client, TOKEN)
+        assert client.get("/arrive?ticket=wrong").status_code == 403
+    answer = sign_in(client, "0" * 40)
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) >= 1
-    assert not is_signed_in(client)
     assert client.get("/arrive?ticket=wrong").status_code == 429
+    assert not is_signed_in(client)
+
+
+def test_who_shares_the_address_of_somebody_who_fails_gets_in(place):
+    mallory = place.browser()
+    for _ in range(N_FREE + 1):
+        sign_in(mallory, "0" * 40)
+    assert sign_in(place.browser(), TOKEN).status_code == 303
+    assert place.browser().get("/arrive", query_string={"ticket": ticket(place)}).location
+
+
+def test_who_tries_one_token_after_the_other_has_to_wait_too_but_not_for_long():
+    now = [0.0]
+    patience = Patience(clock=lambda: now[0])
+    for number in range(N_FREE_OF_ADDRESS):
+        assert patience.wait_s("proxy", f"token {number}") == 0.0
+        patience.failed("proxy", f"token {number}")
+    assert patience.wait_s("proxy", "another") == 1.0
+    assert patience.wait_s("elsewhere", "another") == 0.0
+    for number in range(2000):
+        patience.failed("proxy", f"guess {number}")
+    assert patience.wait_s("proxy", "another") == LONGEST_OF_ADDRESS_S
+    patience.succeeded("proxy", "another")
+    assert patience.wait_s("proxy", "another") == 0.0
 
 
 def test_the_wait_doubles_up_to_a_limit_and_is_forgotten():
     now = [0.0]
     patience = Patience(clock=lambda: now[0])
+    mallory = ("10.0.0.1", "wrong")
     waits = []
     for _ in range(N_FREE + 8):
-        patience.failed("mallory")
-        waits.append(patience.wait_s("mallory"))
+        patience.failed(*mallory)
+        waits.append(patience.wait_s(*mallory))
     assert waits == [0.0] * (N_FREE - 1) + [1, 2, 4, 8, 16, 32, *[LONGEST_S] * 3]
     now[0] = LONGEST_S
-    assert patience.wait_s("mallory") == 0.0
+    assert patience.wait_s(*mallory) == 0.0
     now[0] = LONGEST_S + FORGET_S
-    patience.failed("mallory")
-    assert patience.wait_s("mallory") == 0.0
-    patience.succeeded("mallory")
-    assert patience.wait_s("mallory") == 0.0
+    patience.failed(*mallory)
+    assert patience.wait_s(*mallory) == 0.0
+    patience.succeeded(*mallory)
+    assert patience.wait_s(*mallory) == 0.0
 
 
 # --- by ticket ---
@@ -215,6 +270,49 @@ def test_a_ticket_signs_its_owner_in_once(place):
     assert "used already" in refused.get_data(as_text=True)
     assert not is_signed_in(second)
     assert client.get("/arrive", query_string=link).location == "/projects/1/map"
+
+
+def test_a_ticket_outlives_a_label_studio_that_is_down(place):
+    link = {"ticket": ticket(place)}
+    client = place.browser()
+    for trouble in ("is_down", "is_broken"):
+        setattr(place.studio, trouble, True)
+        answer = client.get("/arrive", query_string=link, headers=AS_BROWSER)
+        setattr(place.studio, trouble, False)
+        assert answer.status_code == 502
+        assert "follow the link again" in answer.get_data(as_text=True)
+    assert client.get("/arrive", query_string=link).status_code == 303
+    assert is_signed_in(client)
+
+
+def test_a_link_of_another_makes_a_visitor_that_person_only_when_told_to(place):
+    client = place.browser(TOKEN)
+    link = {"ticket": ticket(place, OTHER_TOKEN), "next": "/projects/1/map?color=entropy"}
+
+    def name():
+        page = client.get("/projects", headers=AS_BROWSER).get_data(as_text=True)
+        return re.search(r'title="Signed in as ([^"]+)"', page)[1]
+
+    answer = client.get("/arrive", query_string=link, headers=AS_BROWSER)
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert "<h1>Go on as bob@studio.test?</h1>" in page
+    assert f'<a href="{link["next"]}">Stay signed in as first@studio.test</a>' in page
+    assert name() == "first@studio.test"
+    fields = dict(re.findall(r'type="hidden" name="([a-z]+)" value="([^"]*)"', page))
+    for spoilt in ({"proof": ""}, {"proof": "wrong"}):
+        assert client.post("/arrive", data={**fields, **spoilt}).status_code == 403
+        assert name() == "first@studio.test"
+    told = client.post("/arrive", data=fields)
+    assert (told.status_code, told.location) == (303, link["next"])
+    assert name() == "bob@studio.test"
+
+
+def test_a_link_of_their_own_asks_a_visitor_nothing(place):
+    client = place.browser(TOKEN)
+    before = session_cookie(client).value
+    assert client.get("/arrive", query_string={"ticket": ticket(place)}).status_code == 303
+    assert session_cookie(client).value != before
 
 
 def test_of_two_who_use_a_ticket_at_once_one_gets_in(place):

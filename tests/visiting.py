@@ -20,6 +20,7 @@ class Place:
     def __init__(self, folder, **settings):
         self.studio = FakeLabelStudio()
         self.studio.add_user(OTHER_TOKEN, "bob@studio.test")
+        self.studio.document_root = folder
         self.settings = Settings(
             data_dir=folder / "data",
             secret=SECRET,
@@ -32,9 +33,18 @@ class Place:
         self.store = open_store(self.settings.store_url)
         self.app = create_app(self.settings, self.studio.client())
 
-    def add_project(self, label_config, datas=()):
-        """Add a project with tasks that a round has read; give its number and theirs."""
+    def add_project(self, label_config, datas=(), *, storages=None):
+        """Add a project with tasks that a round has read; give its number and theirs.
+
+        ``storages`` are the folders that it serves local files from; all of them unless given.
+        """
         project_id = self.studio.add_project(label_config)
+        root = self.settings.files_root
+        self.studio.storages[project_id] = [root] if storages is None else storages
+        return project_id, self.add_tasks(project_id, datas)
+
+    def add_tasks(self, project_id, datas):
+        """Give a project tasks that a round has read, and none but these; give their numbers."""
         task_ids = self.studio.add_tasks(project_id, list(datas))
         tasks = [
             Task(
@@ -48,7 +58,7 @@ class Place:
         ]
         self.store.clips.replace_tasks(project_id, tasks)
         self.store.agenda.hint(project_id, now=1.0)
-        return project_id, task_ids
+        return task_ids
 
     def browser(self, token=None):
         """Give a client, signed in with a token where one is given."""

@@ -4,11 +4,16 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
-from ml_backend.errors import LabelStudioError, LabelStudioNotFoundError
+from ml_backend.errors import (
+    LabelStudioError,
+    LabelStudioNotFoundError,
+    LabelStudioUnreachableError,
+)
+from ml_backend.label_studio import addresses
 from ml_backend.label_studio.connection import Connection
-from ml_backend.label_studio.exactly import tab_of
+from ml_backend.label_studio.exactly import OWN_TAB, tab_of
 
 if TYPE_CHECKING:
     import httpx
@@ -246,8 +251,10 @@ class LabelStudio:
         return dict(self._connection.send("POST", "/api/dm/views/", body=body))
 
     def add_tab(self, project_id: int, title: str, task_ids: Sequence[int]) -> Json:
-        """Create a tab that holds exactly these tasks."""
-        return self.add_view(project_id, tab_of(title, task_ids))
+        """Create a tab that holds exactly these tasks, with the columns of Earmark's own tab."""
+        tabs = [view["data"] for view in self.views(project_id)]
+        own: Json = next((tab for tab in tabs if tab.get("title") == OWN_TAB), {})
+        return self.add_view(project_id, tab_of(title, task_ids, own))
 
     def update_view(self, view_id: int, project_id: int, data: Mapping[str, Any]) -> Json:
         """Change a tab in the Data Manager."""
@@ -290,28 +297,30 @@ class LabelStudio:
         """
         return self._connection.download(address, max_bytes)
 
+    def gives(self, address: str) -> bool:
+        """Tell whether the token's owner may read a file that this Label Studio serves."""
+        try:
+            self._connection.peek(address)
+        except LabelStudioUnreachableError:
+            raise
+        except LabelStudioError:
+            return False
+        return True
+
     def serves(self, address: str) -> bool:
         """Tell whether an address is that of a file on this Label Studio."""
         try:
-            self._connection.file_url(address)
+            self._connection.file_path(address)
         except LabelStudioError:
             return False
         return True
 
     def local_file(self, address: str) -> str | None:
-        """Give the path, below the document root, of a local file; None for any other address.
+        """Give the path, below the document root, of a local file; None for any other address."""
+        return addresses.local_file(address) if self.serves(address) else None
 
-        Examples
-        --------
-        >>> studio = LabelStudio("http://127.0.0.1:8080", "token")
-        >>> studio.local_file("/data/local-files/?d=clips/a%20b.wav")
-        'clips/a b.wav'
-        >>> studio.local_file("/data/upload/1/a.wav") is None
-        True
-        """
+    def uploaded_to(self, address: str) -> int | None:
+        """Give the project that a file was uploaded to; None for any other address."""
         if not self.serves(address):
             return None
-        folder, _, name = urlsplit(address).path.rstrip("/").rpartition("/")
-        paths = parse_qs(urlsplit(address).query).get("d")
-        is_local = name == "local-files" and folder.endswith("/data") and paths
-        return paths[-1].lstrip("/") if is_local and paths else None
+        return addresses.uploaded_to(self._connection.file_path(address))

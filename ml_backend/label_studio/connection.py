@@ -124,7 +124,7 @@ class Connection:
                 files=files,
                 timeout=BULK_TIMEOUT_S if bulk else timeout_s,
             )
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise self._silence(error) from None
         except ValueError as error:
             raise LabelStudioError(f"{method} {path} cannot be written as JSON: {error}.") from None
@@ -135,17 +135,23 @@ class Connection:
         try:
             return response.json()
         except ValueError:
-            raise LabelStudioError(
-                f"{self.url}{path} answers with something else than JSON; "
-                "is LABEL_STUDIO_URL the address of a Label Studio?"
+            raise self._failure(
+                f"answers {method} {path} with something else than JSON.",
+                "Is LABEL_STUDIO_URL the address of a Label Studio?",
             ) from None
 
     def download(self, address: str, max_bytes: int) -> bytes:
         """Read a file, patiently; see ``LabelStudio.download``."""
-        return _patiently(lambda: self._download(address, max_bytes))
+        return _patiently(
+            lambda: self._read_file(address, lambda answer: _bounded(answer, address, max_bytes))
+        )
 
-    def file_url(self, address: str) -> str:
-        """Complete the address of a file on this Label Studio, and refuse any other."""
+    def peek(self, address: str) -> None:
+        """See that a file could be read, patiently; raises as ``download`` does."""
+        _patiently(lambda: self._read_file(address, lambda _: None, {"Range": "bytes=0-0"}))
+
+    def file_path(self, address: str) -> str:
+        """Give the path of a file on this Label Studio, and refuse any other address."""
         here = urlsplit(self.url)
         try:
             parts = urlsplit(address)
@@ -155,29 +161,36 @@ class Connection:
         except ValueError:
             is_here = False
         if not is_here:
-            raise LabelStudioError(f"{address}: not an address on Label Studio at {self.url}.")
+            raise LabelStudioError(f"{address}: not an address on Label Studio.")
         path = parts.path.removeprefix(here.path)
         plain = unquote(path)
         leaves = "\\" in plain or ".." in PurePosixPath(plain).parts
         if leaves or not plain.startswith(FILE_FOLDERS):
-            raise LabelStudioError(f"{address}: not a file that Label Studio at {self.url} serves.")
-        return self.url + path + (f"?{parts.query}" if parts.query else "")
+            raise LabelStudioError(f"{address}: not a file that Label Studio serves.")
+        return path
 
-    def _download(self, address: str, max_bytes: int) -> bytes:
+    def _read_file(
+        self,
+        address: str,
+        read: Callable[["httpx.Response"], T],
+        more_headers: Mapping[str, str] | None = None,
+    ) -> T:
         import httpx
 
         where = address
         for _ in range(MAX_REDIRECTS + 1):
-            url, headers = self.file_url(where), self._headers()
+            query = urlsplit(where).query
+            url = self.url + self.file_path(where) + (f"?{query}" if query else "")
+            headers = {**self._headers(), **(more_headers or {})}
             try:
                 with self._client.stream("GET", url, headers=headers) as response:
                     if response.has_redirect_location:
                         where = str(response.url.join(response.headers["location"]))
                         continue
                     if response.is_success:
-                        return _bounded(response, address, max_bytes)
+                        return read(response)
                     response.read()
-            except (httpx.TransportError, httpx.InvalidURL) as error:
+            except (httpx.RequestError, httpx.InvalidURL) as error:
                 raise self._silence(error) from None
             raise self._refusal(response.status_code, _detail_of(response), address)
         raise LabelStudioError(f"{address}: Label Studio redirects in a circle.")
@@ -188,49 +201,67 @@ class Connection:
 
         try:
             return self._tokens.get_headers()
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise self._silence(error) from None
         except ApiError as error:
             detail = _detail(error.body)
             raise self._refusal(error.status_code, detail, "the personal access token") from None
         except json.JSONDecodeError:
-            raise LabelStudioError(f"{self.url} does not exchange the token.") from None
+            raise self._failure("does not exchange the token.") from None
 
-    def _silence(self, error: "httpx.TransportError | httpx.InvalidURL") -> LabelStudioError:
+    def _silence(self, error: "httpx.RequestError | httpx.InvalidURL") -> LabelStudioError:
         import httpx
 
+        if isinstance(error, httpx.DecodingError):
+            return self._failure(
+                "answers with something that cannot be decompressed.",
+                "Is there a proxy on the way that spoils it?",
+            )
         if isinstance(error, httpx.TimeoutException) and not isinstance(
             error, httpx.ConnectTimeout
         ):
-            return TooSlowError(f"Label Studio at {self.url} did not answer in time.")
-        return LabelStudioUnreachableError(
-            f"Label Studio at {self.url} does not answer ({type(error).__name__}). "
-            "Is it running, and is LABEL_STUDIO_URL its address?"
+            return self._failure("did not answer in time.", kind=TooSlowError)
+        return self._failure(
+            f"does not answer ({type(error).__name__}).",
+            "Is it running, and is LABEL_STUDIO_URL its address?",
+            kind=LabelStudioUnreachableError,
         )
 
     def _refusal(self, status: int | None, detail: str, what: str) -> LabelStudioError:
         status = status or 401  # the SDK refuses tokens itself, without a status
         said = f": {detail}" if detail else ""
         if status in (401, 403):
-            return LabelStudioAuthError(
-                f"Label Studio at {self.url} refuses {what} ({status}{said}). "
-                "Is LABEL_STUDIO_API_KEY right, and may its owner do this?"
+            return self._failure(
+                f"refuses {what} ({status}{said}).",
+                "Is LABEL_STUDIO_API_KEY right, and may its owner do this?",
+                kind=LabelStudioAuthError,
             )
         if status == 404:
-            return LabelStudioNotFoundError(
-                f"Label Studio at {self.url} does not know {what} (404{said})."
+            return self._failure(
+                f"does not know {what} (404{said}).", kind=LabelStudioNotFoundError
             )
         if status in (502, 503):
-            return LabelStudioUnreachableError(
-                f"Label Studio at {self.url} is not ready ({status}{said})."
+            return self._failure(
+                f"is not ready ({status}{said}).", kind=LabelStudioUnreachableError
             )
         if status == 504:
-            return TooSlowError(f"Label Studio at {self.url} took too long over {what} (504).")
+            return self._failure(f"took too long over {what} (504).", kind=TooSlowError)
         if 300 <= status < 400:
-            return LabelStudioError(
-                f"{self.url} redirects {what}; set LABEL_STUDIO_URL to where it leads{said}."
+            return self._failure(
+                f"redirects {what}.", f"Set LABEL_STUDIO_URL to where it leads{said}."
             )
-        return LabelStudioError(f"Label Studio at {self.url} answers {status} to {what}{said}")
+        return self._failure(f"answers {status} to {what}{said}")
+
+    def _failure(
+        self,
+        what_it_does: str,
+        advice: str = "",
+        *,
+        kind: type[LabelStudioError] = LabelStudioError,
+    ) -> LabelStudioError:
+        """Name the address, and what to mend, to whoever runs Earmark alone."""
+        told = f"Label Studio at {self.url} {what_it_does} {advice}".rstrip()
+        return kind(told, plain=f"Label Studio {what_it_does}")
 
 
 def _bounded(response: "httpx.Response", address: str, max_bytes: int) -> bytes:

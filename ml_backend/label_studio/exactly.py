@@ -6,16 +6,24 @@ SQLite's expressions do. What works in the page, on SQLite and on PostgreSQL, is
 expression on the task's number, if the tab shows that column as a text.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+OWN_TAB = "Earmark"
+"""The tab in which the clips of a project are looked through, made with the project."""
+_NUMBER = "tasks:id"
 _END = ""
 
 
-def tab_of(title: str, task_ids: Sequence[int]) -> dict[str, Any]:
-    """Describe a tab that holds these tasks and no others."""
+def tab_of(title: str, task_ids: Sequence[int], like: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a tab that holds these tasks and no others, with the columns of another tab.
+
+    ``like`` describes that tab, and may be empty. The task's number is shown in any case: the tab
+    filters by it.
+    """
+    hidden = like.get("hiddenColumns") or {}
     wanted = {
-        "filter": "filter:tasks:id",
+        "filter": f"filter:{_NUMBER}",
         "operator": "regex",
         "type": "String",
         "value": numbers_pattern(task_ids),
@@ -24,9 +32,12 @@ def tab_of(title: str, task_ids: Sequence[int]) -> dict[str, Any]:
         "title": title,
         "type": "list",
         "target": "tasks",
-        "columnsDisplayType": {"tasks:id": "String"},
+        "columnsDisplayType": {**(like.get("columnsDisplayType") or {}), _NUMBER: "String"},
         "filters": {"conjunction": "and", "items": [wanted]},
-        "hiddenColumns": {"explore": [], "labeling": []},
+        "hiddenColumns": {
+            place: [column for column in hidden.get(place) or [] if column != _NUMBER]
+            for place in ("explore", "labeling")
+        },
         "ordering": [],
     }
 

@@ -6,6 +6,7 @@ from sqlalchemy import Engine, delete, select
 
 from ml_backend.store.dialect import upsert
 from ml_backend.store.schema import wanted
+from ml_backend.store.stamps import stamp
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Queue:
         """Keep a request in place of the one before."""
         with self._engine.begin() as connection:
             upsert(connection, wanted, [{"project_id": project_id, **vars(request)}])
+            stamp(connection, "queue", project_id)
 
     def wanted(self, project_id: int) -> Wanted | None:
         """Give what is asked for, or None."""
@@ -47,3 +49,4 @@ class Queue:
         """Drop what is asked for."""
         with self._engine.begin() as connection:
             connection.execute(delete(wanted).where(wanted.c.project_id == project_id))
+            stamp(connection, "queue", project_id)

@@ -11,7 +11,7 @@ that Label Studio's own calls find a thread even then: it waits a second for its
 import hmac
 import threading
 from typing import NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from flask import Flask, abort, g, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
@@ -37,12 +37,18 @@ class Access:
     """Lets a request through that knows the secret, or comes from a visitor who may see this."""
 
     def __init__(
-        self, secret: str, visitors: Visitors, permissions: Permissions, cookie_name: str
+        self,
+        secret: str,
+        visitors: Visitors,
+        permissions: Permissions,
+        cookie_name: str,
+        pages_url: str,
     ) -> None:
         self._secret = secret.encode()
         self._visitors = visitors
         self._permissions = permissions
         self._cookie_name = cookie_name
+        self._pages_host = _host(pages_url)
         self._places = threading.BoundedSemaphore(N_PLACES)
 
     def guard(self, app: Flask) -> None:
@@ -69,6 +75,10 @@ class Access:
         is_below_project = route == PROJECT_ROUTES or route.startswith(f"{PROJECT_ROUTES}/")
         is_visitors = is_below_project or route in VISITORS_ROUTES
         is_nowhere = not route and request.path.startswith("/projects")
+        if not route and is_page():
+            # Asked for the secret, browsers would cover a mistyped address with a password box.
+            g.visitor = self._visitors.find(request.cookies.get(self._cookie_name))
+            abort(404, f"There is no page {request.path}. All of them start from your projects.")
         if not is_visitors and not is_nowhere:
             return _ask_for_secret()
         visitor = self._visitors.find(request.cookies.get(self._cookie_name))
@@ -100,11 +110,26 @@ class Access:
         if basic is None or basic.username != USER or not self._is_secret(basic.password):
             return False
         # Browsers send Basic credentials along with whatever another site makes them send.
-        is_foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
-        return request.method in _READING or not is_foreign
+        return request.method in _READING or not self._is_led_by_another_site()
+
+    def _is_led_by_another_site(self) -> bool:
+        """Tell so by what browsers say over https, else by where the page is from."""
+        site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+        if site is not None:
+            return site not in ("none", "same-origin")
+        # A proxy may pass another host on to us than the one that browsers know.
+        return origin is not None and _host(origin) not in (request.host.lower(), self._pages_host)
 
     def _is_secret(self, shown: str | None) -> bool:
         return shown is not None and hmac.compare_digest(shown.encode(), self._secret)
+
+
+def _host(url: str) -> str | None:
+    """Give host and port; None where there is none, as in the origin ``null`` of a sandbox."""
+    try:
+        return urlsplit(url).netloc.lower() or None
+    except ValueError:
+        return None
 
 
 def _shows_csrf_token(visitor: Visitor) -> bool:
@@ -125,7 +150,8 @@ def _ask_for_secret() -> ResponseReturnValue:
 def _ask_to_sign_in() -> ResponseReturnValue:
     if is_page() and request.method in _READING:
         here = request.full_path if request.query_string else request.path
-        return redirect(f"/sign-in?next={quote(here, safe='')}")
+        # Commas stay as they are: a selection's would make the line too long for gunicorn.
+        return redirect(f"/sign-in?next={quote(here, safe=',')}")
     # Without WWW-Authenticate: browsers would ask for a password over the page.
     return jsonify(error="Sign in first, at /sign-in; or the session has ended."), 401
 

@@ -1,6 +1,6 @@
 """Addresses of views of the map, as ``static/address.js`` reads them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 
@@ -12,7 +12,20 @@ def map_of_filter(project_id: int, **filters: str) -> str:
     >>> map_of_filter(1, label="dog, barking", predicted="a.b")
     '/projects/1/map?f.label=dog%2C%20barking&f.predicted=a%2Eb'
     """
-    parts = (f"f.{column}={_value(text)}" for column, text in filters.items())
+    return map_of_filters(
+        project_id, {column: written_value(text) for column, text in filters.items()}
+    )
+
+
+def map_of_filters(project_id: int, filters: Mapping[str, str]) -> str:
+    """Give the map on the clips that pass filters, each written as the map reads it.
+
+    Examples
+    --------
+    >>> map_of_filters(1, {"meta:wind speed": "1..2", "skipped": "false"})
+    '/projects/1/map?f.meta:wind%20speed=1..2&f.skipped=false'
+    """
+    parts = (f"f.{quote(column, safe=':@')}={text}" for column, text in filters.items())
     return f"/projects/{project_id}/map?{'&'.join(parts)}"
 
 
@@ -28,7 +41,7 @@ def map_of_clips(project_id: int, task_ids: Iterable[int]) -> str:
     return f"/projects/{project_id}/map?focus={chosen[0]}#sel={','.join(map(str, chosen))}"
 
 
-def _value(text: str) -> str:
+def written_value(text: str) -> str:
     """Write a value so that no part of it means anything: a class may be called "-" or "a..b"."""
     written = quote(text, safe="!'()*:").replace(".", "%2E").replace("~", "%7E")
     if written == "-":

@@ -14,18 +14,20 @@ from ml_backend.errors import RequestError
 from ml_backend.label_config import parse_label_config
 from ml_backend.store import Store
 from ml_backend.web.body import json_body, task_numbers
+from ml_backend.web.one_by_one import OneByOne
 from ml_backend.web.visitors import Permissions, Visitor
 from ml_backend.web.writing import Refused, Written, take_back, write
 
 MAX_TASKS = 200
 """So many at once: each takes Label Studio about 0.1 s."""
 UNDO_S = 3600.0
-_N_UNDOS = 1000
+_N_UNDOS_OF_ONE = 100
+_N_UNDOS = 5000
 
 
 def register(app: Flask, store: Store, permissions: Permissions) -> None:
     """Add the routes that write labels and take them back."""
-    undos = Undos()
+    undos, one_by_one = Undos(), OneByOne()
 
     @app.post("/projects/<int:project_id>/annotations")
     def annotate(project_id: int) -> ResponseReturnValue:
@@ -35,7 +37,8 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
         labels = _labels(body)
         project = permissions.project(visitor, project_id) or {}
         config = parse_label_config(str(project.get("label_config")))
-        answers = write(visitor, project_id, task_ids, labels, config)
+        with one_by_one.turn_of(visitor.user_id):
+            answers = write(visitor, project_id, task_ids, labels, config)
         written = [one for one in answers if isinstance(one, Written)]
         store.agenda.hint(project_id, now=time.time())
         undo = undos.add(visitor, project_id, written) if written else None
@@ -44,13 +47,14 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
     @app.delete("/projects/<int:project_id>/annotations/<undo>")
     def unannotate(project_id: int, undo: str) -> ResponseReturnValue:
         visitor = somebody()
-        written = undos.take(undo, visitor, project_id)
-        if written is None:
-            abort(404, "This was undone already, or too long ago; change it in Label Studio.")
-        answers = take_back(visitor, written)
-        refused = [one for one in answers if isinstance(one, Refused)]
-        again = {one.task_id for one in refused if one.may_work_again}
-        undos.put_back(undo, visitor, project_id, [w for w in written if w.task_id in again])
+        with one_by_one.turn_of(visitor.user_id):
+            written = undos.take(undo, visitor, project_id)
+            if written is None:
+                abort(404, "This was undone already, or too long ago; change it in Label Studio.")
+            answers = take_back(visitor, written)
+            refused = [one for one in answers if isinstance(one, Refused)]
+            again = {one.task_id for one in refused if one.may_work_again}
+            undos.put_back(undo, visitor, project_id, [w for w in written if w.task_id in again])
         store.agenda.hint(project_id, now=time.time())
         n_undone = sum(isinstance(one, Written) for one in answers)
         return jsonify(n=n_undone, refused=_refusals(answers))
@@ -65,7 +69,7 @@ def somebody() -> Visitor:
 
 
 class Undos:
-    """What can be undone, by whom; safe to share between threads."""
+    """What can be undone, the latest of everybody; safe to share between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -97,6 +101,9 @@ class Undos:
         kept = _Undo((visitor.user_id, project_id), tuple(written), self._clock() + UNDO_S)
         with self._lock:
             self._kept[word] = kept
+            theirs = [one for one, undo in self._kept.items() if undo.whose[0] == kept.whose[0]]
+            if len(theirs) > _N_UNDOS_OF_ONE:
+                del self._kept[theirs[0]]
             if len(self._kept) > _N_UNDOS:
                 self._kept.popitem(last=False)
 

@@ -39,6 +39,7 @@ from ml_backend.web.asked import is_page
 from ml_backend.web.body import MAX_REQUEST_BYTES
 from ml_backend.web.ears import EarsOnDemand
 from ml_backend.web.oracle import Oracle
+from ml_backend.web.queue_head import QueueHead
 from ml_backend.web.sealing import Seals
 from ml_backend.web.snapshots import Snapshots
 from ml_backend.web.sounds import Sounds
@@ -67,17 +68,20 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     seals = Seals(read_session_key(settings))
     visitors, permissions = Visitors(store, label_studio, seals), Permissions()
     headers.register(app)
-    Access(read_secret(settings), visitors, permissions, seals.cookie_name()).guard(app)
+    Access(
+        read_secret(settings), visitors, permissions, seals.cookie_name(), settings.pages_url
+    ).guard(app)
     signing_in.register(app, store, settings, seals, visitors)
     ears = EarsOnDemand(settings, store, label_studio)
     contract.register(app, store, Oracle(store, label_studio, ears))
     status.register(app, store, settings)
     pages.register(app, store, settings)
-    progress.register(app, store, settings)
+    head = QueueHead(store)
+    progress.register(app, store, settings, head)
     media.register(app, store, settings, label_studio)
-    queue.register(app, store)
+    queue.register(app, store, head)
     snapshots, sounds = Snapshots(store), Sounds(store, settings, ears)
-    pool.register(app, store, settings, snapshots, sounds)
+    pool.register(app, store, settings, snapshots, sounds, head)
     clips.register(app, store, settings, snapshots, permissions)
     similar.register(app, snapshots, sounds)
     annotating.register(app, store, permissions)
@@ -90,9 +94,11 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
 
 def _explain(error: EarmarkError) -> ResponseReturnValue:
     code = next((code for kind, code in _STATUS_OF if isinstance(error, kind)), 500)
+    if isinstance(error, LabelStudioError):
+        log.warning("%s %s: %s", request.method, request.path, error)
     if isinstance(error, LabelStudioAuthError) and g.get("visitor"):
         return _say("Label Studio does not let you do this; sign in again if you should.", 403)
-    return _say(str(error), code)
+    return _say(error.plain, code)
 
 
 def _refuse(error: HTTPException) -> ResponseReturnValue:

@@ -1,5 +1,8 @@
 """Everything that is known of one clip: ``/projects/<id>/clips/<task>``."""
 
+import math
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ from ml_backend.annotation import read_answers
 from ml_backend.clip import Task
 from ml_backend.errors import LabelStudioError
 from ml_backend.label_config import parse_label_config
+from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings
 from ml_backend.sheet import META
 from ml_backend.store import Store
@@ -18,6 +22,8 @@ from ml_backend.web.packed import PackedColumn
 from ml_backend.web.snapshots import Snapshot, Snapshots
 from ml_backend.web.visitors import Permissions, Visitor
 
+ASK_AGAIN_S = 600.0
+"""So long an annotator whom Label Studio does not list stays a number, in s."""
 _UNSURE = 0.5
 _FAR = 0.25
 _NEAR = 0.1
@@ -27,7 +33,7 @@ def register(
     app: Flask, store: Store, settings: Settings, snapshots: Snapshots, permissions: Permissions
 ) -> None:
     """Add the route."""
-    names: dict[int, str] = {}
+    names = _Names()
 
     @app.get("/projects/<int:project_id>/clips/<int:task_id>")
     def clip(project_id: int, task_id: int) -> ResponseReturnValue:
@@ -136,24 +142,45 @@ def _as_last_read(snapshot: Snapshot, task_id: int) -> list[dict[str, Any]]:
 
 
 def _annotations(
-    visitor: Visitor, project: dict[str, Any], task_id: int, names: dict[int, str]
+    visitor: Visitor, project: dict[str, Any], task_id: int, names: "_Names"
 ) -> list[dict[str, Any]]:
     """Ask Label Studio who said what; nothing where it does not answer."""
     try:
         annotations = visitor.label_studio.annotations(task_id)
         answers = read_answers(annotations, parse_label_config(project["label_config"]))
-        if set(answers) - names.keys() - {visitor.user_id}:
-            names |= {int(one["id"]): _name(one) for one in visitor.label_studio.users()}
+        name_of = names.among(visitor.label_studio, set(answers) - {visitor.user_id})
     except LabelStudioError:
         return []
     return [
         {
-            "by": visitor.email if who == visitor.user_id else names.get(who, f"annotator {who}"),
+            "by": visitor.email if who == visitor.user_id else name_of.get(who, f"annotator {who}"),
             "labels": None if labels is None else sorted(labels),
             "is_mine": who == visitor.user_id,
         }
         for who, labels in answers.items()
     ]
+
+
+class _Names:
+    """Names of annotators, asked for once; of who is not listed any more, now and then."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, str] = {}
+        self._missed_at: dict[int, float] = {}
+
+    def among(self, label_studio: LabelStudio, user_ids: set[int]) -> Mapping[int, str]:
+        """Give the names of these users, and maybe of others, as far as there are any.
+
+        Raises
+        ------
+        LabelStudioError
+            If there are names to ask for, and Label Studio does not tell them.
+        """
+        now, unknown = time.monotonic(), user_ids - self._known.keys()
+        if any(now - self._missed_at.get(one, -math.inf) >= ASK_AGAIN_S for one in unknown):
+            self._known |= {int(one["id"]): _name(one) for one in label_studio.users()}
+            self._missed_at |= dict.fromkeys(unknown - self._known.keys(), now)
+        return self._known
 
 
 def _name(user: dict[str, Any]) -> str:

@@ -6,13 +6,14 @@ An event is only a hint: the webhook notes it and answers; the worker finds out 
 import time
 from typing import Any
 
-from flask import Flask, jsonify, request
+from flask import Flask, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
 from ml_backend.errors import RequestError
 from ml_backend.handshake import PROJECT_HEADER
 from ml_backend.label_config import parse_label_config
 from ml_backend.store import Store
+from ml_backend.web.asked import is_page
 from ml_backend.web.body import MAX_REQUEST_BYTES, json_body
 from ml_backend.web.oracle import Oracle
 
@@ -37,10 +38,14 @@ _ACTIONS = _LABEL_ACTIONS | {
 def register(app: Flask, store: Store, oracle: Oracle) -> None:
     """Add the routes that Label Studio calls."""
 
-    @app.get("/")
     @app.get("/health")
     def health() -> ResponseReturnValue:
         return jsonify(status="UP", model_class="Earmark")
+
+    @app.get("/")
+    def home() -> ResponseReturnValue:
+        """Lead people to their projects; Label Studio may ask here for the health, too."""
+        return redirect("/projects") if is_page() else health()
 
     @app.post("/setup")
     def setup() -> ResponseReturnValue:

@@ -2,28 +2,31 @@
 
 Files on disk are streamed from there; what Label Studio or another host serves is fetched whole,
 up to ``MAX_FETCHED_BYTES``, and kept for a while. A task's addresses are data from strangers: they
-are read as ``fetch`` allows, and only what is a sound or a PNG is passed on.
+are read as ``fetch`` and ``reach`` allow, and only what is a sound or a PNG is passed on. What a
+task says of its content is not believed either: pictures are kept by where they came from, too.
 """
 
 import io
 import re
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 
-from flask import Flask, Response, abort, request, send_file
+from flask import Flask, Response, abort, g, request, send_file
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import ServiceUnavailable
 
 from ml_backend.audio import read_recording, waveform
 from ml_backend.clip import Task
-from ml_backend.errors import AudioError, LabelStudioError
+from ml_backend.errors import AudioError, LabelStudioAuthError, LabelStudioError
 from ml_backend.fetch import Fetcher
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings
 from ml_backend.spectrogram import render_spectrogram
 from ml_backend.store import Store
 from ml_backend.thumbnail import shrink
+from ml_backend.web.reach import Reach
 from ml_backend.web.shelf import Shelf
 
 MAX_FETCHED_BYTES = 64 << 20
@@ -56,7 +59,7 @@ class Library:
         self._pictures = Shelf(_PICTURES_ROOM)
         self._drawing = ThreadPoolExecutor(_N_DRAWING, thread_name_prefix="drawing")
         self._lock = threading.Lock()
-        self._under_way: dict[str, Future[bytes]] = {}
+        self._under_way: dict[tuple[str, str], Future[bytes]] = {}
 
     def task(self, project_id: int, task_id: int) -> Task:
         """Find a clip of a project, or answer that there is none."""
@@ -71,10 +74,14 @@ class Library:
         Raises
         ------
         AudioError, LabelStudioError
-            As ``Fetcher.fetch``.
+            As ``Fetcher.fetch``; that Label Studio refuses the backend is no fault of visitors.
         """
-        path = self._fetcher.on_disk(address)
-        return path or self._fetched.get(address, lambda: self._fetcher.download(address))
+        try:
+            path = self._fetcher.on_disk(address)
+            return path or self._fetched.get(address, lambda: self._fetcher.download(address))
+        except LabelStudioAuthError as error:
+            said = "Label Studio refuses this clip to Earmark itself. Tell whoever runs Earmark."
+            raise LabelStudioError(f"{said} {error}", plain=said) from error
 
     def spectrogram(self, task: Task) -> bytes:
         """Give the picture that the importer prepared, or draw one."""
@@ -88,7 +95,8 @@ class Library:
             assert picture is not None, "what is drawn here can be shrunk"
             return picture
 
-        return self._pictures.get(("thumbnail", task.clip_key), make)
+        key = ("thumbnail", task.clip_key, task.audio, _spectrogram_address(task))
+        return self._pictures.get(key, make)
 
     def _prepared(self, task: Task) -> bytes | None:
         """Give the PNG that the task names; None where it cannot be had, or is something else."""
@@ -107,15 +115,16 @@ class Library:
 
     def _drawn(self, task: Task) -> bytes:
         """Give a picture drawn from the sound, if it is there soon; else ask to come back."""
-        kept = self._pictures.find(("spectrogram", task.clip_key))
+        key = (task.clip_key, task.audio)
+        kept = self._pictures.find(("spectrogram", *key))
         if kept is not None:
             return kept
         with self._lock:
-            drawing = self._under_way.get(task.clip_key)
+            drawing = self._under_way.get(key)
             if drawing is None and len(self._under_way) < _N_WAITING:
                 drawing = self._drawing.submit(self._draw, task)
-                self._under_way[task.clip_key] = drawing
-                drawing.add_done_callback(lambda _: self._under_way.pop(task.clip_key, None))
+                self._under_way[key] = drawing
+                drawing.add_done_callback(lambda _: self._under_way.pop(key, None))
         if drawing is not None and wait([drawing], PATIENCE_S).done:
             return drawing.result()
         raise ServiceUnavailable("The picture is being drawn; ask again.", retry_after=1)
@@ -126,7 +135,7 @@ class Library:
             samples = waveform(recording, recording.sample_rate_hz)
             return render_spectrogram(samples, recording.sample_rate_hz)
 
-        return self._pictures.get(("spectrogram", task.clip_key), draw)
+        return self._pictures.get(("spectrogram", task.clip_key, task.audio), draw)
 
 
 def register(app: Flask, store: Store, settings: Settings, label_studio: LabelStudio) -> None:
@@ -135,10 +144,25 @@ def register(app: Flask, store: Store, settings: Settings, label_studio: LabelSt
         label_studio, settings.files_root, settings.audio_hosts, max_bytes=MAX_FETCHED_BYTES
     )
     library = Library(store, fetcher)
+    reach = Reach(label_studio, settings.files_root)
+
+    def heard(project_id: int, task_id: int) -> Task:
+        """Find a task whose sound the visitor may hear."""
+        task = library.task(project_id, task_id)
+        reach.check(g.visitor, project_id, task.audio)
+        return task
+
+    def seen(project_id: int, task_id: int) -> Task:
+        """Find a task whose sound the visitor may see, without a picture that is out of reach."""
+        task = heard(project_id, task_id)
+        address = _spectrogram_address(task)
+        if address is None or reach.holds(g.visitor, project_id, address):
+            return task
+        return replace(task, data=None)
 
     @app.get("/projects/<int:project_id>/clips/<int:task_id>/audio")
     def clip_audio(project_id: int, task_id: int) -> ResponseReturnValue:
-        task = library.task(project_id, task_id)
+        task = heard(project_id, task_id)
         file = library.file(task.audio)
         size, head = _measure(file)
         kind = audio_type(head)
@@ -149,12 +173,12 @@ def register(app: Flask, store: Store, settings: Settings, label_studio: LabelSt
 
     @app.get("/projects/<int:project_id>/clips/<int:task_id>/spectrogram")
     def clip_spectrogram(project_id: int, task_id: int) -> ResponseReturnValue:
-        task = library.task(project_id, task_id)
+        task = seen(project_id, task_id)
         return _send(library.spectrogram(task), "image/png", f"{task.clip_key}-s")
 
     @app.get("/projects/<int:project_id>/clips/<int:task_id>/thumbnail")
     def clip_thumbnail(project_id: int, task_id: int) -> ResponseReturnValue:
-        task = library.task(project_id, task_id)
+        task = seen(project_id, task_id)
         if request.if_none_match.contains(f"{task.clip_key}-t"):
             return _kept_for_a_while(Response(status=304), f"{task.clip_key}-t")
         return _send(library.thumbnail(task), "image/png", f"{task.clip_key}-t")

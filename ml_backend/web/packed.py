@@ -169,7 +169,9 @@ def _header(told: Mapping[str, object], described: list[dict[str, object]]) -> b
 
     def written(start: int) -> bytes:
         shifted = [{**one, "offset": start + int(str(one["offset"]))} for one in described]
-        return json.dumps({**told, "columns": shifted}, ensure_ascii=False).encode()
+        return json.dumps({**told, "columns": shifted}, ensure_ascii=False).encode(
+            "utf-8", "replace"
+        )
 
     # Each offset is at most so many digits; what they do not need is padding.
     longest = len(written(10**12))

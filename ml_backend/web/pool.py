@@ -13,8 +13,15 @@ from ml_backend.similarity_map import DEFAULT, LOCALITIES, PCA
 from ml_backend.store import Store
 from ml_backend.web.answers import NOT_READ, packed_answer, wait
 from ml_backend.web.packed import PackedColumn, category, fraction, number, pack
+from ml_backend.web.queue_head import QueueHead
 from ml_backend.web.shown import places
-from ml_backend.web.snapshots import NAMES_SHOWN, Snapshot, Snapshots, embedder_at_work
+from ml_backend.web.snapshots import (
+    NAMES_SHOWN,
+    Snapshot,
+    Snapshots,
+    embedder_at_work,
+    sheet_stamp,
+)
 from ml_backend.web.sounds import WORD, Sounds
 from ml_backend.web.workshop import Pending
 
@@ -34,7 +41,12 @@ _OF_CLASSIFIER = ("predicted", "entropy", "disagreement")
 
 
 def register(
-    app: Flask, store: Store, settings: Settings, snapshots: Snapshots, sounds: Sounds
+    app: Flask,
+    store: Store,
+    settings: Settings,
+    snapshots: Snapshots,
+    sounds: Sounds,
+    head: QueueHead,
 ) -> None:
     """Add ``/frame``, ``/column`` and ``/revision`` below every project."""
 
@@ -73,11 +85,13 @@ def register(
         snapshot = snapshots.current(project_id)
         if snapshot is None:
             return wait(NOT_READ)
+        asked = head.see(project_id)
         return jsonify(
             revision=snapshot.revision,
             model_version=snapshot.model_version,
             map=_map(store, snapshot, locality)[0],
             n_labeled=snapshot.n_labeled,
+            **({} if isinstance(asked, Pending) else {"asked_first": asked and asked.counts()}),
         )
 
 
@@ -170,6 +184,8 @@ def _column(
         return sounds.word(snapshot, name.removeprefix(WORD))
     if name in snapshot.kinds:
         sheet = store.sheets.read(snapshot.project_id, [name])
+        if sheet_stamp(store, snapshot.project_id) != snapshot.stamps.sheet:
+            return Pending(NOT_READ)  # its rows may be other clips than the frame's
         return as_packed(sheet[name]) if name in sheet else None
     return None
 

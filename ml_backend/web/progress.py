@@ -18,14 +18,17 @@ from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.versions import Round
 from ml_backend.web.addresses import map_of_clips, map_of_filter
+from ml_backend.web.as_filters import map_of_left
 from ml_backend.web.body import json_body
 from ml_backend.web.curve import draw_curve
-from ml_backend.web.matrix import lay_out_matrix
+from ml_backend.web.matrix import Matrix, lay_out_matrix
 from ml_backend.web.pages import render_page
+from ml_backend.web.queue_head import Asked, QueueHead
 from ml_backend.web.status import N_MEASURED, describe
+from ml_backend.web.workshop import Pending
 
 
-def register(app: Flask, store: Store, settings: Settings) -> None:
+def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> None:
     """Add the page, its figures as JSON, and the way back to an earlier version."""
     app.add_template_filter(_moment, "moment")
     app.add_template_filter(_share, "share")
@@ -33,6 +36,7 @@ def register(app: Flask, store: Store, settings: Settings) -> None:
     @app.get("/projects/<int:project_id>")
     def progress_page(project_id: int) -> ResponseReturnValue:
         told = tell_progress(store, _known(store, project_id))
+        asked = head.see(project_id)
         page = render_page(
             "progress.html",
             project_id,
@@ -41,7 +45,10 @@ def register(app: Flask, store: Store, settings: Settings) -> None:
             here="progress",
             told=told,
             drawing=draw_curve(told["accuracy"]["curve"]) if told["accuracy"] else None,
-            matrix=lay_out_matrix(project_id, told["confusion"]) if told["confusion"] else None,
+            matrix=_matrix(project_id, told),
+            asked=asked if isinstance(asked, Asked) else None,
+            is_counting=isinstance(asked, Pending),
+            map_of_left=lambda one: map_of_left(project_id, one, store.sheets.kinds(project_id)),
             map_of_clips=lambda task_ids: map_of_clips(project_id, task_ids),
             map_of_filter=lambda **filters: map_of_filter(project_id, **filters),
         )
@@ -84,6 +91,12 @@ def tell_progress(store: Store, project_id: int) -> dict[str, Any]:
         ],
         "versions": _versions(store, project_id, measured, told),
     }
+
+
+def _matrix(project_id: int, told: dict[str, Any]) -> Matrix | None:
+    if not told["confusion"]:
+        return None
+    return lay_out_matrix(project_id, told["confusion"], told["accuracy"]["n_labeled"])
 
 
 def _versions(
@@ -133,7 +146,7 @@ def _known(store: Store, project_id: int) -> int:
 
 def _wanted(body: dict[str, Any]) -> str | None:
     wanted = body.get("model_version", 0)
-    if wanted is not None and not isinstance(wanted, str):
+    if wanted is not None and not (wanted and isinstance(wanted, str)):
         raise RequestError(
             "'model_version' takes the name of a version, or null to go on learning; "
             f"this request says {wanted!r:.60}."

@@ -9,10 +9,13 @@ from flask.typing import ResponseReturnValue
 from numpy.typing import NDArray
 
 from ml_backend.asked_first import find_wanted
-from ml_backend.errors import ExpressionError, RequestError
+from ml_backend.errors import RequestError
 from ml_backend.store import Store
 from ml_backend.store.queue import Wanted
+from ml_backend.web.answers import wait
 from ml_backend.web.body import json_body
+from ml_backend.web.queue_head import Asked, QueueHead, count
+from ml_backend.web.workshop import Pending
 
 _N_NAMED = 10
 _NOTHING = {
@@ -21,21 +24,16 @@ _NOTHING = {
 }
 
 
-def register(app: Flask, store: Store) -> None:
+def register(app: Flask, store: Store, head: QueueHead) -> None:
     """Add the routes of the queue."""
 
     @app.get("/projects/<int:project_id>/queue")
     def see_queue(project_id: int) -> ResponseReturnValue:
         _check_project(store, project_id)
-        wanted = store.queue.wanted(project_id)
-        if wanted is None:
-            return jsonify(_NOTHING)
-        try:
-            found = find_wanted(store, project_id, wanted)
-        except ExpressionError as error:
-            nobody = np.empty(0, dtype=np.int64)
-            return jsonify(_tell(store, project_id, wanted, nobody) | {"error": str(error)})
-        return jsonify(_tell(store, project_id, wanted, found))
+        asked = head.see(project_id)
+        if isinstance(asked, Pending):
+            return wait(asked.state)
+        return jsonify(_tell(asked) if asked else _NOTHING)
 
     @app.post("/projects/<int:project_id>/queue")
     def ask_first(project_id: int) -> ResponseReturnValue:
@@ -44,7 +42,7 @@ def register(app: Flask, store: Store) -> None:
         found = _check_request(store, project_id, wanted)
         store.queue.ask(project_id, wanted)
         store.agenda.hint(project_id, now=time.time())
-        return jsonify(_tell(store, project_id, wanted, found))
+        return jsonify(_tell(count(store, project_id, wanted, found)))
 
     @app.delete("/projects/<int:project_id>/queue")
     def clear_queue(project_id: int) -> ResponseReturnValue:
@@ -54,23 +52,13 @@ def register(app: Flask, store: Store) -> None:
         return jsonify(_NOTHING)
 
 
-def _tell(
-    store: Store, project_id: int, wanted: Wanted, found: NDArray[np.int64]
-) -> dict[str, Any]:
+def _tell(asked: Asked) -> dict[str, Any]:
     """Tell what is asked for first, how many clips that is, and how far people have come.
 
     ``n`` clips are asked for, ``n_labeled`` of them have a usable label, ``n_left`` no answer at
     all; ``error`` tells why a condition, kept from before, no longer fits the clips.
     """
-    chosen = set(found.tolist())
-    answers = [one for one in store.labels.read(project_id) if one.task_id in chosen]
-    return {
-        **vars(wanted),
-        "error": None,
-        "n": len(chosen),
-        "n_labeled": sum(one.labels is not None for one in answers),
-        "n_left": len(chosen) - len(answers),
-    }
+    return {**vars(asked.wanted), **asked.counts()}
 
 
 def _check_project(store: Store, project_id: int) -> None:

@@ -53,6 +53,8 @@ class Shelf:
 
     def _keep(self, key: Hashable, made: bytes) -> None:
         with self._lock:
+            # After a failure, who waited and who came later may both have made it.
+            self._n_bytes -= len(self._kept.pop(key, b""))
             self._kept[key] = made
             self._n_bytes += len(made)
             while self._n_bytes > self._max_bytes:

@@ -7,7 +7,7 @@ from flask import Flask, Response, abort, g, jsonify, redirect, render_template,
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
-from ml_backend.errors import LabelStudioUnreachableError, RequestError
+from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError, RequestError
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.web.asked import is_page, local_path
@@ -52,27 +52,44 @@ def register(
         answer.delete_cookie(form_cookie_name)
         return _kept_by_nobody(answer)
 
-    def form(next_path: str, error: str = "", status: int = 200) -> Response:
-        """Show the form, with what proves that it is ours: a cookie and a field that fit."""
+    def proven(template: str, next_path: str, status: int, **told: object) -> Response:
+        """Show a form with what proves that it is ours: a cookie and a field that fit."""
         name = seals.read("form", request.cookies.get(form_cookie_name)) or seals.new_name()
         visitor = visitors.find(request.cookies.get(cookie_name))
         page = render_template(
-            "sign_in.html",
+            template,
             next=next_path,
-            error=error,
             proof=seals.csrf_token(name),
             visitor=visitor,
             csrf_token=visitor.csrf_token if visitor else "",
-            studio_address=settings.studio_pages_url,
+            **told,
         )
         answer = Response(page, status)
         set_cookie(answer, form_cookie_name, seals.sign("form", name), _FORM_S)
         return _kept_by_nobody(answer)
 
+    def form(next_path: str, error: str = "", status: int = 200) -> Response:
+        address = settings.studio_pages_url
+        return proven("sign_in.html", next_path, status, error=error, studio_address=address)
+
     def is_our_form() -> bool:
         name = seals.read("form", request.cookies.get(form_cookie_name))
         shown = request.form.get("proof", "")
         return name is not None and seals.is_csrf_token(name, shown)
+
+    def use(ticket: str, next_path: str) -> AnyResponse:
+        """Begin a session with a ticket, or say why not."""
+        address = request.remote_addr or ""
+        if wait_s := patience.wait_s(address, ticket):
+            abort(429, f"Too many tries; wait {math.ceil(wait_s)} s.")
+        try:
+            cookie = visitors.arrive(ticket)
+        except LabelStudioError:
+            abort(502, "Label Studio does not answer; follow the link again in a moment.")
+        if cookie is None:
+            patience.failed(address, ticket)
+            return form(next_path, _STALE, 403)
+        return begin(cookie, next_path)
 
     @app.get("/sign-in")
     def sign_in_page() -> ResponseReturnValue:
@@ -84,19 +101,19 @@ def register(
         next_path = local_path(request.form.get("next")) or HOME
         if not is_our_form():
             return form(next_path, "The page was open for too long; try again.", 403)
-        who = request.remote_addr or ""
-        if wait_s := patience.wait_s(who):
+        token, address = request.form.get("token", "").strip(), request.remote_addr or ""
+        if wait_s := patience.wait_s(address, token):
             answer = form(next_path, f"Too many tries; wait {math.ceil(wait_s)} s.", 429)
             answer.headers["Retry-After"] = str(math.ceil(wait_s))
             return answer
         try:
-            cookie = visitors.sign_in(request.form.get("token", "").strip())
+            cookie = visitors.sign_in(token)
         except RequestError as error:
-            patience.failed(who)
+            patience.failed(address, token)
             return form(next_path, str(error), 401)
         except LabelStudioUnreachableError:
             return form(next_path, "Label Studio does not answer; try again in a moment.", 502)
-        patience.succeeded(who)
+        patience.succeeded(address, token)
         return begin(cookie, next_path)
 
     @app.post("/sign-out")
@@ -119,16 +136,23 @@ def register(
         next_path = local_path(request.args.get("next")) or HOME
         if request.method == "HEAD":  # whoever previews a link must not use it up
             return _kept_by_nobody(Response(status=204))
-        who = request.remote_addr or ""
-        if wait_s := patience.wait_s(who):
-            abort(429, f"Too many tries; wait {math.ceil(wait_s)} s.")
-        cookie = visitors.arrive(request.args.get("ticket", ""))
-        if cookie is not None:
-            return begin(cookie, next_path)
-        if visitors.find(request.cookies.get(cookie_name)):
+        shown = request.args.get("ticket", "")
+        visitor = visitors.find(request.cookies.get(cookie_name))
+        if visitor is None:
+            return use(shown, next_path)
+        ticket = visitors.look_at(shown)
+        if ticket is None:
             return _kept_by_nobody(redirect(next_path, 303))
-        patience.failed(who)
-        return form(next_path, _STALE, 403)
+        if ticket.user_id == visitor.user_id:
+            return use(shown, next_path)
+        return proven("arrive.html", next_path, 200, ticket=shown, email=ticket.email)
+
+    @app.post("/arrive")
+    def arrive_as_another() -> ResponseReturnValue:
+        next_path = local_path(request.form.get("next")) or HOME
+        if not is_our_form():
+            return form(next_path, "The page was open for too long; follow the link again.", 403)
+        return use(request.form.get("ticket", ""), next_path)
 
     @app.get(HOME)
     def projects() -> ResponseReturnValue:

@@ -120,6 +120,7 @@ def _accuracy(measured: list[Round], n_per_class: dict[str, int]) -> dict[str, A
         if taken["cross_validated"]
     ]
     return {
+        "model_version": last.model_version,
         "n_labeled": last.n_labeled,
         "cross_validated": figures["cross_validated"],
         "audit": figures["audit"],

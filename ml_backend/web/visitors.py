@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,16 @@ class Visitor:
     csrf_token: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Ticket:
+    """What a ticket holds: whom it signs in, and with what; ``key`` is its own in the store."""
+
+    key: str
+    email: str
+    user_id: int
+    token: str = field(repr=False)
+
+
 class Visitors:
     """Signs visitors in and out, and knows them again; safe to share between threads."""
 
@@ -80,7 +90,7 @@ class Visitors:
         LabelStudioUnreachableError
             If Label Studio does not answer.
         """
-        return self._begin("session", SESSION_S, token)
+        return self._begin("session", SESSION_S, token, self._owner(token))
 
     def make_ticket(self, token: str) -> str:
         """Make a ticket that signs in the owner of a token, once, within a day.
@@ -90,20 +100,35 @@ class Visitors:
         RequestError, LabelStudioUnreachableError
             As ``sign_in``.
         """
-        return self._begin("ticket", TICKET_S, token)
+        return self._begin("ticket", TICKET_S, token, self._owner(token))
 
     def arrive(self, ticket: str) -> str | None:
-        """Begin a session with a ticket; None where it was used, is too old, or is none."""
+        """Begin a session with a ticket; None where it was used, is too old, or is none.
+
+        Raises
+        ------
+        LabelStudioError
+            If Label Studio does not say whose token it holds; the ticket is not used up then.
+        """
+        held = self.look_at(ticket)
+        if held is None:
+            return None
+        try:
+            owner = self._owner(held.token)
+        except RequestError:
+            return None
+        if self._store.sessions.take(held.key, now=self._clock()) is None:
+            return None
+        return self._begin("session", SESSION_S, held.token, owner)
+
+    def look_at(self, ticket: str) -> Ticket | None:
+        """Tell what a ticket holds, without using it; None as for ``arrive``."""
         name = self._seals.read("ticket", ticket)
         if name is None:
             return None
-        sealed = self._store.sessions.take(self._seals.key("ticket", name), now=self._clock())
-        if sealed is None:
-            return None
-        try:
-            return self.sign_in(str(self._seals.open(name, sealed)["token"]))
-        except RequestError:
-            return None
+        key = self._seals.key("ticket", name)
+        sealed = self._store.sessions.find(key, now=self._clock())
+        return None if sealed is None else Ticket(key=key, **self._seals.open(name, sealed))
 
     def find(self, cookie: str | None) -> Visitor | None:
         """Give the visitor whose cookie this is; None where nobody's, or not any more."""
@@ -156,8 +181,7 @@ class Visitors:
     def _seen_by(self, token: str) -> LabelStudio:
         return self._label_studio.seen_by(token, timeout_s=PATIENCE_S)
 
-    def _begin(self, kind: Kind, lasts_s: float, token: str) -> str:
-        owner = self._owner(token)
+    def _begin(self, kind: Kind, lasts_s: float, token: str, owner: Mapping[str, Any]) -> str:
         name, now = self._seals.new_name(), self._clock()
         known = {"token": token, "email": str(owner["email"]), "user_id": int(owner["id"])}
         self._store.sessions.add(

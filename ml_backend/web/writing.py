@@ -4,6 +4,7 @@ A task that the visitor has answered keeps its one annotation, changed: Label St
 latest of each annotator, and so does Earmark. Nobody else's annotation is ever touched.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from ml_backend.errors import (
 )
 from ml_backend.label_config import LabelConfig
 from ml_backend.web.visitors import Visitor
+
+log = logging.getLogger(__name__)
 
 N_AT_ONCE = 2
 """As fast as more on SQLite, where writers get into each other's way, other people's as well."""
@@ -41,7 +44,7 @@ class Refused:
     """A task that was left as it is, and why.
 
     ``may_work_again`` tells what failed on the way from what is settled; ``is_silent``, that
-    Label Studio did not answer, and would not be quicker now.
+    nobody answered, and a second try now would not go better.
     """
 
     task_id: int
@@ -147,7 +150,11 @@ def _twice(
             said = "Label Studio did not answer; look there whether it was done."
             return Refused(task_id, said, may_work_again=True, is_silent=True)
         except LabelStudioError as error:
-            return Refused(task_id, str(error), may_work_again=True)
+            return Refused(task_id, error.plain, may_work_again=True)
+        except Exception:  # whatever it is, the others' answers are to be told, and undone
+            log.exception("task %d failed", task_id)
+            said = "The backend failed on it; look in Label Studio whether it was done."
+            return Refused(task_id, said, may_work_again=True, is_silent=True)
 
     if len(items) == 1:
         answers = [explained(items[0])]

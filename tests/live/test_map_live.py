@@ -483,7 +483,9 @@ def test_a_tab_holds_exactly_the_chosen_clips(visit, story, api):
     query = {"view": view, "project": story.project_id, "fields": "task_only", "include": "id"}
     tasks = api.get("/api/tasks", params=query).json()["tasks"]
     assert sorted(task["id"] for task in tasks) == task_ids
-    assert api.get(f"/api/dm/views/{view}").json()["data"]["title"] == "Four of the street"
+    tab = api.get(f"/api/dm/views/{view}").json()["data"]
+    assert tab["title"] == "Four of the street"
+    assert "tasks:data.content_hash" in tab["hiddenColumns"]["explore"]
 
 
 # --- for everybody ---

@@ -304,6 +304,7 @@ def test_a_prepared_file_is_served(studio, label_studio, project_id, name):
     path = studio.files_root / "earmark" / "clips" / name
     path.write_bytes(b"RIFF" + name.encode())
     address = f"/data/local-files/?d={quote(f'earmark/clips/{name}')}"
+    assert label_studio.gives(address)
     assert label_studio.download(address) == path.read_bytes()
     assert Fetcher(label_studio, None, ()).fetch(address) == path.read_bytes()
     assert Fetcher(label_studio, studio.files_root, ()).fetch(address) == path
@@ -311,13 +312,17 @@ def test_a_prepared_file_is_served(studio, label_studio, project_id, name):
 
 def test_a_file_that_no_storage_holds_is_not_served(studio, label_studio, project_id):
     (studio.files_root / "loose.wav").write_bytes(b"RIFF")
+    address = "/data/local-files/?d=loose.wav"
+    assert not label_studio.gives(address)
     with pytest.raises(LabelStudioNotFoundError):
-        label_studio.download("/data/local-files/?d=loose.wav")
+        label_studio.download(address)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "Käuz #1 & 2%.wav"])
 def test_an_uploaded_file_comes_back_and_makes_no_task(label_studio, project_id, name):
     address = label_studio.upload_file(project_id, name, b"RIFF....")
+    assert label_studio.gives(address)
+    assert label_studio.uploaded_to(address) == project_id
     assert label_studio.download(address) == b"RIFF...."
     assert Fetcher(label_studio, None, ()).fetch(address) == b"RIFF...."
     assert label_studio.tasks(project_id) == []

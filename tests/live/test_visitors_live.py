@@ -6,6 +6,7 @@ The backend answers in this process; nothing learns behind it.
 import random
 import shutil
 import time
+from dataclasses import replace
 
 import pytest
 from flask import g
@@ -194,6 +195,30 @@ def test_an_upload_is_heard_in_parts(site, first, task_id):
     answer = first.get(path, headers={"Range": "bytes=44-103"})
     assert (answer.status_code, answer.data) == (206, site.content[44:104])
     assert first.get(path.replace("audio", "thumbnail")).mimetype == "image/png"
+
+
+@pytest.mark.parametrize("has_disk", [True, False])
+def test_a_local_file_is_heard_where_a_storage_holds_it(site, studio, has_disk):
+    """The storage lies on the disk that both share, or Label Studio is asked for each file."""
+    folder = studio.files_root / "visitors"
+    if not folder.exists():
+        write(folder / "clips/a.wav", tone(1.0))
+        write(folder / "loose/a.wav", tone(1.0))
+        held = str(folder / "clips")
+        site.label_studio.add_storage(site.project_id, path=held, use_blob_urls=True)
+    names = ("visitors/clips", "visitors/loose", "visitors/clips/../loose")
+    tasks = [
+        Task(10**9 + n, f"key {n}", f"/data/local-files/?d={name}/a.wav")
+        for n, name in enumerate(names)
+    ]
+    kept = site.store.clips.tasks(site.project_id)
+    site.store.clips.replace_tasks(site.project_id, [*kept, *tasks])
+    files_root = studio.files_root if has_disk else None
+    client = create_app(replace(site.settings, files_root=files_root)).test_client()
+    sign_in(client, site.token)
+    paths = [f"/projects/{site.project_id}/clips/{task.task_id}/audio" for task in tasks]
+    assert [client.get(path).status_code for path in paths] == [200, 404, 404]
+    site.store.clips.replace_tasks(site.project_id, kept)
 
 
 def test_the_links_are_kept_as_they_were_written(label_studio, title):

@@ -7,17 +7,20 @@
 //   { lo, hi }                      numbers, or dates as ISO texts; either may be null
 //   { lo, hi, missing: true }       the same, and what has no value (`1..2,-`)
 //   { words }                       texts that hold these words
+// Columns of the page's own, such as the similarity to a dropped sound, stay out of it.
 // A long selection moves behind the `#`, which servers never see and so never refuse.
 
 const SERVER_LIMIT = 3500; // characters; gunicorn refuses request lines beyond 4094
+const OF_THIS_PAGE = ["similarity"];
 const NUMBER_OR_DATE = /^(-?\d+(\.\d+)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d(T[\d:.]+Z?)?)?)?$/i;
 
 /** Write a view as a query (with `#sel=…` behind it where it would be too long). */
 export function toAddress({ color, locality, filters = {}, selection = [], focus = null }) {
   const parts = [];
-  if (color) parts.push(`color=${escape(color)}`);
+  if (color && !OF_THIS_PAGE.includes(color)) parts.push(`color=${escape(color)}`);
   if (locality !== null && locality !== undefined) parts.push(`locality=${locality}`);
-  for (const column of Object.keys(filters).sort()) {
+  const told = Object.keys(filters).filter((column) => !OF_THIS_PAGE.includes(column));
+  for (const column of told.sort()) {
     parts.push(`f.${escape(column)}=${writeFilter(filters[column])}`);
   }
   if (focus !== null) parts.push(`focus=${focus}`);

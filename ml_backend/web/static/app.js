@@ -1,6 +1,6 @@
 // The map page: load the pool, then fill the panels.
 
-import { make } from "./elements.js";
+import { make, say } from "./elements.js";
 import { mountHelp } from "./help.js";
 import { mountLayout } from "./layout.js";
 import { mountMap } from "./map.js";
@@ -17,14 +17,16 @@ function warn(sentence) {
   trouble.textContent = sentence ?? "";
 }
 
-/** Say something in passing, to screen readers too. */
-const say = (sentence) => {
-  byId("said").textContent = sentence;
-};
-
 function sayWhatIsSelected({ selection }) {
   const n = selection.length;
   say(n === 0 ? "Nothing selected." : `${n.toLocaleString("en")} ${n === 1 ? "clip" : "clips"} selected.`);
+}
+
+/** What is not in the project, or no longer, is neither selected nor heard. */
+function forgetGone() {
+  const { selection, focus } = state.get();
+  const isThere = (taskId) => pool.rowOf(taskId) >= 0;
+  state.set({ selection: selection.filter(isThere), focus: focus !== null && isThere(focus) ? focus : null });
 }
 
 /** Single keys work everywhere but where somebody types. */
@@ -42,7 +44,7 @@ function listen(keys) {
 /** The map; where it cannot be drawn, a sentence says so, and the rest works without it. */
 function mountMapOrSay() {
   try {
-    return mountMap(byId("map"), say);
+    return mountMap(byId("map"));
   } catch (error) {
     const sentence = make("p", { class: "problem" }, `${error.message} Filters, table and inspector work without it.`);
     byId("map").replaceChildren(sentence);
@@ -58,6 +60,9 @@ document.addEventListener("waiting", ({ detail }) => {
 pool.addEventListener("trouble", ({ detail }) => warn(detail));
 try {
   await pool.open(state.get().locality);
+  forgetGone();
+  pool.addEventListener("revision", forgetGone);
+  addEventListener("popstate", forgetGone);
   const map = mountMapOrSay();
   const openHelp = mountHelp(byId("help"));
   listen({ ...map.keys, "?": openHelp });

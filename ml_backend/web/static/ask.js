@@ -55,6 +55,7 @@ export function notice(sentence, ...actions) {
   document.body.append(box);
   say(sentence);
   setTimeout(function leave() {
+    if (box.matches(".failed")) return;
     // Whoever is about to press a button in it shall find it.
     if (box.matches(":hover, :focus-within")) setTimeout(leave, NOTICE_MS);
     else box.remove();

@@ -9,7 +9,7 @@ import { state } from "./state.js";
 import { ValuesControl, WordsControl } from "./values_control.js";
 import { clips, count, filterText } from "./wording.js";
 
-const GROUPS = { labels: "Labels", model: "Model", metadata: "Metadata", words: "Sounds like" };
+const GROUPS = { labels: "Labels", model: "Classifier", metadata: "Metadata", words: "Sounds like", page: "Found by sound" };
 const N_WITHOUT_SEARCH = 15;
 const HIGH_ENTROPY_SHARE = 0.1;
 
@@ -105,6 +105,7 @@ class Section {
   #described;
   #keys;
   #control = null;
+  #isAsked = false; // somebody has opened it, not the address
 
   constructor(described) {
     this.#described = described;
@@ -130,8 +131,8 @@ class Section {
     );
     const details = make(
       "details",
-      { toggle: () => this.#open() },
-      make("summary", {}, title, this.summed),
+      { toggle: () => this.#open().then(() => this.#reveal()) },
+      make("summary", { click: () => (this.#isAsked = true) }, title, this.summed),
       this.body,
     );
     this.details = details;
@@ -146,6 +147,10 @@ class Section {
     if (!this.#control || !this.details.open) return;
     this.#control.show(filters);
     this.#control.count((keys) => filtering.others(keys));
+  }
+
+  #reveal() {
+    if (this.details.open && this.#isAsked) this.element.scrollIntoView({ block: "nearest" });
   }
 
   /** Make the control anew: the data have changed. */

@@ -1,5 +1,5 @@
 // A grid of any length that draws the rows in sight. Up, Down, Page keys, Home and End move the
-// focus, Space selects, Shift takes everything in between, Ctrl+A all, Escape none.
+// focus, X or Ctrl+Space selects, Shift takes everything in between, Ctrl+A all, Escape none.
 
 import { make, oncePerFrame } from "./elements.js";
 import { state } from "./state.js";
@@ -9,6 +9,7 @@ const ROW_PX = 28;
 const WIDTHS = { number: [84, 0.6], date: [130, 0.8], boolean: [70, 0.5] }; // px, share of the rest
 const TEXT_WIDTH = [110, 1];
 const CLIP_WIDTH = [170, 2];
+const TICK = "28px";
 const HEAD_EM = 15; // a longer heading is cut off
 
 export class Grid {
@@ -20,8 +21,8 @@ export class Grid {
   #place = -1; // of the focus
   #anchor = -1; // where a range selected with Shift begins
 
-  constructor({ label, cellText, sortBy, idAt, ids }) {
-    Object.assign(this, { cellText, sortBy, idAt, ids });
+  constructor({ label, cellText, sortBy, idAt, placeOf, ids }) {
+    Object.assign(this, { cellText, sortBy, idAt, placeOf, ids });
     this.head = make("div", { class: "grid-row grid-head", role: "row", "aria-rowindex": "1" });
     this.body = make("div", { class: "grid-body", role: "rowgroup" });
     this.empty = make("p", { class: "faint empty" });
@@ -46,13 +47,14 @@ export class Grid {
     this.refresh = draw;
   }
 
-  setColumns(columns, { name, isDescending }) {
+  setColumns(columns, sort) {
     this.#columns = columns;
     const focused = this.head.contains(document.activeElement)
       ? document.activeElement.dataset.column
       : null;
     const heads = columns.map((column, i) => {
-      const isSorted = column.name === name;
+      const isSorted = column.name === sort?.name;
+      const isDescending = sort?.isDescending;
       const arrow = make(
         "span",
         { class: "arrow", "aria-hidden": "true" },
@@ -70,11 +72,11 @@ export class Grid {
         column.title,
         arrow,
       );
-      const sort = isSorted ? (isDescending ? "descending" : "ascending") : "none";
+      const order = isSorted ? (isDescending ? "descending" : "ascending") : "none";
       const kind = column.kind === "number" ? "grid-cell number" : "grid-cell";
       return make(
         "div",
-        { class: kind, role: "columnheader", "aria-sort": sort, "aria-colindex": i + 2 },
+        { class: kind, role: "columnheader", "aria-sort": order, "aria-colindex": i + 2 },
         button,
       );
     });
@@ -82,7 +84,11 @@ export class Grid {
     mark.append(make("span", { class: "unseen" }, "Selected"));
     this.head.replaceChildren(mark, ...heads);
     this.grid.setAttribute("aria-colcount", columns.length + 1);
-    this.grid.style.setProperty("--columns", `28px ${columns.map(widthOf).join(" ")}`);
+    const widths = columns.map(widthOf);
+    const tracks = widths.map(({ least, share }) => `minmax(${least}, ${share}fr)`);
+    this.grid.style.setProperty("--columns", `${TICK} ${tracks.join(" ")}`);
+    const leasts = [TICK, ...widths.map(({ least }) => least)];
+    this.grid.style.setProperty("--least", `calc(${leasts.join(" + ")})`);
     this.#drawn.forEach((row) => row.element.remove());
     this.#drawn = [];
     if (focused) this.head.querySelector(`[data-column="${CSS.escape(focused)}"]`)?.focus();
@@ -179,6 +185,7 @@ export class Grid {
 
   #press(event) {
     if (event.target !== this.grid || event.altKey) return;
+    this.#place = this.placeOf(state.get().focus); // keys may be quicker than pictures
     const nPerPage = Math.max(1, Math.floor(this.#height / ROW_PX) - 1);
     const place = moveByKey(event.key, this.#place, this.#nRows, nPerPage);
     const isAll = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a";
@@ -188,7 +195,7 @@ export class Grid {
     } else if (place !== null) {
       this.#anchor = place;
       state.set({ focus: this.idAt(place) });
-    } else if (event.key === " " && this.#place >= 0) {
+    } else if (isSelectKey(event) && this.#place >= 0) {
       this.#select(this.#place, { isShift: event.shiftKey, isCtrl: true });
     } else if (isAll) state.set({ selection: this.ids() });
     else if (event.key === "Escape") state.set({ selection: [] });
@@ -200,7 +207,10 @@ export class Grid {
   #select(place, keys) {
     const selection = select(this.ids(), state.get().selection, place, this.#anchor, keys);
     if (!keys.isShift || this.#anchor < 0) this.#anchor = place;
-    state.set({ selection, focus: this.idAt(place) });
+    const { focus } = state.get();
+    const taken = this.idAt(place);
+    const stays = selection.includes(focus) ? focus : (selection[0] ?? taken);
+    state.set({ selection, focus: selection.includes(taken) ? taken : stays });
   }
 }
 
@@ -208,5 +218,8 @@ export class Grid {
 function widthOf({ name, kind, title }) {
   const [px, share] = name === "clip" ? CLIP_WIDTH : (WIDTHS[kind] ?? TEXT_WIDTH);
   const head_em = Math.min(HEAD_EM, 0.6 * title.length + 2);
-  return `minmax(max(${px}px, ${head_em.toFixed(1)}em), ${share}fr)`;
+  return { least: `max(${px}px, ${head_em.toFixed(1)}em)`, share };
 }
+
+const isSelectKey = ({ key, ctrlKey, metaKey }) =>
+  key === " " ? ctrlKey : key.toLowerCase() === "x" && !ctrlKey && !metaKey;

@@ -17,7 +17,13 @@ const KEYS = [
     ["1 … 9", "label; with Shift, all selected clips"],
     ["0 or S", "skip"],
     ["Enter", "write the labels, where a clip may have several"],
-    ["Ctrl Z", "undo the last labeling"],
+    ["Ctrl Z", "undo the last labeling, then the one before"],
+  ]],
+  ["The table", [
+    ["↑ ↓ Page Home End", "go from clip to clip"],
+    ["X or Ctrl Space", "select, or no longer"],
+    ["Shift + ↑ ↓", "select all in between"],
+    ["Ctrl A", "select all that pass the filters"],
   ]],
   ["Everywhere", [
     ["Tab", "from part to part"],

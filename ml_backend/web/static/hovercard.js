@@ -74,6 +74,6 @@ function describe(row) {
   const said = predicted && textAt(predicted, row);
   if (said !== null && said !== undefined) lines.push(["predicted", said]);
   if (entropy >= 0) lines.push(["entropy", entropy.toFixed(2)]);
-  if (rank > 0) lines.push(["place in the order", rank.toLocaleString("en")]);
+  if (rank > 0) lines.push(["rank in the queue", rank.toLocaleString("en")]);
   return lines;
 }

@@ -17,7 +17,7 @@ const PAUSE_MS = 120; // a held arrow key passes clips by without asking for eac
 const N_KNOWN = 100;
 const TYPED_IN =
   "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]";
-const PRESSED_BY_SPACE = "button, summary, a, input, [role=grid], [role=slider], [role=separator]";
+const PRESSED_BY_SPACE = "button, summary, a, input, [role=slider], [role=separator]";
 
 class Inspector {
   #known = new Map(); // task id → promise of its details
@@ -136,9 +136,9 @@ class Inspector {
   }
 
   #showPlace() {
-    const { focus, selection } = state.get();
+    const { focus } = state.get();
     const { place, n } = focus === null ? { place: -1, n: 0 } : sequence.position(focus);
-    const of = selection.length > 1 ? `${count(n)} selected` : count(n);
+    const of = sequence.isOfSelection ? `${count(n)} selected` : count(n);
     this.place.textContent = place < 0 ? "" : `${count(place + 1)} of ${of}`;
     this.previous.disabled = focus === null || sequence.neighbor(focus, -1) === null;
     this.next.disabled = focus === null || sequence.neighbor(focus, 1) === null;
@@ -174,9 +174,12 @@ class Inspector {
   }
 
   #step(step) {
-    const { focus } = state.get();
+    const { focus, selection } = state.get();
     const neighbor = focus === null ? null : sequence.neighbor(focus, step);
-    if (neighbor !== null) state.set({ focus: neighbor });
+    if (neighbor === null) return;
+    // A single selected clip is the one that is heard.
+    const isSelected = selection.length === 1 && selection[0] === focus;
+    state.set({ focus: neighbor, selection: isSelected ? [neighbor] : selection });
   }
 
   #press(event) {

@@ -31,8 +31,8 @@ export function judgmentOf(details) {
   }
   const facts = [
     ["Entropy", figure(details.entropy)],
-    ["Coverage distance", figure(details.coverage)],
-    ["Place in the order", isNumber(details.rank) ? count(details.rank) : null],
+    ["Distance to the nearest label", figure(details.coverage)],
+    ["Rank in the queue", isNumber(details.rank) ? count(details.rank) : null],
   ].filter(([, value]) => value !== null);
   if (facts.length > 0) section.append(pairs(facts));
   if (details.why && classes.length > 0) section.append(make("p", { class: "faint small" }, details.why));

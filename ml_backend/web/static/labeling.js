@@ -1,24 +1,27 @@
 // Labeling: buttons and keys that write annotations as the visitor, shown at once on map and table.
 //
 // Where a clip has one label, a button or its number writes it and the next clip comes. Where it may
-// have several, they switch labels on and off, and Enter writes them. `undo` takes back the last one.
+// have several, they switch labels on and off, and Enter writes them. `undo` takes back the last
+// writing, then the one before, and so on.
 
 import { ask, fail, notice } from "./ask.js";
 import { make, say } from "./elements.js";
 import { pool } from "./pool.js";
+import { sequence } from "./sequence.js";
 import { send } from "./server.js";
 import { state } from "./state.js";
 import { clips, count } from "./wording.js";
 
 const N_KEYS = 9;
 const SKIP = null; // "cannot tell", as the server and pool.mark understand it
+const N_UNDONE = 50;
 const MOST_AT_ONCE = 200; // as many as the server takes
 
 export class Labeling {
   #moveOn;
   #taskId = null;
   #toggled = new Set();
-  #last = null; // { token, takeBack, focus } of the last writing
+  #written = []; // { token, takeBack, focus, taskIds } of each writing that can be taken back
   #isWriting = Promise.resolve();
 
   /** `moveOn()` focuses the next clip; `refresh(taskIds)` fetches what is known of them again. */
@@ -66,7 +69,7 @@ export class Labeling {
     this.buttons.replaceChildren(...names.map((name, i) => this.#makeButton(name, i, labels)));
     this.buttons.children[pressed]?.focus({ preventScroll: true });
     this.confirm.hidden = !isMulti;
-    this.undoButton.disabled = this.#last === null;
+    this.#showUndo();
     this.#showScope();
   }
 
@@ -99,13 +102,13 @@ export class Labeling {
     return this.#say(labels, isForAll);
   }
 
-  /** Take back the last writing, once. */
-  async undo() {
+  /** Take back a writing, or the last one. */
+  async undo(one = null) {
     await this.#isWriting;
-    if (this.#last === null) return say("There is nothing to undo.");
-    const { token, takeBack, focus, taskIds } = this.#last;
-    this.#last = null;
-    this.undoButton.disabled = true;
+    const place = one === null ? this.#written.length - 1 : this.#written.indexOf(one);
+    if (place < 0) return notice("There is nothing to undo.");
+    const [{ token, takeBack, focus, taskIds }] = this.#written.splice(place, 1);
+    this.#showUndo();
     takeBack();
     state.set({ focus });
     try {
@@ -146,7 +149,7 @@ export class Labeling {
   }
 
   #showScope() {
-    const n = state.get().selection.length;
+    const n = sequence.chosen().length;
     this.scopeLine.hidden = n < 2;
     if (n < 2) this.scope.checked = false;
     this.scopeText.textContent = `Label all ${n} selected (or hold Shift)`;
@@ -159,9 +162,9 @@ export class Labeling {
 
   /** Write labels (null = a skip) for the clip, or for the whole selection after a question. */
   async #say(labels, isForAll = false) {
-    const { selection } = state.get();
-    const isMany = selection.length > 1 && (isForAll || this.scope.checked);
-    const taskIds = isMany ? selection : [this.#taskId];
+    const chosen = sequence.chosen();
+    const isMany = chosen.length > 1 && (isForAll || this.scope.checked);
+    const taskIds = isMany ? chosen : [this.#taskId];
     if (taskIds[0] === null) return undefined;
     const what = labels === SKIP ? "skipped" : labels.join(", ") || "none of the labels";
     if (isMany && taskIds.length > MOST_AT_ONCE) {
@@ -176,7 +179,9 @@ export class Labeling {
           : `Label these ${clips(taskIds.length)} as ${what}?`;
       const yes =
         labels === SKIP ? `Skip ${clips(taskIds.length)}` : `Label ${clips(taskIds.length)}`;
-      const details = "It is written to Label Studio under your name, and can be undone once.";
+      const nHidden = state.get().selection.length - chosen.length;
+      const hidden = nHidden > 0 ? ` ${clips(nHidden)} more are selected, but the filters hide them.` : "";
+      const details = `It is written to Label Studio under your name, and can be undone once.${hidden}`;
       if ((await ask(question, { yes, details })) === null) return undefined;
     }
     const focus = this.#taskId;
@@ -191,10 +196,11 @@ export class Labeling {
   async #write(taskIds, labels, what, takeBack, focus) {
     try {
       const { undo, n, refused } = await send("POST", "annotations", { task_ids: taskIds, labels });
-      this.#last = n > 0 ? { token: undo, takeBack, focus, taskIds } : null;
-      this.undoButton.disabled = this.#last === null;
+      const written = { token: undo, takeBack, focus, taskIds };
+      if (n > 0) this.#written = [...this.#written, written].slice(-N_UNDONE);
+      this.#showUndo();
       if (refused.length > 0) this.#tellRefused(n, refused);
-      else if (taskIds.length > 1) notice(`${clips(n)}: ${what}.`, this.#makeUndo());
+      else if (taskIds.length > 1) notice(`${clips(n)}: ${what}.`, this.#makeUndo(written));
       else say(`Clip ${taskIds[0]}: ${what}.`);
     } catch (error) {
       pool.unmark(taskIds);
@@ -203,14 +209,17 @@ export class Labeling {
     return this.refresh(taskIds);
   }
 
-  #makeUndo() {
-    const token = this.#last.token;
+  #showUndo() {
+    this.undoButton.disabled = this.#written.length === 0;
+  }
+
+  #makeUndo(written) {
     return make(
       "button",
       {
         type: "button",
         click: ({ target }) => {
-          if (this.#last?.token === token) this.undo();
+          this.undo(written);
           target.disabled = true;
         },
       },

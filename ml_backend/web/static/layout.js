@@ -1,9 +1,11 @@
 // Sizes of the panels: drag a splitter, or use arrows, Home (close) and End (widest) on it.
-// Double click or Enter closes and opens. Kept in localStorage.
+// Double click or Enter closes and opens. Kept in localStorage. Where the window is narrow, the
+// filters are closed at first.
 
 const KEY = "earmark.layout";
 const STEP_PX = 24;
 const CLOSED_BELOW_PX = 60;
+const NARROW = "(max-width: 900px)";
 const LIMITS_PX = { filters: 480, inspector: 640, table: 560 };
 
 export function mountLayout(workspace) {
@@ -34,6 +36,7 @@ export function mountLayout(workspace) {
     splitter.setAttribute("aria-valuemin", "0");
     splitter.setAttribute("aria-valuemax", String(LIMITS_PX[name]));
     if (sizes[name] !== undefined) show(sizes[name]);
+    else if (name === "filters" && matchMedia(NARROW).matches) show(0);
     else splitter.setAttribute("aria-valuenow", String(measure()));
 
     splitter.addEventListener("pointerdown", (event) => {

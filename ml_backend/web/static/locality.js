@@ -1,12 +1,13 @@
 // The slider from local to global, and the line that tells how far the map is.
 
+import { fail } from "./ask.js";
 import { make } from "./elements.js";
 import { pool } from "./pool.js";
 import { state } from "./state.js";
 
 const STOPS = ["local", "rather local", "rather global", "global"];
 
-export function makeLocalitySlider(tell) {
+export function makeLocalitySlider() {
   const slider = make("input", { type: "range", min: 0, max: 3, step: 1, "aria-label": "Local or global map" });
   const [near, far] = ["local", "global"].map((text) => make("span", { class: "faint small" }, text));
   const title = "Local: close clips stay close. Global: the large shapes are truer.";
@@ -22,8 +23,9 @@ export function makeLocalitySlider(tell) {
     show();
     try {
       await pool.setLocality(locality);
+      show(); // the server's choice, where it is left to it
     } catch (error) {
-      tell(error.message);
+      fail(`The map stays as it is. ${error.message}`);
     }
   });
   show();

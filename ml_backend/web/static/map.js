@@ -1,7 +1,8 @@
 // The similarity map: joins picture, gestures, legend and tools to the shared state.
 
+import { fail } from "./ask.js";
 import { paint } from "./coloring.js";
-import { defaultColor, makeColorBox, titleOf } from "./colorby.js";
+import { colorChoices, defaultColor, makeColorBox, titleOf } from "./colorby.js";
 import { make, makeSvg } from "./elements.js";
 import { inPolygon, NOWHERE } from "./geometry.js";
 import { attachGestures } from "./gestures.js";
@@ -19,8 +20,8 @@ const ABOUT =
   "Map of all clips: similar ones lie close. Arrows move it, plus and minus zoom, Enter chooses the clip in the middle";
 const NOTHING = "Nothing to see yet: clips appear here once they have been heard.";
 
-/** Fill `element` with the map; `tell(sentence)` reaches the visitor. Answers with its keys. */
-export function mountMap(element, tell) {
+/** Fill `element` with the map. Answers with its keys. */
+export function mountMap(element) {
   const { stage, canvas, lasso, legend, bar, empty } = build(element);
   const mapView = new MapView(canvas);
   const card = makeHoverCard(stage);
@@ -58,8 +59,11 @@ export function mountMap(element, tell) {
       column = await pool.column(name);
     } catch (error) {
       if (mine !== turn) return;
-      tell(`The map cannot be colored by ${titleOf(pool.frame, name)}: ${error.message}`);
-      column = await pool.column(defaultColor(pool.frame));
+      if (state.get().color === null) throw error;
+      fail(`The map cannot be colored by ${titleOf(pool.frame, name)}. ${error.message}`);
+      state.set({ color: null }, { isStep: false });
+      await show();
+      return;
     }
     if (mine !== turn) return; // another color was chosen meanwhile
     const { colors, legend: key } = paint(column, theme());
@@ -76,6 +80,10 @@ export function mountMap(element, tell) {
     drawKey();
     colorBox.show(titleOf(pool.frame, column.name));
     element.dataset.color = column.name;
+    const { frame } = pool;
+    const group = column.name.startsWith("word:") ? "words" : "page";
+    const isOffered = colorChoices(frame).some(({ value }) => value === column.name);
+    if (!isOffered) pool.list({ name: column.name, title: titleOf(frame, column.name), kind: column.kind, group });
   };
 
   const select = (rows, how, focus = null) => {
@@ -90,10 +98,10 @@ export function mountMap(element, tell) {
     rowsOfSelection: () => state.get().selection.map((id) => pool.rowOf(id)).filter((row) => row >= 0),
   });
   const colorBox = makeColorBox(() => pool.frame, (name) => state.set({ color: name }));
-  const sound = makeSoundSearch(stage, tell);
+  const sound = makeSoundSearch(stage);
   bar.append(
     field("Color by", colorBox.element), makeWordBox().element, sound.button, sound.picker,
-    make("span", { class: "grow" }), makeLocalitySlider(tell),
+    make("span", { class: "grow" }), makeLocalitySlider(),
   );
   stage.before(tools.element); // beside the map: what lies under tools cannot be reached
   stage.append(makeProgressLine());
@@ -118,7 +126,10 @@ export function mountMap(element, tell) {
   const ready = show();
   return {
     ready,
-    keys: { ...tools.keys, c: () => colorBox.input.focus(), Escape: () => state.set({ selection: [], focus: null }) },
+    keys: { ...tools.keys, c: () => {
+        colorBox.input.focus();
+        colorBox.input.click(); // which opens the list
+      }, Escape: () => state.set({ selection: [], focus: null }) },
   };
 }
 

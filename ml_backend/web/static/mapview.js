@@ -7,8 +7,8 @@ import { MARK, Points } from "./points.js";
 
 const MOVE_MS = 700;
 const LOOKS = {
-  light: { ink: "#191d22", accent: "#0b5cad", ground: "#ffffff", fade: 0.13 },
-  dark: { ink: "#f2f4f7", accent: "#74b6ff", ground: "#171b20", fade: 0.16 },
+  light: { ink: "#191d22", accent: "#c2007c", ground: "#ffffff", fade: 0.13 },
+  dark: { ink: "#f2f4f7", accent: "#ff5cbf", ground: "#171b20", fade: 0.16 },
 };
 
 export class MapView extends EventTarget {

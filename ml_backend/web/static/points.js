@@ -15,7 +15,7 @@ import { scaleOf } from "./camera.js";
 export const MARK = { labeled: 1, selected: 2, faded: 4, focused: 8 };
 
 // `edges`: where the point ends, the gap around it, the ring of a labeled clip, and the outline of a
-// selected one. The gap keeps the ring apart from points of its own color.
+// selected one. The gap keeps ring and outline apart from points of their own color.
 const VERTEX = `#version 300 es
 in vec2 from; in vec2 to; in vec4 color; in uint mark;
 uniform vec2 middle, scale;
@@ -27,8 +27,9 @@ void main() {
   bool faded = (mark & 4u) != 0u, focused = (mark & 8u) != 0u;
   float radius = 0.5 * diameter * (faded ? 0.7 : labeled ? 1.2 : 1.0);
   float ring = labeled && !faded ? max(1.2, 0.2 * diameter) : 0.0;
-  float outer = 1.6 * ring + (focused ? 3.0 * outline : selected ? outline : 0.0);
-  edges = radius + vec4(0.0, 0.6 * ring, 1.6 * ring, outer);
+  float line = focused ? 2.6 * outline : selected ? 1.2 * outline : 0.0;
+  float gap = 0.6 * max(ring, min(line, outline));
+  edges = radius + vec4(0.0, gap, gap + ring, gap + ring + line);
   paint = vec4(color.rgb, faded && !focused ? fade : mark != 0u ? 1.0 : color.a);
   gl_Position = vec4((mix(from, to, moved) - middle) * scale, 0.0, 1.0);
   gl_PointSize = 2.0 * edges.w + 2.0;

@@ -11,6 +11,7 @@
 //   pool.addEventListener("standing", …)   pool.standing, what the server last said of itself
 //   pool.addEventListener("trouble", …)    event.detail is a sentence, or null when all is well
 //   pool.provide(name, column)  a column of the page's own, such as the similarity to a dropped sound
+//   pool.list(described)        offer a column to filters and table, too
 
 import { getJson, getPacked } from "./server.js";
 
@@ -21,6 +22,7 @@ class Pool extends EventTarget {
   frame = null;
   ids = new Int32Array(0);
   standing = null;
+  #listed = new Map(); // name → description of what the server does not list
   #provided = new Map(); // name → { ids, column }
   #columns = new Map(); // name → promise of a column, of the present revision
   #kept = new Map(); // name → { etag, column } as last sent
@@ -104,6 +106,20 @@ class Pool extends EventTarget {
     this.#provided.set(name, { ids: this.ids, column: { ...column, name } });
   }
 
+  /** List a column among those available: `{ name, title, kind, group }`. */
+  list(described) {
+    if (this.frame.available.some(({ name }) => name === described.name)) return;
+    this.#listed.set(described.name, described);
+    this.#addListed();
+    this.dispatchEvent(new Event("revision"));
+  }
+
+  #addListed() {
+    const { available } = this.frame;
+    const known = new Set(available.map(({ name }) => name));
+    available.push(...[...this.#listed.values()].filter(({ name }) => !known.has(name)));
+  }
+
   /** A provided column in the rows of the present frame; clips it does not know are missing. */
   #realigned({ ids, column }) {
     if (ids === this.ids) return column;
@@ -140,6 +156,7 @@ class Pool extends EventTarget {
     this.frame = frame;
     this.ids = frame.columns.get("task_id").values;
     this.#columns = new Map();
+    this.#addListed();
     this.#said = new Map(["label", "skipped"].map((name) => [name, frame.columns.get(name)]));
     this.#putMarks();
     if (!isFirst) this.dispatchEvent(new Event("revision"));

@@ -1,6 +1,10 @@
 // Keeps the progress page true: fetches it again every few seconds, as the server draws it, and
 // exchanges the sections that have changed. What is open or has the focus stays so.
 
+import { ask, fail, notice } from "./ask.js";
+import { dropAsked } from "./asked_first.js";
+import { send } from "./server.js";
+
 const PERIOD_MS = 3000;
 
 /** What the server last drew of each section, by id. */
@@ -8,7 +12,34 @@ const drawn = new Map(sections(document).map((section) => [section.id, section.i
 const trouble = document.getElementById("trouble");
 
 localizeTimes(document);
+document.addEventListener("click", async ({ target }) => {
+  if (target.closest("[data-drop-asked]") && (await dropAsked())) await refresh();
+});
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-version]")) return;
+  event.preventDefault();
+  keepTo(event.target.elements.model_version.value || null);
+});
 later();
+
+/** Keep everybody to a version, or (null) let the project go on learning, after a question. */
+async function keepTo(version) {
+  const question = version ? `Make ${version} current again?` : "Go on learning?";
+  const details = version
+    ? "It then predicts and orders the clips for everybody in this project, and no label is learned from until somebody lets it go on learning. Nothing is lost."
+    : "For everybody in this project, the model is learned anew from all labels and puts the clips in order.";
+  const yes = version ? "Make it current" : "Go on learning";
+  if ((await ask(question, { yes, details })) === null) return;
+  try {
+    await send("POST", "version", { model_version: version });
+  } catch (error) {
+    fail(`Nothing was changed. ${error.message}`);
+    return;
+  }
+  notice(version ? `From the next round on, ${version} is kept.` : "It goes on learning from the next round on.");
+  document.getElementById("main").focus({ preventScroll: true }); // the button goes
+  await refresh();
+}
 
 function later() {
   setTimeout(async () => {
@@ -31,6 +62,7 @@ async function refresh() {
   for (const section of sections(page)) {
     if (drawn.get(section.id) === section.innerHTML) continue;
     drawn.set(section.id, section.innerHTML);
+    document.getElementById(section.id).hidden = section.hidden;
     exchange(document.getElementById(section.id), section);
   }
 }

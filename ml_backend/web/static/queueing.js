@@ -1,30 +1,36 @@
-// From seeing to labeling: "Label these next" and "Make a tab", for the selection or, when nothing
-// is selected, for all clips that pass the filters.
+// From seeing to labeling: "Label these next" and "Make a tab", for what is selected and in sight or,
+// when nothing is, for all clips that pass the filters.
 
 import { ask, fail, notice } from "./ask.js";
+import { forgetAsked, mountAskedFirst } from "./asked_first.js";
 import { make } from "./elements.js";
+import { pool } from "./pool.js";
+import { sequence } from "./sequence.js";
 import { send } from "./server.js";
 import { state } from "./state.js";
 import { clips, count, filterText } from "./wording.js";
 
-/** Add the two buttons to a bar; `filteredIds()` gives the ids of all clips that pass.
+/** Add to a bar what is asked for first already, and the two buttons; `filteredIds()` gives the ids
+ * of all clips that pass.
  *
  * Answers with a function to call when the selection, or the number of those clips, has changed.
  */
 export function mountQueueing(bar, filteredIds) {
   const chosen = () => {
-    const { selection } = state.get();
-    return selection.length > 0 ? selection : filteredIds();
+    const selected = sequence.chosen();
+    return selected.length > 0 ? selected : filteredIds();
   };
-  const next = make("button", { type: "button", click: () => labelNext(chosen()) });
+  const showAsked = mountAskedFirst(bar);
+  pool.addEventListener("standing", () => showAsked(pool.standing.asked_first));
+  const next = make("button", { type: "button", click: () => labelNext(chosen(), showAsked) });
   const tab = make("button", { type: "button", click: () => makeTab(chosen()) });
   next.title = "Label Studio asks for the selected clips first, or for all that pass the filters";
   tab.title = "A tab in Label Studio's Data Manager with exactly these clips";
   bar.append(next, tab);
   return (nFiltered) => {
-    const { selection, filters } = state.get();
-    const isAll = selection.length === 0 && Object.keys(filters).length === 0;
-    const n = isAll ? 0 : selection.length || nFiltered;
+    const nSelected = sequence.chosen().length;
+    const isAll = nSelected === 0 && Object.keys(state.get().filters).length === 0;
+    const n = isAll ? 0 : nSelected || nFiltered;
     next.disabled = tab.disabled = n === 0;
     next.textContent =
       n === 0 ? "Label next" : `Label ${n === 1 ? "this one" : `these ${count(n)}`} next`;
@@ -32,22 +38,18 @@ export function mountQueueing(bar, filteredIds) {
   };
 }
 
-async function labelNext(taskIds) {
+async function labelNext(taskIds, showAsked) {
   try {
-    const { n } = await send("POST", "queue", { task_ids: taskIds });
+    const asked = await send("POST", "queue", { task_ids: taskIds });
+    showAsked(asked);
+    const forget = async () => (await forgetAsked()) && showAsked(null);
     const clear = make("button", { type: "button", click: forget }, "Ask in the usual order again");
-    return notice(`${clips(n)} will be asked for first in Label Studio.`, clear);
+    const nDone = asked.n - asked.n_left;
+    if (asked.n_left === 0) return notice("All of them are answered already.", clear);
+    const rest = nDone > 0 ? ` ${count(nDone)} more are answered already.` : "";
+    return notice(`${clips(asked.n_left)} will be asked for first in Label Studio.${rest}`, clear);
   } catch (error) {
     return fail(`The clips were not put at the head of the queue. ${error.message}`);
-  }
-}
-
-async function forget() {
-  try {
-    await send("DELETE", "queue");
-    notice("Label Studio asks in the usual order again.");
-  } catch (error) {
-    fail(`The order is as it was. ${error.message}`);
   }
 }
 
@@ -75,8 +77,8 @@ async function makeTab(taskIds) {
 
 /** Name a tab after the filters: `label: siren; entropy: from 0.8`. */
 function suggestTitle(n) {
-  const { filters, selection } = state.get();
-  if (selection.length > 0) return `${clips(n)} from the map`;
+  const { filters } = state.get();
+  if (sequence.chosen().length > 0) return `${clips(n)} from the map`;
   const parts = Object.entries(filters).map(
     ([key, filter]) => `${key.replace(/^meta:/, "")}: ${filterText(filter, key)}`,
   );

@@ -111,7 +111,9 @@ class RangeControl {
         const [lo, hi] = this.fields.map((field) =>
           field.value === "" ? null : isDate ? field.value : Number(field.value),
         );
-        return this.#set(lo, hi);
+        const { low, high } = rangeEnds(this.kind, { lo, hi });
+        const isReversed = this.kind !== "hour" && low > high;
+        return isReversed ? this.#set(hi, lo) : this.#set(lo, hi);
       },
     });
   }

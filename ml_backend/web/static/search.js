@@ -1,5 +1,6 @@
 // Search by sound: drop a recording on the map, or type a word that the embedder knows.
 
+import { fail, notice } from "./ask.js";
 import { makeCombobox } from "./combobox.js";
 import { make } from "./elements.js";
 import { pool } from "./pool.js";
@@ -23,7 +24,7 @@ export function makeWordBox() {
 }
 
 /** Let recordings be dropped on `element`, or chosen with the button this answers with. */
-export function makeSoundSearch(element, tell) {
+export function makeSoundSearch(element) {
   const veil = make("div", { class: "drop-veil", hidden: true }, "Drop a recording to find what sounds like it");
   element.append(veil);
   const picker = make("input", { type: "file", accept: "audio/*,.flac,.wav,.ogg,.mp3,.m4a", hidden: true });
@@ -35,7 +36,7 @@ export function makeSoundSearch(element, tell) {
   });
 
   const search = async (file) => {
-    tell(`Listening to ${file.name} …`);
+    notice(`Listening to ${file.name} …`);
     button.disabled = true;
     try {
       const form = new FormData();
@@ -44,10 +45,11 @@ export function makeSoundSearch(element, tell) {
       pool.provide("similarity", column);
       const best = mostSimilar(column.values, N_SELECTED);
       const found = best.map((row) => pool.ids[row]);
-      state.set({ color: "similarity", selection: found, focus: found[0] ?? null });
-      tell(`The ${found.length} clips most like ${file.name} are selected.`);
+      const sort = { name: "similarity", isDescending: true };
+      state.set({ color: "similarity", sort, selection: found, focus: found[0] ?? null });
+      notice(`The ${found.length} clips most like ${file.name} are selected.`);
     } catch (error) {
-      tell(error.message);
+      fail(`Nothing was found by ${file.name}. ${error.message}`);
     }
     button.disabled = false;
   };

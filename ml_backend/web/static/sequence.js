@@ -1,5 +1,5 @@
-// Sequence: what comes before and after a clip. The selection, if there are several, else the
-// filtered clips; both in the order of the table. Fires "change" when that order does.
+// Sequence: what comes before and after a clip. The selected clips that pass the filters, if there
+// are several, else all that pass; in the order of the table. Fires "change" when that order does.
 
 import { pool } from "./pool.js";
 import { state } from "./state.js";
@@ -44,26 +44,31 @@ class Sequence extends EventTarget {
     return this.#now().at(place < 0 ? this.#last + (step > 0 ? step - 1 : step) : place + step);
   }
 
+  /** Whether it goes through the selection. */
+  get isOfSelection() {
+    return this.chosen().length > 1;
+  }
+
+  /** The selected tasks that pass the filters, in the order of the table. */
+  chosen() {
+    return this.#sorted(state.get().selection).ids;
+  }
+
   #now() {
-    const { selection } = state.get();
-    if (selection.length <= 1) {
+    if (!this.isOfSelection) {
       const at = (place) => (place in this.#rows ? pool.ids[this.#rows[place]] : null);
       return { n: this.#rows.length, at, placeOf: (taskId) => this.placeOf(taskId) };
     }
-    const { ids, places } = this.#sorted(selection);
+    const { ids, places } = this.#sorted(state.get().selection);
     const at = (place) => ids[place] ?? null;
     return { n: ids.length, at, placeOf: (taskId) => places.get(taskId) ?? -1 };
   }
 
   #sorted(selection) {
     if (this.#chosen.selection === selection) return this.#chosen;
-    const last = this.#rows.length; // what the filters hide comes last
-    const ranked = selection.map((taskId) => {
-      const place = this.placeOf(taskId);
-      return { taskId, rank: place < 0 ? last : place };
-    });
-    ranked.sort((a, b) => a.rank - b.rank || a.taskId - b.taskId);
-    const ids = ranked.map(({ taskId }) => taskId);
+    const placed = selection.map((taskId) => ({ taskId, place: this.placeOf(taskId) }));
+    const shown = placed.filter(({ place }) => place >= 0).sort((a, b) => a.place - b.place);
+    const ids = shown.map(({ taskId }) => taskId);
     this.#chosen = { selection, ids, places: new Map(ids.map((taskId, place) => [taskId, place])) };
     return this.#chosen;
   }

@@ -74,8 +74,9 @@ async function ask(url, options = {}) {
   if (isWaiting) tellWaiting(null);
   if (answer.ok || answer.status === 304) return answer;
   if (answer.status === 401) {
-    const here = location.pathname + location.search + location.hash;
-    location.assign(`/sign-in?next=${encodeURIComponent(here)}`);
+    const here = location.pathname + location.search;
+    const next = encodeURIComponent(here).replaceAll("%2C", ","); // as in access.py
+    location.assign(`/sign-in?next=${next}${location.hash}`);
   }
   const said = await answer.json().catch(() => ({}));
   const error = new Error(said.error ?? `The backend answered ${answer.status}.`);

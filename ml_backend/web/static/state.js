@@ -5,34 +5,52 @@
 //   filters    column name → filter (see address.js); "hour of day" is the column `<date>@hour`
 //   selection  task ids, ascending
 //   focus      the task that is listened to, or null
+//   sort       { name, isDescending } of the column that sorts the table, or null; not in the address
 //   visible    Uint8Array, 1 for each row of the frame that passes the filters; null = all.
 //              Computed from `filters` by filters.js; not in the address
 //
 //   state.get()                     the present state; never change it in place
 //   state.set({ color: "entropy" }) change some of it
 //   state.on(["color"], callback)   callback(state, changed keys); answers with a way to stop
-// All but `visible` is kept in the page's address.
+// All but `sort` and `visible` is kept in the page's address. The browser's Back undoes changes of
+// color, locality and filters, one step each; `set(…, { isStep: false })` is nothing to go back to.
 
 import { fromAddress, sortedIds, toAddress } from "./address.js";
 
+const IN_ADDRESS = ["color", "locality", "filters", "selection", "focus"];
+const STEPS = ["color", "locality", "filters"];
+const STEP_PAUSE_MS = 1000; // what follows sooner, such as a brush that moves on, is the same step
 const ADDRESS_PAUSE_MS = 200; // browsers refuse addresses that change too often
 
 class State {
-  #now = { ...fromAddress(location.search, location.hash), visible: null };
+  #now = { ...fromAddress(location.search, location.hash), sort: null, visible: null };
   #listeners = new Set();
   #writing = null;
+  #isNewStep = false; // to be written
+  #steppedAt = -Infinity;
+
+  constructor() {
+    // The browser keeps more of a view than its address tells, such as the color of a dropped sound.
+    addEventListener("popstate", ({ state: kept }) => this.#goTo(kept ?? fromAddress(location.search, location.hash)));
+  }
 
   get() {
     return this.#now;
   }
 
-  set(patch) {
+  set(patch, { isStep = true } = {}) {
     const next = { ...this.#now, ...patch };
     if (patch.selection) next.selection = sortedIds(patch.selection);
     const changed = Object.keys(patch).filter((key) => !isSame(next[key], this.#now[key]));
-    if (changed.length === 0) return;
+    if (isStep && changed.some((key) => STEPS.includes(key))) this.#beginStep();
+    if (changed.some((key) => IN_ADDRESS.includes(key))) {
+      this.#writing ??= setTimeout(() => this.#keepInAddress(), ADDRESS_PAUSE_MS);
+    }
+    this.#change(next, changed);
+  }
+
+  #change(next, changed) {
     this.#now = next;
-    if (changed.some((key) => key !== "visible")) this.#keepInAddress();
     for (const { keys, callback } of [...this.#listeners]) {
       if (keys.some((key) => changed.includes(key))) callback(this.#now, changed);
     }
@@ -44,11 +62,29 @@ class State {
     return () => this.#listeners.delete(listener);
   }
 
+  #beginStep() {
+    const isSameStep = performance.now() - this.#steppedAt < STEP_PAUSE_MS;
+    this.#steppedAt = performance.now();
+    if (isSameStep) return;
+    if (this.#writing !== null) this.#keepInAddress(); // as it was before the step
+    this.#isNewStep = true;
+  }
+
   #keepInAddress() {
-    this.#writing ??= setTimeout(() => {
-      this.#writing = null;
-      history.replaceState(null, "", location.pathname + toAddress(this.#now));
-    }, ADDRESS_PAUSE_MS);
+    clearTimeout(this.#writing);
+    const view = Object.fromEntries(IN_ADDRESS.map((key) => [key, this.#now[key]]));
+    const address = location.pathname + toAddress(view);
+    if (this.#isNewStep) history.pushState(view, "", address);
+    else history.replaceState(view, "", address);
+    [this.#writing, this.#isNewStep] = [null, false];
+  }
+
+  /** Show a view that the browser went back or forward to. */
+  #goTo(view) {
+    clearTimeout(this.#writing);
+    [this.#writing, this.#isNewStep, this.#steppedAt] = [null, false, -Infinity];
+    const changed = IN_ADDRESS.filter((key) => !isSame(view[key], this.#now[key]));
+    this.#change({ ...this.#now, ...view }, changed);
   }
 }
 

@@ -1,6 +1,7 @@
 // The table of the filtered clips: sorted, with a choice of columns, and the selection in common
 // with map and inspector. Draws only the rows in sight (see grid.js).
 
+import { fail } from "./ask.js";
 import { make, oncePerFrame, remember, remembered, say } from "./elements.js";
 import { Grid } from "./grid.js";
 import { pool } from "./pool.js";
@@ -13,10 +14,9 @@ import { clips, count, valueText } from "./wording.js";
 const DEFAULT_COLUMNS = ["clip", "label", "predicted", "entropy", "rank", "recording"];
 
 class Table {
-  #columns = new Map(); // name → decoded column, or null while it is fetched
+  #columns = new Map(); // name → decoded column, or null where it cannot be had
   #wanted = remembered("columns", DEFAULT_COLUMNS); // names of columns, those too that come later
   #names = []; // those of them that there are
-  #sort = { name: null, isDescending: false };
   #order = new Uint32Array(0); // all rows, sorted
   #arranged = []; // what they were sorted by
   #rows = new Uint32Array(0); // those that pass the filters
@@ -38,6 +38,7 @@ class Table {
       cellText: (name, place) => this.#cellText(name, place),
       sortBy: (name) => this.#sortBy(name),
       idAt: (place) => pool.ids[this.#rows[place]],
+      placeOf: (taskId) => sequence.placeOf(taskId),
       ids: () => this.#ids(),
     });
     panel.replaceChildren(head, this.grid.element);
@@ -53,6 +54,7 @@ class Table {
       ["selection", "focus"],
       oncePerFrame(() => this.#mark()),
     );
+    state.on(["sort"], () => this.#sorted());
     this.#renew();
   }
 
@@ -66,11 +68,14 @@ class Table {
     this.#showMenu();
   }
 
+  /** Show the wanted columns, and the one that sorts them. */
   #showColumns() {
-    this.#names = this.#wanted.filter((name) => this.described.has(name));
+    const { sort } = state.get();
+    const names = sort === null ? this.#wanted : new Set([...this.#wanted, sort.name]);
+    this.#names = [...names].filter((name) => this.described.has(name));
     this.grid.setColumns(
       this.#names.map((name) => this.described.get(name)),
-      this.#sort,
+      sort,
     );
     for (const name of this.#names) this.#fetch(name);
     this.#arrange();
@@ -82,10 +87,13 @@ class Table {
       const column = await pool.column(name);
       if (frame !== pool.frame || this.#columns.get(name) === column) return;
       this.#columns.set(name, column);
-      if (this.#sort.name === name) this.#arrange();
+      if (state.get().sort?.name === name) this.#arrange();
       else this.grid.refresh();
     } catch (error) {
-      say(`The column ${name} cannot be shown: ${error.message}`);
+      if (frame !== pool.frame) return;
+      if (this.#columns.has(name)) return; // it was told before, or its old values stay
+      this.#columns.set(name, null);
+      fail(`The column ${this.described.get(name).title} cannot be shown. ${error.message}`);
     }
   }
 
@@ -96,29 +104,29 @@ class Table {
   }
 
   #sortBy(name) {
-    const { name: before, isDescending } = this.#sort;
-    if (name !== before) this.#sort = { name, isDescending: false };
-    else if (!isDescending) this.#sort = { name, isDescending: true };
-    else this.#sort = { name: null, isDescending: false };
-    const { title } = this.described.get(name);
-    const how = this.#sort.isDescending ? "descending" : "ascending";
-    say(this.#sort.name === null ? "Sorted as imported" : `Sorted by ${title}, ${how}`);
-    this.grid.setColumns(
-      this.#names.map((one) => this.described.get(one)),
-      this.#sort,
-    );
-    this.#arrange();
+    const before = state.get().sort;
+    if (name !== before?.name) state.set({ sort: { name, isDescending: false } });
+    else state.set({ sort: before.isDescending ? null : { name, isDescending: true } });
+  }
+
+  #sorted() {
+    const { sort } = state.get();
+    const how = sort?.isDescending ? "descending" : "ascending";
+    const title = this.described.get(sort?.name)?.title;
+    say(title === undefined ? "Sorted as imported" : `Sorted by ${title}, ${how}`);
+    this.#showColumns();
     this.grid.scrollToTop();
   }
 
   #arrange() {
-    const column = this.#columns.get(this.#sort.name);
-    const key = [column, this.#sort.isDescending, pool.frame.n];
+    const { sort } = state.get();
+    const column = this.#columns.get(sort?.name);
+    const key = [column, sort?.isDescending, pool.frame.n];
     if (key.every((part, i) => part === this.#arranged[i])) return this.#filter();
     this.#arranged = key;
     const isReady = column && (column.codes ?? column.values).length === pool.frame.n;
     this.#order = isReady
-      ? sortedRows(sortKeys(column), this.#sort.isDescending)
+      ? sortedRows(sortKeys(column), sort.isDescending)
       : Uint32Array.from({ length: pool.frame.n }, (_, row) => row);
     return this.#filter();
   }
@@ -138,7 +146,10 @@ class Table {
   #mark() {
     const { selection, focus } = state.get();
     const n = selection.length;
-    this.counts.textContent = clips(this.#rows.length) + (n > 0 ? `, ${count(n)} selected` : "");
+    const nHidden = n - sequence.chosen().length;
+    const hidden = nHidden > 0 ? `, ${count(nHidden)} of them hidden by the filters` : "";
+    const selected = n > 0 ? `, ${count(n)} selected${hidden}` : "";
+    this.counts.textContent = clips(this.#rows.length) + selected;
     this.showQueueing(this.#rows.length);
     this.grid.mark(new Set(selection), focus, sequence.placeOf(focus));
   }

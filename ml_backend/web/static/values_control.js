@@ -76,8 +76,9 @@ export class ValuesControl {
       class: "quiet small",
       click: () => this.#showAll(),
     });
+    this.nothing = make("p", { class: "faint", role: "status" });
     this.element.prepend(this.search);
-    this.element.append(this.more);
+    this.element.append(this.nothing, this.more);
   }
 
   #showAll() {
@@ -94,6 +95,8 @@ export class ValuesControl {
     this.#boxes.clear();
     this.list.replaceChildren(...[...chosen, ...shown].map((code) => this.#makeBox(code)));
     if (!this.more) return;
+    const isNothing = found.length === 0;
+    this.nothing.textContent = isNothing ? `No value holds “${this.search.value.trim()}”` : "";
     const nHidden = found.length - shown.length;
     this.more.hidden = nHidden === 0 && !this.isOpen;
     if (this.isOpen)
