@@ -246,6 +246,13 @@ def test_a_projects_name_is_shown_as_text(place, project_id):
     assert "<img src=x" not in page
 
 
+def test_a_project_number_that_no_database_can_hold_is_not_found(place):
+    ada = place.browser(TOKEN)
+    for method, path, _ in calls(place, 2**31, "project"):
+        for shown in ({}, {"auth": BASIC}):
+            assert ada.open(path, method=method, **shown).status_code == 404, f"{method} {path}"
+
+
 def test_who_waits_for_label_studio_leaves_room_for_its_own_calls(tmp_path, monkeypatch):
     monkeypatch.setattr(access, "N_PLACES", 1)
     place, door = Place(tmp_path), threading.Event()

@@ -231,6 +231,19 @@ def test_tasks_from_before_data_was_kept_get_it_when_they_are_read_again(store):
     assert store.clips.data(1) == {1: {"salience": 2}, 2: {"salience": 1}}
 
 
+def test_the_numbers_of_tasks_are_listed_in_order_and_exactly(store):
+    assert store.clips.task_ids(1).tolist() == []
+    store.clips.replace_tasks(1, [task(2**63 - 1), task(2**53 + 1), task(3)])
+    store.clips.replace_tasks(2, [task(4)])
+    assert store.clips.task_ids(1).tolist() == [3, 2**53 + 1, 2**63 - 1]
+
+
+def test_what_tasks_say_is_kept_to_the_letter(store):
+    said = {"text": 'a, "b"], [ü\n', "number": 0.1, "none": None, "list": [1, {"a": "}"}]}
+    store.clips.replace_tasks(1, [told(3, **said), task(2), told(1)])
+    assert store.clips.data(1) == {1: {}, 3: said}
+
+
 def test_projects_do_not_see_each_others_tasks_but_share_embeddings(store):
     store.clips.replace_tasks(1, [task(1, "a")])
     store.clips.replace_tasks(2, [task(1, "a"), task(2, "b")])

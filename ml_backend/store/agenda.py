@@ -13,6 +13,8 @@ from sqlalchemy import Engine, and_, case, or_, select, update
 from ml_backend.store.dialect import upsert
 from ml_backend.store.schema import project
 
+MAX_PROJECT_ID = 2**31 - 1
+"""Label Studio has no larger numbers, nor do databases here find anything under them."""
 _FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 60.0
 

@@ -1,12 +1,13 @@
 """Tasks and what was heard in them: embeddings are kept once per sound and embedder."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Engine, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Engine, Text, and_, cast, delete, or_, select
 from sqlalchemy import func as sql
 
 from ml_backend.clip import Task
@@ -54,23 +55,28 @@ class Clips:
 
     def task_ids(self, project_id: int) -> NDArray[np.int64]:
         """List the numbers of a project's tasks, sorted."""
-        statement = select(task.c.task_id).where(task.c.project_id == project_id)
+        # One text is had five times as fast as a row for each.
+        joined = sql.aggregate_strings(cast(task.c.task_id, Text), " ")
+        statement = select(joined).where(task.c.project_id == project_id)
         with self._engine.connect() as connection:
-            return np.array(sorted(connection.scalars(statement)), dtype=np.int64)
+            text = connection.scalar(statement) or ""
+        return np.sort(np.fromstring(text, dtype=np.int64, sep=" "))
 
     def data(self, project_id: int) -> dict[int, dict[str, Any]]:
         """Give what each task says of its clip, in the order of the tasks' numbers.
 
-        A task that was not read since data is kept is left out. Takes three times as long as
-        ``tasks``: about 1.3 s for 100,000.
+        A task that was not read since data is kept is left out. Takes about 0.3 s for 100,000.
         """
         statement = (
-            select(task.c.task_id, task.c.data)
+            select(task.c.task_id, cast(task.c.data, Text))
             .where(task.c.project_id == project_id, task.c.data.is_not(None))
             .order_by(task.c.task_id)
         )
         with self._engine.connect() as connection:
-            return {row.task_id: row.data for row in connection.execute(statement)}
+            rows = connection.execute(statement).all()
+        # One text is read twice as fast as 100,000, and each name is held once.
+        data = json.loads(f"[{','.join([text for _, text in rows])}]")
+        return {task_id: one for (task_id, _), one in zip(rows, data, strict=True)}
 
     def find(self, project_id: int, task_id: int) -> Task | None:
         """Give one task, with its data; None where the project has none of this number."""

@@ -18,6 +18,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import ServiceUnavailable
 
 from ml_backend.handshake import SECRET_HEADER, USER
+from ml_backend.store.agenda import MAX_PROJECT_ID
 from ml_backend.web.asked import is_page
 from ml_backend.web.visitors import Permissions, Visitor, Visitors
 
@@ -63,6 +64,9 @@ class Access:
     def _check(self) -> ResponseReturnValue | None:
         g.visitor = None
         route = request.url_rule.rule if request.url_rule else ""
+        project_id = (request.view_args or {}).get("project_id", 0)
+        if project_id > MAX_PROJECT_ID:
+            abort(404, "No project has so large a number.")
         if route in QUICK_ROUTES or self._knows_secret():
             return None
         self._take_place()
@@ -83,13 +87,11 @@ class Access:
         g.visitor = visitor
         if request.method not in _READING and not _shows_csrf_token(visitor):
             _refuse(f"{request.path} was not sent by a page of this session; reload it.")
-        if is_below_project:
-            project_id = (request.view_args or {})["project_id"]
-            if self._permissions.project(visitor, project_id) is None:
-                if not self._visitors.is_known(visitor):
-                    g.visitor = None
-                    return _ask_to_sign_in()
-                _refuse(f"Label Studio does not show you project {project_id}.")
+        if is_below_project and self._permissions.project(visitor, project_id) is None:
+            if not self._visitors.is_known(visitor):
+                g.visitor = None
+                return _ask_to_sign_in()
+            _refuse(f"Label Studio does not show you project {project_id}.")
         return None
 
     def _take_place(self) -> None:

@@ -97,4 +97,6 @@ def _check_request(store: Store, project_id: int, wanted: Wanted) -> NDArray[np.
         more = f" and {len(unknown) - _N_NAMED} more" if len(unknown) > _N_NAMED else ""
         named = ", ".join(unknown[:_N_NAMED])
         raise RequestError(f"Project {project_id} has no task {named}{more}; nothing was changed.")
+    if wanted.task_ids is not None:
+        return np.array(wanted.task_ids, dtype=np.int64)
     return find_wanted(store, project_id, wanted)
