@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from ml_backend.audio import read_recording, waveform
 from ml_backend.coverage import normalize_rows
 from ml_backend.embedders import load_embedder
 from ml_backend.knn import nearest_neighbors
-from ml_backend.similarity_map import LOCALITIES, fit_map, place_clips, sketch_map
+from ml_backend.similarity_map import DEFAULT, LOCALITIES, fit_map, place_clips, sketch_map
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 N_NEW = 100
@@ -101,7 +102,8 @@ def compare(held: np.ndarray, new: np.ndarray) -> None:
     from umap import UMAP
 
     with timed("UMAP's own fit"):
-        reducer = UMAP(n_neighbors=15, min_dist=0.1, metric="cosine", random_state=0).fit(held)
+        how = asdict(LOCALITIES[DEFAULT])
+        reducer = UMAP(**how, metric="cosine", random_state=0).fit(held)
     with timed(f"UMAP's own transform of {N_NEW}"):
         theirs = reducer.transform(new)
     xy = reducer.embedding_

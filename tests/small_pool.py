@@ -77,6 +77,7 @@ class SmallPool:
         self.xy = rng.random((n, 2))
         self.map = {"locality": 0, "kind": "pca", "progress": 1, "state": ""}
         self.queue, self.tabs, self.undoable, self.asked = [], [], {}, []
+        self.n_refused_sounds = 0
         self.unseen = set()  # labeled clips that the frame does not tell of yet
 
     def column(self, name):
@@ -237,6 +238,9 @@ def create_small_app(pool):
 
     @app.get("/projects/1/clips/<int:task_id>/audio")
     def audio(task_id):
+        if pool.n_refused_sounds > 0:
+            pool.n_refused_sounds -= 1
+            return jsonify(error="Many people are here now."), 503, {"Retry-After": "1"}
         return send_file(io.BytesIO(sound.getvalue()), "audio/wav", conditional=True, etag=False)
 
     @app.get("/projects/1/clips/<int:task_id>/spectrogram")

@@ -526,6 +526,18 @@ def test_what_fails_is_told_in_sight_and_stays(visit, pool):
     assert told.count() == 0
 
 
+def test_another_sound_takes_the_place_of_the_one_before(visit, pool):
+    page = visit(pool)
+    sound = {"name": "mine.wav", "mimeType": "audio/wav", "buffer": b"RIFF of a sound"}
+    for _ in range(2):
+        page.set_input_files("#map input[type=file]", files=[sound])
+        best = int(pool.similarity.argmax())
+        wait_color(page, "similarity")
+        until(page, "id => document.querySelector('.grid-body .grid-row').id === id",
+              arg=f"clip-{pool.ids[best]}")  # fmt: skip
+        pool.similarity = pool.similarity[::-1].copy()
+
+
 def test_a_sound_may_be_dropped_on_the_map(visit, pool):
     page = visit(pool)
     page.evaluate(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.browsing import chromium, opened, served, until
-from tests.small_pool import CLASS_NAMES, SmallPool, create_small_app
+from tests.small_pool import CLASS_NAMES, CSRF_TOKEN, SmallPool, create_small_app
 
 pytestmark = pytest.mark.browser
 
@@ -633,6 +633,41 @@ def test_several_are_labeled_after_a_question_and_taken_back_together(visit, poo
     page.locator(".notice").get_by_role("button", name="Undo").click()
     notice(page, "Taken back").wait_for()
     assert not set(chosen) & set(pool.labels)
+
+
+def test_what_could_not_be_taken_back_is_tried_again_before_what_came_earlier(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    for row, key in ((100, "1"), (101, "1")):
+        page.get_by_role("heading", name=pool.clips[row]).wait_for()
+        page.keyboard.press(key)
+    page.get_by_role("heading", name=pool.clips[102]).wait_for()
+    until(page, "!document.querySelector('.labels-rest .quiet').disabled")
+    page.wait_for_timeout(300)
+    page.evaluate("document.querySelector('meta[name=csrf-token]').content = 'wrong'")
+    page.keyboard.press("Control+z")
+    page.get_by_text("It could not be taken back.").first.wait_for()
+    page.evaluate(f"document.querySelector('meta[name=csrf-token]').content = '{CSRF_TOKEN}'")
+    page.keyboard.press("Control+z")
+    notice(page, "Taken back").wait_for()
+    assert pool.ids[101] not in pool.labels
+    assert pool.labels[pool.ids[100]] == [SIREN]
+
+
+def test_none_of_the_labels_is_shown_as_such_at_once(visit):
+    pool = SmallPool(300, multi_label=True)
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    pool.unseen = {pool.ids[100]}
+    page.keyboard.press("Enter")
+    row = page.locator(f"#clip-{pool.ids[100]}")
+    until(page, "row => row.textContent.includes('none of them')", arg=row.element_handle())
+
+
+def test_a_sound_that_a_busy_server_refused_is_asked_for_again(visit, pool):
+    pool.n_refused_sounds = 2
+    page = visit(pool, f"?focus={pool.ids[0]}")
+    until(page, "document.querySelector('.clock').textContent.includes('/ 0:01.5')")
+    assert page.locator(".player .problem").is_hidden()
 
 
 def test_where_several_labels_may_hold_they_are_switched_and_entered(visit):

@@ -30,6 +30,7 @@ WRITE_TIMEOUT_S = 30.0
 BULK_TIMEOUT_S = 300.0
 MAX_REDIRECTS = 3
 RETRY_PAUSES_S = (0.2, 0.8)
+SILENT_S = 1.0  # what took so long to fail is not about to come back
 # Where Label Studio serves files; a task's address must not make us call anything else.
 FILE_FOLDERS = ("/data/", "/storage-data/", "/static/", "/tasks/", "/projects/")
 
@@ -275,11 +276,14 @@ def _bounded(response: "httpx.Response", address: str, max_bytes: int) -> bytes:
 
 def _patiently(call: Callable[[], T]) -> T:
     for pause_s in RETRY_PAUSES_S:
+        began = time.monotonic()
         try:
             return call()
         except TooSlowError:
             raise
         except LabelStudioUnreachableError:
+            if time.monotonic() - began > SILENT_S:
+                raise
             time.sleep(pause_s)
     return call()
 

@@ -18,14 +18,14 @@ def wait(why: str, progress: float = 0.0) -> ResponseReturnValue:
 
 
 def packed_answer(
-    snapshot: Snapshot, name: str, make: Callable[[], bytes], *, state: str = ""
+    snapshot: Snapshot, name: str, make: Callable[[], bytes], *, etag: str = ""
 ) -> Response:
     """Answer in the packed form, made once per revision, compressed for who can read it.
 
-    ``state`` names what the answer is made from, where it outlives a revision.
+    ``etag`` names what the answer is made from, where that outlives a revision.
     """
     answer = Response(mimetype="application/octet-stream")
-    answer.set_etag(state or snapshot.revision)
+    answer.set_etag(etag or snapshot.revision)
     answer.vary.add("Accept-Encoding")
     answer.make_conditional(request)
     if answer.status_code == 304:

@@ -76,7 +76,7 @@ def register(
             snapshot,
             name,
             lambda: pack([found], revision=snapshot.revision),
-            state=snapshot.stamps.sheet_state if is_of_sheet else "",
+            etag=snapshot.stamps.sheet_state if is_of_sheet else "",
         )
 
     @app.get("/projects/<int:project_id>/revision")

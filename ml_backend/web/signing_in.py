@@ -149,6 +149,7 @@ def register(
 
     @app.post("/arrive")
     def arrive_as_another() -> ResponseReturnValue:
+        request.max_content_length = MAX_FORM_BYTES  # anybody may send it
         next_path = local_path(request.form.get("next")) or HOME
         if not is_our_form():
             return form(next_path, "The page was open for too long; follow the link again.", 403)

@@ -24,7 +24,8 @@ export function makeSvg(tag, attributes = {}, ...children) {
   return element;
 }
 
-const RETRIES_MS = [300, 700, 1500, 3000, 5000];
+/** How long to wait before asking a busy server again, time after time. */
+export const RETRIES_MS = [300, 700, 1500, 3000, 5000];
 
 /** Show a picture, hidden until it is there; a server busy with others is asked again. */
 export function showPicture(image, source) {

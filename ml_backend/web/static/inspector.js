@@ -73,21 +73,24 @@ class Inspector {
     );
     this.content.append(this.known, this.neighbors.element, this.rest, make("p", {}, this.link));
     panel.replaceChildren(this.empty, this.content);
-    state.on(["focus", "selection"], (now, changed) => this.#arrive(changed));
-    sequence.addEventListener("change", () => this.#showPlace());
+    state.on(["focus", "selection"], (now, named) => this.#arrive(named));
+    sequence.addEventListener("change", () => {
+      this.#showPlace();
+      this.labeling.showScope();
+    });
     pool.addEventListener("revision", () => this.#renew());
     document.addEventListener("keydown", (event) => this.#press(event));
     this.#arrive(["selection"]);
   }
 
-  #arrive(changed) {
+  #arrive(named) {
     const { selection, focus } = state.get();
     // Whoever selects without saying what to hear hears the first of it.
     if (
-      changed.includes("selection") &&
+      named.includes("selection") &&
       selection.length > 0 &&
       !selection.includes(focus) &&
-      !changed.includes("focus")
+      !named.includes("focus")
     ) {
       state.set({ focus: sequence.first() });
       return;

@@ -8,7 +8,7 @@ import { count, numberText, probabilityText } from "./wording.js";
 const N_BARS = 6;
 const N_NEIGHBORS = 12;
 
-/** Bars of the classes' probabilities, the likeliest first, and the figures behind the place. */
+/** Bars of the classes' probabilities, the likeliest first, and the figures behind its rank. */
 export function judgmentOf(details) {
   const section = make("section", { class: "judgment" }, make("h3", {}, "Prediction"));
   const classes = Object.entries(details.probabilities ?? {}).sort((a, b) => b[1] - a[1]);

@@ -14,6 +14,8 @@ import { clips, count } from "./wording.js";
 
 const N_KEYS = 9;
 const SKIP = null; // "cannot tell", as the server and pool.mark understand it
+const NONE_OF_THEM = "none of them"; // as the server calls it where a clip has no label
+const NOT_THERE = 404;
 const N_UNDONE = 50;
 const MOST_AT_ONCE = 200; // as many as the server takes
 
@@ -28,7 +30,7 @@ export class Labeling {
   constructor({ moveOn, refresh }) {
     [this.#moveOn, this.refresh] = [moveOn, refresh];
     this.buttons = make("div", { class: "labels", role: "group", "aria-label": "Labels" });
-    this.scope = make("input", { type: "checkbox", change: () => this.#showScope() });
+    this.scope = make("input", { type: "checkbox", change: () => this.showScope() });
     this.scopeText = make("span", {});
     this.scopeLine = make("label", { class: "check scope" }, this.scope, this.scopeText);
     this.confirm = make("button", {
@@ -70,7 +72,7 @@ export class Labeling {
     this.buttons.children[pressed]?.focus({ preventScroll: true });
     this.confirm.hidden = !isMulti;
     this.#showUndo();
-    this.#showScope();
+    this.showScope();
   }
 
   /** Label nothing until the next clip is shown. */
@@ -103,14 +105,20 @@ export class Labeling {
   }
 
   /** Take back a writing, or the last one. */
-  async undo(one = null) {
-    await this.#isWriting;
+  undo(one = null) {
+    this.#isWriting = this.#isWriting.then(() => this.#takeBack(one));
+    return this.#isWriting;
+  }
+
+  async #takeBack(one) {
     const place = one === null ? this.#written.length - 1 : this.#written.indexOf(one);
     if (place < 0) return notice("There is nothing to undo.");
-    const [{ token, takeBack, focus, taskIds }] = this.#written.splice(place, 1);
+    const [written] = this.#written.splice(place, 1);
+    const { token, takeBack, focus, taskIds } = written;
     this.#showUndo();
     takeBack();
-    state.set({ focus });
+    const { selection } = state.get();
+    state.set({ focus, selection: selection.length === 1 ? [focus] : selection });
     try {
       const { n, refused } = await send("DELETE", `annotations/${encodeURIComponent(token)}`);
       if (refused.length > 0) {
@@ -119,6 +127,8 @@ export class Labeling {
       } else notice(`Taken back: ${clips(n)} as before.`);
     } catch (error) {
       pool.unmark(taskIds);
+      if (error.status !== NOT_THERE) this.#written.splice(place, 0, written); // to be tried again
+      this.#showUndo();
       fail(`It could not be taken back. ${error.message}`);
     }
     return this.refresh(taskIds);
@@ -144,11 +154,12 @@ export class Labeling {
     for (const button of this.buttons.children) {
       button.setAttribute("aria-pressed", String(this.#toggled.has(button.title)));
     }
-    this.#showScope();
+    this.showScope();
     return undefined;
   }
 
-  #showScope() {
+  /** Tell how many clips a label would be for, and what it would be. */
+  showScope() {
     const n = sequence.chosen().length;
     this.scopeLine.hidden = n < 2;
     if (n < 2) this.scope.checked = false;
@@ -185,7 +196,8 @@ export class Labeling {
       if ((await ask(question, { yes, details })) === null) return undefined;
     }
     const focus = this.#taskId;
-    const takeBack = pool.mark(new Map(taskIds.map((taskId) => [taskId, labels])));
+    const shown = labels?.length === 0 ? [NONE_OF_THEM] : labels;
+    const takeBack = pool.mark(new Map(taskIds.map((taskId) => [taskId, shown])));
     if (!isMany) this.#moveOn();
     this.#isWriting = this.#isWriting.then(() =>
       this.#write(taskIds, labels, what, takeBack, focus),

@@ -80,10 +80,14 @@ export function mountMap(element) {
     drawKey();
     colorBox.show(titleOf(pool.frame, column.name));
     element.dataset.color = column.name;
-    const { frame } = pool;
-    const group = column.name.startsWith("word:") ? "words" : "page";
-    const isOffered = colorChoices(frame).some(({ value }) => value === column.name);
-    if (!isOffered) pool.list({ name: column.name, title: titleOf(frame, column.name), kind: column.kind, group });
+    offer(column);
+  };
+
+  /** Have filters and table offer what no list of the server has: a word, a dropped sound. */
+  const offer = ({ name, kind }) => {
+    const group = name.startsWith("word:") ? "words" : name === "similarity" ? "page" : null;
+    const isOffered = colorChoices(pool.frame).some(({ value }) => value === name);
+    if (group && !isOffered) pool.list({ name, title: titleOf(pool.frame, name), kind, group });
   };
 
   const select = (rows, how, focus = null) => {

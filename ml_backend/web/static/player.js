@@ -4,7 +4,7 @@
 // shown as it is; the colors are stretched to the panel's width, over a time axis of our own.
 
 import { clockText, timeTicks } from "./wording.js";
-import { make, remember, remembered, showPicture } from "./elements.js";
+import { make, remember, remembered, RETRIES_MS, showPicture } from "./elements.js";
 import { address } from "./server.js";
 
 const MARGINS_PX = { left: 58, right: 92, top: 8, bottom: 24 };
@@ -13,6 +13,7 @@ const TICK_PX = 56; // room for one time label
 
 export class Player {
   #taskId = null;
+  #nFailed = 0; // how often the present sound was not to be had
   #duration_s = 1;
   #audio = new Audio();
   #ready = { taskId: null, audio: new Audio(), picture: null }; // the clip after this one
@@ -111,6 +112,7 @@ export class Player {
     this.#audio.pause();
     this.problem.hidden = true;
     this.#taskId = taskId;
+    this.#nFailed = 0;
     if (this.#ready.taskId === taskId) {
       [this.#audio, this.#ready.audio] = [this.#ready.audio, this.#audio];
       this.#ready.taskId = null;
@@ -133,7 +135,7 @@ export class Player {
       // Another clip came in between, or the browser wants a click first: nothing is wrong.
       if (audio !== this.#audio || error.name === "AbortError" || error.name === "NotAllowedError")
         return;
-      this.#complain();
+      if (this.#nFailed >= RETRIES_MS.length) this.#complain();
     }
   }
 
@@ -148,9 +150,22 @@ export class Player {
       this.#tick();
     });
     audio.addEventListener("error", () => {
-      if (audio === this.#audio) this.#complain();
+      if (audio === this.#audio) this.#tryAgain(audio);
       else this.#ready.taskId = null;
     });
+  }
+
+  /** Ask for the sound again: a server busy with others may have refused it. */
+  #tryAgain(audio) {
+    const taskId = this.#taskId;
+    const pause_ms = RETRIES_MS[this.#nFailed++];
+    if (pause_ms === undefined) return this.#complain();
+    setTimeout(() => {
+      if (audio !== this.#audio || taskId !== this.#taskId) return;
+      audio.load();
+      if (this.autoplay.checked) this.#play();
+    }, pause_ms);
+    return undefined;
   }
 
   #complain() {

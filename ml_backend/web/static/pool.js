@@ -7,7 +7,7 @@
 //   pool.rowOf(taskId)          row number, or -1
 //   pool.mark(changes)          show labels before the server has them (see below)
 //   pool.unmark(taskIds)        show what the server says after all
-//   pool.addEventListener("revision", …)   the frame was replaced; fetch columns anew
+//   pool.addEventListener("revision", …)   the frame, marks or the list of columns changed: ask anew
 //   pool.addEventListener("standing", …)   pool.standing, what the server last said of itself
 //   pool.addEventListener("trouble", …)    event.detail is a sentence, or null when all is well
 //   pool.provide(name, column)  a column of the page's own, such as the similarity to a dropped sound
@@ -81,7 +81,7 @@ class Pool extends EventTarget {
       this.#marks.set(taskId, { labels, until });
     }
     this.#showMarks();
-    setTimeout(() => this.#showMarks(), MARKED_MS + 1);
+    setTimeout(() => this.#marks.size > 0 && this.#showMarks(), MARKED_MS + 1);
     return () => this.mark(before);
   }
 
@@ -103,7 +103,11 @@ class Pool extends EventTarget {
 
   /** Keep a column of the page's own. */
   provide(name, column) {
+    const isAnother = this.#provided.has(name);
     this.#provided.set(name, { ids: this.ids, column: { ...column, name } });
+    if (!isAnother) return;
+    this.frame = { ...this.frame }; // what others hold of it has the column from before
+    this.dispatchEvent(new Event("revision"));
   }
 
   /** List a column among those available: `{ name, title, kind, group }`. */

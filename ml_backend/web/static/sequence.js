@@ -24,9 +24,9 @@ class Sequence extends EventTarget {
     return taskId === null ? -1 : (this.#places[pool.rowOf(taskId)] ?? -1);
   }
 
-  /** The first task, or null. */
+  /** The first chosen task, or the first of all; null where there is none. */
   first() {
-    return this.#now().at(0);
+    return this.chosen()[0] ?? this.#now().at(0);
   }
 
   /** Where a task stands: `{ place, n }`, place -1 where it is not in the sequence. */

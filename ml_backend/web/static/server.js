@@ -63,15 +63,18 @@ async function ask(url, options = {}) {
   let answer = await fetchOnce(url, options);
   let isWaiting = false;
   let nRefused = 0;
-  while (answer.status === 202 || (isBusy(answer) && nRefused++ < MOST_REFUSALS)) {
-    isWaiting = true;
-    const { state, error } = await answer.json();
-    tellWaiting(state ?? error);
-    const pause_s = Number(answer.headers.get("Retry-After")) || 1;
-    await new Promise((done) => setTimeout(done, 1000 * pause_s));
-    answer = await fetchOnce(url, options);
+  try {
+    while (answer.status === 202 || (isBusy(answer) && nRefused++ < MOST_REFUSALS)) {
+      isWaiting = true;
+      const { state, error } = await answer.json().catch(() => ({}));
+      tellWaiting(state ?? error ?? "The backend is busy.");
+      const pause_s = Number(answer.headers.get("Retry-After")) || 1;
+      await new Promise((done) => setTimeout(done, 1000 * pause_s));
+      answer = await fetchOnce(url, options);
+    }
+  } finally {
+    if (isWaiting) tellWaiting(null);
   }
-  if (isWaiting) tellWaiting(null);
   if (answer.ok || answer.status === 304) return answer;
   if (answer.status === 401) {
     const here = location.pathname + location.search;

@@ -11,7 +11,7 @@
 //
 //   state.get()                     the present state; never change it in place
 //   state.set({ color: "entropy" }) change some of it
-//   state.on(["color"], callback)   callback(state, changed keys); answers with a way to stop
+//   state.on(["color"], callback)   callback(state, keys that were set); answers with a way to stop
 // All but `sort` and `visible` is kept in the page's address. The browser's Back undoes changes of
 // color, locality and filters, one step each; `set(…, { isStep: false })` is nothing to go back to.
 
@@ -46,13 +46,13 @@ class State {
     if (changed.some((key) => IN_ADDRESS.includes(key))) {
       this.#writing ??= setTimeout(() => this.#keepInAddress(), ADDRESS_PAUSE_MS);
     }
-    this.#change(next, changed);
+    this.#change(next, changed, Object.keys(patch));
   }
 
-  #change(next, changed) {
+  #change(next, changed, named) {
     this.#now = next;
     for (const { keys, callback } of [...this.#listeners]) {
-      if (keys.some((key) => changed.includes(key))) callback(this.#now, changed);
+      if (keys.some((key) => changed.includes(key))) callback(this.#now, named);
     }
   }
 
@@ -72,11 +72,12 @@ class State {
 
   #keepInAddress() {
     clearTimeout(this.#writing);
+    const isNewStep = this.#isNewStep;
+    [this.#writing, this.#isNewStep] = [null, false]; // also where the browser refuses
     const view = Object.fromEntries(IN_ADDRESS.map((key) => [key, this.#now[key]]));
     const address = location.pathname + toAddress(view);
-    if (this.#isNewStep) history.pushState(view, "", address);
+    if (isNewStep) history.pushState(view, "", address);
     else history.replaceState(view, "", address);
-    [this.#writing, this.#isNewStep] = [null, false];
   }
 
   /** Show a view that the browser went back or forward to. */
@@ -84,7 +85,7 @@ class State {
     clearTimeout(this.#writing);
     [this.#writing, this.#isNewStep, this.#steppedAt] = [null, false, -Infinity];
     const changed = IN_ADDRESS.filter((key) => !isSame(view[key], this.#now[key]));
-    this.#change({ ...this.#now, ...view }, changed);
+    this.#change({ ...this.#now, ...view }, changed, IN_ADDRESS);
   }
 }
 
