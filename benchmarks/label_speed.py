@@ -14,10 +14,9 @@ import statistics
 import time
 
 import httpx
-from playwright.sync_api import Browser, Page, sync_playwright
+from map_page import OPTIONS, READY_MS, open_map
+from playwright.sync_api import Page, sync_playwright
 
-OPTIONS = ("--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--disable-quic")
-READY_MS = 180_000
 LIMIT_S = 30.0
 POOL = """
   const app = document.querySelector('script[src*="/app.js"]').src;
@@ -34,16 +33,6 @@ WATCH = f"""async (taskId) => {{ {POOL}
     pool.addEventListener("revision", look);
   }});
 }}"""
-
-
-def open_map(browser: Browser, address: str, token: str) -> Page:
-    page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
-    page.goto(address)
-    if page.locator("input[type=password]").count():
-        page.fill("input[type=password]", token)
-        page.click("main button[type=submit]")
-    page.wait_for_selector("body[data-ready]", timeout=READY_MS)
-    return page
 
 
 def wait_in_label_studio(studio: httpx.Client, task_id: int) -> float:

@@ -63,16 +63,21 @@ WATCH = """async () => {
 }"""
 
 
-def visit(browser: Browser, address: str, token: str, colors: list[str]) -> dict[str, Any]:
-    """Open the page and use it; gives figures by name."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    page = context.new_page()
+def open_map(browser: Browser, address: str, token: str) -> Page:
+    """Sign in, in a context of its own, and wait for the map."""
+    page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
     page.goto(address)
     if page.locator("input[type=password]").count():
         page.fill("input[type=password]", token)
         page.click("main button[type=submit]")
         page.wait_for_selector("#map")
     page.wait_for_selector("body[data-ready]", timeout=READY_MS)
+    return page
+
+
+def visit(browser: Browser, address: str, token: str, colors: list[str]) -> dict[str, Any]:
+    """Open the page and use it; gives figures by name."""
+    page = open_map(browser, address, token)
     page.goto(address)  # signed in, and the scripts are in the browser's cache
     page.wait_for_selector("body[data-ready]", timeout=READY_MS)
     page.wait_for_timeout(1500)
@@ -93,7 +98,7 @@ def visit(browser: Browser, address: str, token: str, colors: list[str]) -> dict
         figures[f"{kind}_worst"] = times[-1]
     figures["blank"] = count_blank(page)
     figures |= lasso(page)
-    context.close()
+    page.context.close()
     return figures
 
 

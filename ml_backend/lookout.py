@@ -62,8 +62,8 @@ class Lookout:
 
     def look(self, project_id: int) -> None:
         """Make anew what does not hold any more."""
-        tasks = self._store.facts.read(f"tasks of project {project_id}") or "as they are"
-        if self._store.facts.read(f"sheet of project {project_id}") != tasks:
+        tasks = self._store.facts.stamp("tasks", project_id) or "as they are"
+        if self._store.facts.stamp("sheet", project_id) != tasks:
             self._lay_out_sheet(project_id, tasks)
         progress = self._store.versions.progress(project_id)
         if progress is not None and (progress.n_published or not progress.n_ranked):

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browsing import chromium
+
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
 
@@ -13,3 +15,10 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip("needs the folder ../shared with real clips and weights")
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium for the tests of one module."""
+    with chromium() as browser:
+        yield browser

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ml_backend.store.queue import Wanted
-from tests.browsing import chromium, signed_in, until
+from tests.browsing import signed_in, until
 from tests.seeing import SeenProject
 from tests.visiting import TOKEN
 
@@ -39,12 +39,6 @@ VISIBLE = """async () => {
   if (selection.length) return selection;
   return visible && [...pool.ids].filter((_, row) => visible[row]);
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

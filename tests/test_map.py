@@ -13,7 +13,7 @@ import pytest
 from flask import jsonify, request
 from PIL import Image
 
-from tests.browsing import chromium, opened, served, until
+from tests.browsing import opened, served, until
 from tests.small_pool import CLASS_NAMES, SmallPool, create_small_app, packed
 
 pytestmark = pytest.mark.browser
@@ -64,12 +64,6 @@ def create_map_app(pool):
         return app.response_class(packed(pool.n, [column]), mimetype="application/octet-stream")
 
     return app
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -533,8 +527,11 @@ def test_another_sound_takes_the_place_of_the_one_before(visit, pool):
         page.set_input_files("#map input[type=file]", files=[sound])
         best = int(pool.similarity.argmax())
         wait_color(page, "similarity")
-        until(page, "id => document.querySelector('.grid-body .grid-row').id === id",
-              arg=f"clip-{pool.ids[best]}")  # fmt: skip
+        until(
+            page,
+            "id => document.getElementById(id)?.getAttribute('aria-rowindex') === '2'",
+            arg=f"clip-{pool.ids[best]}",
+        )
         pool.similarity = pool.similarity[::-1].copy()
 
 

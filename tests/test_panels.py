@@ -10,18 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.browsing import chromium, opened, served, until
+from tests.browsing import opened, served, until
 from tests.small_pool import CLASS_NAMES, CSRF_TOKEN, SmallPool, create_small_app
 
 pytestmark = pytest.mark.browser
 
 SIREN, BARK, OTHER = CLASS_NAMES
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

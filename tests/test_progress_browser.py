@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.holding import held_version, learned_version
-from tests.browsing import chromium, signed_in
+from tests.browsing import signed_in
 from tests.progressing import Project
 from tests.visiting import TOKEN
 
@@ -51,12 +51,6 @@ FAINT_TEXTS = """() => {
   }
   return faint;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from sqlalchemy import Engine, delete, select
 
 from ml_backend.store.dialect import upsert
 from ml_backend.store.schema import fact
+from ml_backend.store.stamps import stamp_name
 
 
 class Facts:
@@ -23,6 +24,10 @@ class Facts:
         """Give the value under a name, or None."""
         with self._engine.connect() as connection:
             return connection.scalar(select(fact.c.value).where(fact.c.name == name))
+
+    def stamp(self, what: str, project_id: int) -> str:
+        """Give the stamp of something of a project (``stamps.py``); empty before it has one."""
+        return str(self.read(stamp_name(what, project_id)) or "")
 
     def forget(self, project_id: int) -> None:
         """Drop what is known "of project" so and so."""

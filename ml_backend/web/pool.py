@@ -15,13 +15,7 @@ from ml_backend.web.answers import NOT_READ, packed_answer, wait
 from ml_backend.web.packed import PackedColumn, category, fraction, number, pack
 from ml_backend.web.queue_head import QueueHead
 from ml_backend.web.shown import places
-from ml_backend.web.snapshots import (
-    NAMES_SHOWN,
-    Snapshot,
-    Snapshots,
-    embedder_at_work,
-    sheet_stamp,
-)
+from ml_backend.web.snapshots import NAMES_SHOWN, Snapshot, Snapshots, embedder_at_work
 from ml_backend.web.sounds import WORD, Sounds
 from ml_backend.web.workshop import Pending
 
@@ -184,7 +178,7 @@ def _column(
         return sounds.word(snapshot, name.removeprefix(WORD))
     if name in snapshot.kinds:
         sheet = store.sheets.read(snapshot.project_id, [name])
-        if sheet_stamp(store, snapshot.project_id) != snapshot.stamps.sheet:
+        if store.facts.stamp("sheet", snapshot.project_id) != snapshot.stamps.sheet:
             return Pending(NOT_READ)  # its rows may be other clips than the frame's
         return as_packed(sheet[name]) if name in sheet else None
     return None

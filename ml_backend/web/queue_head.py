@@ -10,7 +10,6 @@ from ml_backend.asked_first import find_wanted
 from ml_backend.errors import ExpressionError
 from ml_backend.store import Store
 from ml_backend.store.queue import Wanted
-from ml_backend.store.stamps import stamp_name
 from ml_backend.web.workshop import Pending, Workshop
 
 _N_KEPT = 8
@@ -70,9 +69,9 @@ def count(store: Store, project_id: int, wanted: Wanted, task_ids: NDArray[np.in
 
 
 class _Stamps(NamedTuple):
-    queue: str | None
-    tasks: str | None
-    labels: str | None
+    queue: str
+    tasks: str
+    labels: str
 
 
 class QueueHead:
@@ -89,9 +88,7 @@ class QueueHead:
 
     def see(self, project_id: int) -> Asked | Pending | None:
         """Give what is asked for, or None; while it is counted anew, the count before."""
-        stamps = _Stamps(
-            *(self._store.facts.read(stamp_name(what, project_id)) for what in _Stamps._fields)
-        )
+        stamps = _Stamps(*(self._store.facts.stamp(what, project_id) for what in _Stamps._fields))
         found = self._shop.get(
             project_id, stamps, _COUNTING, lambda pending: self._look(project_id, stamps)
         )

@@ -151,8 +151,8 @@ class Snapshots:
         described = store.agenda.description(project_id)
         maps = store.maps.standing(project_id, embedder_at_work(store))
         return Stamps(
-            sheet_stamp(store, project_id),
-            store.facts.read(f"labels of project {project_id}") or "",
+            store.facts.stamp("sheet", project_id),
+            store.facts.stamp("labels", project_id),
             store.judgments.stamp(project_id),
             tuple((locality, one.stamp) for locality, one in sorted(maps.items()) if one.stamp),
             described["title"],
@@ -164,11 +164,6 @@ class Snapshots:
 def embedder_at_work(store: Store) -> str:
     """Name the embedder that the worker uses; empty before it has started."""
     return (store.facts.read("embedder") or {}).get("embedder_id") or ""
-
-
-def sheet_stamp(store: Store, project_id: int) -> str:
-    """Name the state of what the tasks say, as the worker laid it out; empty before it did."""
-    return str(store.facts.read(f"sheet of project {project_id}") or "")
 
 
 def map_standing(store: Store, project_id: int) -> dict[int, MapStanding]:

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from importer.streets import make_street_set
-from tests.browsing import chromium, until
+from tests.browsing import until
 from tests.live.served import Earmark
 from tests.live.test_loop_live import chosen, next_task
 
@@ -153,12 +153,6 @@ def story(studio, second_annotator, tmp_path_factory):
                 second_annotator.annotate(task_id, chosen(label))
         earmark.wait_for_labels(project_id, 2 * N_PER_CLASS)
         yield told
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
