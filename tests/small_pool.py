@@ -5,6 +5,7 @@ What is written into it stays in memory, where a test reads it back.
 
 import io
 import json
+import threading
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -78,6 +79,11 @@ class SmallPool:
         self.map = {"locality": 0, "kind": "pca", "progress": 1, "state": ""}
         self.queue, self.tabs, self.undoable, self.asked = [], [], {}, []
         self.n_refused_sounds = 0
+        self.pieces, self.goes_on = (
+            [],
+            threading.Event(),
+        )  # tasks labeled at once; clear it to pause
+        self.goes_on.set()
         self.unseen = set()  # labeled clips that the frame does not tell of yet
 
     def column(self, name):
@@ -261,8 +267,14 @@ def create_small_app(pool):
     @app.post("/projects/1/annotations")
     def annotate():
         asked = request.get_json()
-        token = pool.annotate(asked["task_ids"], asked["labels"])
-        return jsonify(undo=token, n=len(asked["task_ids"]), refused=[])
+        pool.pieces.append(asked["task_ids"])
+        task_ids, answered = asked["task_ids"], []
+        if asked["only_unanswered"]:
+            answered = [i for i in task_ids if i in pool.labels or i in pool.skipped]
+            task_ids = [i for i in task_ids if i not in answered]
+        pool.goes_on.wait(10)
+        token = pool.annotate(task_ids, asked["labels"]) if task_ids else None
+        return jsonify(undo=token, n=len(task_ids), answered=answered, refused=[])
 
     @app.delete("/projects/1/annotations/<token>")
     def undo(token):
