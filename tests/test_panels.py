@@ -834,6 +834,84 @@ def test_similar_clips_are_found_and_heard(visit, pool):
     assert len(state(page)["selection"]) == 13
 
 
+def press_and_see(page, pool, row, key):
+    """Open a clip, press a key, and give what the clip is then."""
+    task_id, n = int(pool.ids[row]), len(pool.pieces)
+    page.locator(f"#clip-{task_id}").click()
+    page.get_by_role("heading", name=pool.clips[row]).wait_for()
+    page.wait_for_timeout(150)
+    page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    if len(pool.pieces) == n:
+        return None
+    return "skipped" if task_id in pool.skipped else pool.labels[task_id][0]
+
+
+def test_every_class_has_the_key_that_label_studio_gives_it(visit):
+    names = [f"class {number:02d}" for number in range(1, 21)]
+    pool = SmallPool(300, class_names=names)
+    page = visit(pool, viewport={"width": 1400, "height": 1300})
+    page.locator(f"#clip-{pool.ids[0]}").click()
+    shown = page.locator(".labels kbd").all_inner_texts()
+    assert shown == list("1234567890qwetasdfgz")
+    assert press_and_see(page, pool, 0, "0") == "class 10"
+    assert press_and_see(page, pool, 1, "q") == "class 11"
+    assert press_and_see(page, pool, 2, "z") == "class 20"
+    assert press_and_see(page, pool, 3, "s") == "class 16"
+    assert press_and_see(page, pool, 4, "u") == "skipped", "as its button says"
+    assert "U" in page.get_by_role("button", name="Skip", exact=False).last.inner_text()
+
+
+def test_a_command_whose_key_is_a_class_s_has_none_and_the_help_says_so(visit):
+    pool = SmallPool(300, hotkeys=["f", "x", ""])
+    page = visit(pool)
+    fit = page.get_by_role("button", name="Show the whole map")
+    assert fit.get_attribute("title") == "Show the whole map"
+    assert page.get_by_role("button", name="Zoom in (+)").is_visible()
+    assert press_and_see(page, pool, 0, "f") == SIREN
+    page.get_by_role("grid").focus()
+    page.keyboard.press("x")
+    page.wait_for_timeout(300)
+    assert pool.labels[int(pool.ids[1])] == [BARK]
+    assert press_and_see(page, pool, 3, "3") is None
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    rows = dict(
+        zip(
+            keys.locator("dt").all_inner_texts(),
+            keys.locator("dd").all_inner_texts(),
+            strict=True,
+        )
+    )
+    assert (rows["f"], rows["x"]) == ("label siren", "label <b>bark</b>")
+    assert rows["S"] == "skip: cannot tell"
+    assert "the whole map" not in rows.values()
+    assert rows["Ctrl Space"] == "select, or no longer"
+    keep_picture(page, "help")
+
+
+@pytest.mark.parametrize("key", ["Shift+Digit1", "Shift+KeyQ"])
+def test_shift_and_a_key_is_for_all_selected_whether_digit_or_letter(visit, key):
+    pool = SmallPool(300, hotkeys=["1", "q", ""])
+    page = visit(pool)
+    select(page, pool.ids[100:103])
+    page.get_by_text("1 of 3 selected").wait_for()
+    page.keyboard.press(key)
+    name = SIREN if "1" in key else BARK
+    page.get_by_role("heading", name=f"Label these 3 clips as {name}?").wait_for()
+
+
+def test_the_arrows_of_a_number_pad_are_arrows(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    page.evaluate(
+        "document.body.dispatchEvent(new KeyboardEvent('keydown',"
+        " { key: 'End', code: 'Numpad1', bubbles: true }))"
+    )
+    page.wait_for_timeout(200)
+    assert pool.pieces == []
+
+
 def test_typing_is_not_labeling(visit, pool):
     page = visit(pool, f"?focus={pool.ids[100]}")
     page.get_by_role("heading", name=pool.clips[100]).wait_for()

@@ -1,15 +1,15 @@
 // Labeling: buttons and keys that write annotations as the visitor, shown at once on map and table.
 //
-// Where a clip has one label, a button or its number writes it and the next clip comes. Where it may
+// Where a clip has one label, a button or its key writes it and the next clip comes. Where it may
 // have several, they switch labels on and off, and Enter writes them.
 
 import { askForMany } from "./bulk.js";
 import { make } from "./elements.js";
+import { classKeys, classOf, commandOf, keyOf } from "./keys.js";
 import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
 import { writing } from "./writing.js";
 
-const N_KEYS = 9;
 const SKIP = null; // "cannot tell", as the server and pool.mark understand it
 const NONE_OF_THEM = "none of them"; // as the server calls it where a clip has no label
 
@@ -34,8 +34,6 @@ export class Labeling {
     this.skip = make(
       "button",
       { type: "button", click: (event) => this.#pressed(event, () => this.#say(SKIP)) },
-      "Skip ",
-      make("kbd", {}, "0"),
     );
     this.undoButton = make(
       "button",
@@ -63,6 +61,7 @@ export class Labeling {
     const pressed = [...this.buttons.children].indexOf(document.activeElement);
     this.buttons.replaceChildren(...names.map((name, i) => this.#makeButton(name, i, labels)));
     this.buttons.children[pressed]?.focus({ preventScroll: true });
+    this.skip.replaceChildren("Skip ", make("kbd", {}, keyOf("skip").toUpperCase()));
     this.confirm.hidden = !isMulti;
     this.#showUndo();
     this.showScope();
@@ -75,17 +74,15 @@ export class Labeling {
 
   /** Obey a key; answers whether it meant something. */
   press(event) {
-    const { class_names: names } = pool.frame;
     const key = event.key.toLowerCase();
     if ((event.ctrlKey || event.metaKey) && key === "z" && !event.shiftKey) {
       writing.undo();
       return true;
     }
     if (event.ctrlKey || event.metaKey || this.#taskId === null) return false;
-    const number = /^(Digit|Numpad)\d$/.test(event.code) ? Number(event.code.at(-1)) : -1;
-    if (number === 0 || key === "s") this.#say(SKIP, event.shiftKey);
-    else if (number >= 1 && number <= Math.min(N_KEYS, names.length))
-      this.#choose(names[number - 1], event.shiftKey);
+    const name = classOf(event);
+    if (name !== undefined) this.#choose(name, event.shiftKey);
+    else if (commandOf(event) === "skip") this.#say(SKIP, event.shiftKey);
     else if (key === "enter" && pool.frame.multi_label) this.enter(event.shiftKey);
     else return false;
     return true;
@@ -98,7 +95,8 @@ export class Labeling {
   }
 
   #makeButton(name, i, labels) {
-    const key = i < N_KEYS ? make("kbd", {}, String(i + 1)) : null;
+    const sign = classKeys()[i];
+    const key = sign ? make("kbd", {}, sign) : null;
     const isOn = pool.frame.multi_label ? this.#toggled.has(name) : labels.includes(name);
     const attributes = { type: "button", "aria-pressed": String(isOn), title: name };
     const click = (event) => this.#pressed(event, () => this.#choose(name));
