@@ -135,7 +135,7 @@ def test_a_legend_of_twenty_classes_names_all_of_them_and_leaves_the_map_in_sigh
     names[3:5] = ["صفارة الإنذار", "汽车喇叭"]
     page = visit(SmallPool(300, class_names=names), viewport={"width": width, "height": 900})
     legend = page.locator(".legend")
-    assert legend.locator(".name").all_inner_texts() == names
+    assert legend.locator(".name").all_text_contents() == names
     colors = legend.locator("circle").evaluate_all(
         "all => all.map(one => one.getAttribute('fill'))"
     )

@@ -23,7 +23,8 @@ export function make(tag, attributes = {}, ...children) {
  */
 export function cut(text, attributes = {}) {
   const parts = splitName(text).map((part, i) => make("span", { class: i === 0 ? "head" : "tail" }, part));
-  return make("span", { class: "name cut", dir: "auto", title: text, ...attributes }, ...parts);
+  const label = parts.length > 1 ? { "aria-label": text } : {}; // or it is read with a gap in it
+  return make("span", { class: "name cut", dir: "auto", title: text, ...label, ...attributes }, ...parts);
 }
 
 /** Make an SVG element. */
