@@ -137,11 +137,15 @@ def in_states(states: dict[State, int]) -> str:
 
     Examples
     --------
-    >>> in_states({"labeled": 2, "skipped": 0, "tied": 1, "pool": 4})
+    >>> in_states({"pool": 4, "labeled": 2, "skipped": 0, "tied": 1})
     '2 labeled, 1 tied, 4 in the pool: 7 in all'
     """
     always = ("labeled", "pool")
-    told = (f"{n} {STATES[name]}" for name, n in states.items() if n or name in always)
+    told = (
+        f"{states[name]} {words}"
+        for name, words in STATES.items()
+        if states.get(name) or name in always
+    )
     return f"{', '.join(told)}: {sum(states.values())} in all"
 
 
