@@ -362,7 +362,7 @@ def test_what_the_filters_hide_is_neither_labeled_nor_queued_with_the_selection(
         pool.ids[shown[70:73]].tolist()
     )
     page.get_by_role("button", name="Label these 3 next").click()
-    notice(page, "All of them are answered already.").wait_for()
+    notice(page, "None of them is left to label.").wait_for()
     assert sorted(pool.queue) == sorted(pool.ids[shown[70:73]].tolist())
 
 
@@ -443,7 +443,7 @@ def test_the_selection_or_the_filter_goes_to_the_head_of_the_queue(visit, pool):
     page.locator(f"#clip-{pool.ids[2]}").click()
     page.locator(f"#clip-{pool.ids[3]}").click(modifiers=["Control"])
     page.get_by_role("button", name="Label these 2 next").click()
-    notice(page, "All of them are answered already.").wait_for()
+    notice(page, "None of them is left to label.").wait_for()
     assert pool.queue == pool.ids[2:4].tolist()
     page.get_by_role("button", name="Make a tab of 2").click()
     page.get_by_label("Title").fill("Odd <ones>")
