@@ -46,6 +46,8 @@ class LabelConfig:
         shows no other part of a clip-level prediction but the choice and the score.
     hotkeys : tuple of str
         One per class: the key that chooses it in Label Studio, or "" where it has none.
+    others : frozenset of str
+        Names of all further controls: they ask annotators what Earmark does not learn.
     """
 
     class_names: tuple[str, ...]
@@ -56,6 +58,7 @@ class LabelConfig:
     audio_field: str
     judgment_name: str | None = None
     hotkeys: tuple[str, ...] = ()
+    others: frozenset[str] = frozenset()
 
 
 def parse_label_config(xml: str) -> LabelConfig:
@@ -112,6 +115,9 @@ def parse_label_config(xml: str) -> LabelConfig:
         audio_field=_audio_field(sound),
         judgment_name=_judgment_name(tags, to_name),
         hotkeys=tuple(hotkeys.values()),
+        others=frozenset(
+            tag.get("name", "") for tag in tags if tag.get("toName") and tag is not control
+        ),
     )
 
 

@@ -35,7 +35,7 @@ function listen(acts) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (event.target.closest("input, select, textarea, dialog, [contenteditable]")) return;
-    const act = acts[event.key === "Escape" ? "none" : commandOf(event)];
+    const act = acts[event.key === "Escape" ? "clear" : commandOf(event)];
     if (!act) return;
     event.preventDefault();
     act();

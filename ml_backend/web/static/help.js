@@ -3,6 +3,7 @@
 import { make } from "./elements.js";
 import { classKeys, keyOf } from "./keys.js";
 import { pool } from "./pool.js";
+import { NONE_OF_THEM } from "./wording.js";
 
 const N_EACH = 12; // classes, above which their keys are told in one line
 
@@ -16,8 +17,9 @@ function keys() {
       ["← / →", "previous, next clip"],
       ...keysOfClasses(),
       of("skip", "skip: cannot tell"),
-      isMulti && ["Enter", "write the labels that are switched on, none if none is"],
-      ["Shift + these", isMulti ? "with Enter or skip: all selected clips, after a question" : "all selected clips, after a question"],
+      isMulti && ["Enter", "write the labels that are switched on"],
+      isMulti && of("none", `write “${NONE_OF_THEM}”`),
+      ["Shift + these", isMulti ? "with those that write: all selected clips, after a question" : "all selected clips, after a question"],
       ["Ctrl Z", "undo the last labeling, then the one before"],
     ]],
     ["The map", [

@@ -1,5 +1,5 @@
 // Keys: what each of them means on this page, and only that. A class has the key that Label Studio
-// gives it; a command whose usual key is a class's has none here, and skipping has the next one.
+// gives it; a command whose usual key is a class's has none here; skipping and "none of them" have the next one.
 
 import { pool } from "./pool.js";
 
@@ -8,7 +8,7 @@ const COMMANDS = {
   ...{ color: "c", tick: "x", help: "?" },
 };
 const ALIASES = { "=": "+" };
-const SKIP_KEYS = "surh"; // Label Studio hands the last three out to no class
+const SPARES = { skip: "surh", none: "nrhu" }; // Label Studio hands u, r and h out to no class
 
 /** The key of each class, "" where it has none that can be pressed here. */
 export function classKeys() {
@@ -19,7 +19,8 @@ export function classKeys() {
 /** The key of a command, "" where it is a class's. */
 export function keyOf(command) {
   const taken = classKeys();
-  if (command === "skip") return [...SKIP_KEYS].find((key) => !taken.includes(key)) ?? "";
+  if (command === "none") taken.push(keyOf("skip"));
+  if (command in SPARES) return [...SPARES[command]].find((key) => !taken.includes(key)) ?? "";
   return taken.includes(COMMANDS[command]) ? "" : COMMANDS[command];
 }
 
@@ -28,7 +29,7 @@ export function commandOf(event) {
   const pressed = pressedKey(event);
   if (classKeys().includes(pressed)) return undefined;
   const key = ALIASES[pressed] ?? pressed;
-  return ["skip", ...Object.keys(COMMANDS)].find((command) => keyOf(command) === key);
+  return [...Object.keys(SPARES), ...Object.keys(COMMANDS)].find((command) => keyOf(command) === key);
 }
 
 /** The class that was pressed, or undefined; Shift changes nothing about it. */

@@ -1,18 +1,20 @@
 // Labeling: buttons and keys that write annotations as the visitor, shown at once on map and table.
 //
 // Where a clip has one label, a button or its key writes it and the next clip comes. Where it may
-// have several, they switch labels on and off, and Enter writes them.
+// have several, they switch labels on and off, and Enter writes them; "none of them" has a button and
+// a key of its own.
 
+import { notice } from "./ask.js";
 import { askForMany } from "./bulk.js";
 import { cut, make } from "./elements.js";
 import { classKeys, classOf, commandOf, keyOf } from "./keys.js";
 import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
-import { count } from "./wording.js";
+import { count, NONE_OF_THEM } from "./wording.js";
 import { writing } from "./writing.js";
 
+const NONE_ON_BUTTON = `${NONE_OF_THEM[0].toUpperCase()}${NONE_OF_THEM.slice(1)} `;
 const SKIP = null; // "cannot tell", as the server and pool.mark understand it
-const NONE_OF_THEM = "none of them"; // as the server calls it where a clip has no label
 
 export class Labeling {
   #moveOn;
@@ -33,6 +35,7 @@ export class Labeling {
       class: "primary",
       click: (event) => this.#pressed(event, () => this.enter()),
     });
+    this.none = make("button", { type: "button", click: (event) => this.#pressed(event, () => this.#say([])) });
     this.skip = make(
       "button",
       { type: "button", click: (event) => this.#pressed(event, () => this.#say(SKIP)) },
@@ -43,7 +46,7 @@ export class Labeling {
       "Undo ",
       make("kbd", {}, "Ctrl Z"),
     );
-    const rest = make("div", { class: "labels-rest" }, this.confirm, this.skip, this.undoButton);
+    const rest = make("div", { class: "labels-rest" }, this.confirm, this.none, this.skip, this.undoButton);
     this.element = make(
       "section",
       { class: "labeling", "aria-label": "Label", tabindex: "-1" },
@@ -65,7 +68,8 @@ export class Labeling {
     this.buttons.replaceChildren(...names.map((name, i) => this.#makeButton(name, i, labels)));
     this.buttons.children[pressed]?.focus({ preventScroll: true });
     this.skip.replaceChildren("Skip ", make("kbd", {}, keyOf("skip").toUpperCase()));
-    this.confirm.hidden = !isMulti;
+    this.none.replaceChildren(NONE_ON_BUTTON, make("kbd", {}, keyOf("none").toUpperCase()));
+    this.confirm.hidden = this.none.hidden = !isMulti;
     this.#showUndo();
     this.showScope();
   }
@@ -87,13 +91,15 @@ export class Labeling {
     if (name !== undefined) this.#choose(name, event.shiftKey);
     else if (commandOf(event) === "skip") this.#say(SKIP, event.shiftKey);
     else if (key === "enter" && pool.frame.multi_label) this.enter(event.shiftKey);
+    else if (commandOf(event) === "none" && pool.frame.multi_label) this.#say([], event.shiftKey);
     else return false;
     return true;
   }
 
-  /** Write the labels that are switched on; none means that the clip has none of them. */
+  /** Write the labels that are switched on, if any: that it has none of them is said by itself. */
   enter(isForAll = false) {
     const labels = pool.frame.class_names.filter((name) => this.#toggled.has(name));
+    if (labels.length === 0) return notice(`No label is chosen. ${keyOf("none").toUpperCase()} says: ${NONE_OF_THEM}.`);
     return this.#say(labels, isForAll);
   }
 
@@ -139,7 +145,8 @@ export class Labeling {
     const isAside = this.#taskId !== null && !others.includes(this.#taskId);
     if (this.scope.checked) this.target.textContent = `Labels are for ${all}, after a question.`;
     else this.target.textContent = `Labels are for the clip above${isAside ? ", which is not selected" : ""}.`;
-    const what = [...this.#toggled].join(", ") || "none of these";
+    const what = [...this.#toggled].join(", ") || "…";
+    this.confirm.disabled = this.#toggled.size === 0;
     this.confirm.replaceChildren(
       this.scope.checked ? `Label ${count(n)} as: ${what} ` : `Label as: ${what} `,
       make("kbd", {}, "Enter"),
@@ -152,7 +159,7 @@ export class Labeling {
     const isMany = chosen.length > 0 && (isForAll || this.scope.checked);
     const focus = this.#taskId;
     if (focus === null) return undefined;
-    const what = labels === SKIP ? "skipped" : labels.join(", ") || "none of the labels";
+    const what = labels === SKIP ? "skipped" : labels.join(", ") || NONE_OF_THEM;
     const shown = labels?.length === 0 ? [NONE_OF_THEM] : labels;
     if (!isMany) {
       const written = writing.write([focus], labels, { what, shown, focus });

@@ -143,7 +143,7 @@ export function mountMap(element) {
         colorBox.input.focus();
         colorBox.input.click(); // which opens the list
       },
-      none: () => state.set({ selection: [], focus: null }),
+      clear: () => state.set({ selection: [], focus: null }),
     },
   };
 }

@@ -29,6 +29,9 @@ export function splitName(text) {
   return [signs.slice(0, at).join(""), signs.slice(at).join("")];
 }
 
+/** Where a clip may have several labels: what it is said to have when it has none, as on the server. */
+export const NONE_OF_THEM = "none of them";
+
 /** A number: four digits, whole ones in full. */
 export function numberText(number) {
   return Number.isInteger(number) ? String(number) : plain.format(number);
