@@ -115,7 +115,7 @@ def _describe(waveform: _Floats, sample_rate_hz: int) -> dict[str, _Floats]:
 def _log_mel(waveform: _Floats, sample_rate_hz: int) -> _Floats:
     power = np.abs(_stft(waveform, _N_FFT, _HOP)) ** 2
     mel = _mel_filters(sample_rate_hz) @ power
-    return np.log(mel / (mel.max() + _SILENCE) + _FLOOR)
+    return np.asarray(np.log(mel / (mel.max() + _SILENCE) + _FLOOR))
 
 
 def _stft(waveform: _Floats, n_fft: int, hop: int) -> NDArray[np.complex64]:
@@ -155,7 +155,7 @@ def _correlations(rows: _Floats) -> _Floats:
     """Correlate rows with each other; of a row that never moves with any, 0."""
     centered = rows - rows.mean(axis=1, keepdims=True)
     centered /= np.sqrt((centered**2).sum(axis=1, keepdims=True)) + 1e-3
-    return (centered @ centered.T)[np.triu_indices(len(rows), 1)]
+    return np.asarray((centered @ centered.T)[np.triu_indices(len(rows), 1)])
 
 
 def _modulations(log_mel: _Floats, width: int) -> _Floats:
@@ -170,7 +170,7 @@ def _modulations(log_mel: _Floats, width: int) -> _Floats:
     power = (np.abs(fft(rfft(patches, axis=1), axis=2)) ** 2).mean(axis=0)
     rates = np.fft.fftfreq(width, 1 / width)
     pooled = _octaves(np.arange(len(power))) @ power @ _octaves(rates).T
-    return np.log(pooled + 1e-2).ravel()
+    return np.asarray(np.log(pooled + 1e-2)).ravel()
 
 
 @cache
@@ -183,7 +183,7 @@ def _octaves(numbers: NDArray[np.number]) -> _Floats:
     size = np.abs(numbers).astype(np.int64)
     octave = np.sign(numbers) * np.ceil(np.log2(size + 1))
     belongs = octave == np.unique(octave)[:, None]
-    return (belongs / belongs.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(belongs / belongs.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _partials(waveform: _Floats) -> tuple[_Floats, _Floats]:
