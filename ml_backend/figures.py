@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from ml_backend.classifier import Classifier
 from ml_backend.embedded import EmbeddedClips
-from ml_backend.evaluation import Estimate, mean_of, undiscovered, wilson
+from ml_backend.evaluation import undiscovered
+from ml_backend.intervals import Estimate, mean_of, wilson
 from ml_backend.label_config import LabelConfig
 from ml_backend.labeled import LabeledSet
 from ml_backend.out_of_fold import OutOfFold
@@ -100,7 +101,7 @@ def summarize_recalls(
     groups: NDArray[np.int64],
     config: LabelConfig,
 ) -> dict[str, Any] | None:
-    """Give ``balanced_accuracy`` and ``per_class`` as dicts of ``evaluation.Estimate``.
+    """Give ``balanced_accuracy`` and ``per_class`` as dicts of ``intervals.Estimate``.
 
     Parameters
     ----------

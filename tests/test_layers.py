@@ -15,7 +15,7 @@ LAYERS = (
     "errors",
     "settings cleaning clip columns handshake migrations stopwatch",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
-    "label_config label_studio sheet",
+    "intervals label_config label_studio sheet",
     "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
     "neighbors",
     "classifier strategies prior hear evaluation labeled where mapmaker gather",
@@ -30,7 +30,7 @@ LAYERS = (
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "errors", "settings", "clip", "handshake", "audio", "spectrogram", "label_config",
+    "errors", "settings", "clip", "intervals", "handshake", "audio", "spectrogram", "label_config",
     "label_studio",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation")
