@@ -6,7 +6,7 @@ equally frequent, so decisions favor no class; log-loss and ECE are taken on the
 and ECE once more with every class weighing the same (``ece_balanced``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -227,20 +227,3 @@ def kappa(decided: NDArray[np.integer], before: NDArray[np.integer]) -> float:
     by_chance = sum(float((decided == one).mean() * (before == one).mean()) for one in classes)
     agreed = float((decided == before).mean())
     return 1.0 if by_chance == 1.0 else (agreed - by_chance) / (1.0 - by_chance)
-
-
-def undiscovered(n_per_class: Mapping[str, int]) -> float:
-    """Estimate how likely a next clip is of a class that nobody has named yet (Good-Turing).
-
-    References
-    ----------
-    I. J. Good, "The Population Frequencies of Species and the Estimation of Population
-    Parameters", Biometrika, 1953.
-
-    Examples
-    --------
-    >>> undiscovered({"siren": 1, "other": 9})
-    0.1
-    """
-    n_all = sum(n_per_class.values())
-    return sum(n == 1 for n in n_per_class.values()) / n_all if n_all else 1.0

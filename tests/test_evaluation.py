@@ -19,7 +19,6 @@ from ml_backend.evaluation import (
     log_loss,
     measure,
     recalls,
-    undiscovered,
 )
 
 
@@ -135,12 +134,6 @@ def test_the_same_decisions_agree_fully_and_chance_does_not():
     assert kappa(one, one) == 1.0
     assert kappa(np.zeros(5, int), np.zeros(5, int)) == 1.0
     assert abs(kappa(one, other)) < 0.02
-
-
-def test_what_is_undiscovered_is_the_share_of_classes_seen_once():
-    assert undiscovered({}) == 1.0
-    assert undiscovered({"a": 1, "b": 1, "c": 8}) == pytest.approx(0.2)
-    assert undiscovered({"a": 5, "b": 0}) == 0.0
 
 
 def test_all_figures_are_given_and_bad_input_is_refused():

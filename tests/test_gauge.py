@@ -87,17 +87,24 @@ def test_the_status_tells_both_figures_with_intervals_and_by_class(project):
 
 
 def test_an_easy_question_is_soon_answered(project):
-    assert project.accuracy()["advice"].startswith("You may stop")
+    accuracy = project.accuracy()
+    assert accuracy["advice"].startswith("You can probably stop: balanced accuracy is 1.00")
+    assert "only 9 clips drawn at random can confirm it" in accuracy["advice"]
+    assert accuracy["stopping"]["is_reached"]
+    assert accuracy["stopping"]["rests_on"] == "cross_validated"
 
 
-def test_figures_outlive_a_restart_and_follow_labels_that_are_taken_back(project):
-    before = project.accuracy()["n_labeled"]
+def test_figures_and_agreement_outlive_a_restart_and_follow_labels_that_are_taken_back(project):
+    before = project.accuracy()
     project.reconciler = project.start()
     for number in list(project.studio.annotations)[-20:]:
         del project.studio.annotations[number]
     project.round()
-    assert project.accuracy()["n_labeled"] == before - 20
-    assert "too early to tell" in project.accuracy()["advice"]
+    after = project.accuracy()
+    assert after["n_labeled"] == before["n_labeled"] - 20
+    assert after["stopping"]["agreement"] > 0.99
+    assert [one["n_labeled"] for one in after["curve"]] == [6, 12, 18, 30, 40, 50, 60, 70, 80]
+    assert [one["n_labeled"] for one in after["history"]] == [90, 100]
 
 
 def test_a_project_without_a_slice_has_no_audit_figure():
