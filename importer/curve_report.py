@@ -48,7 +48,7 @@ def show(title: str, report: dict[str, Any]) -> None:
         whole.add_row(
             _name(row),
             _cell(area) + _interval(area, ".3f"),
-            *("-" if n is None else f"{n:.0f} labels" for n in row["labels_to"].values()),
+            *(_labels_to(n, report["plan"]["n_initial"]) for n in row["labels_to"].values()),
             "-" if factor is None else f"{factor:.2f} x as many",
         )
     wide.print(whole)
@@ -107,6 +107,13 @@ def _interval(point: dict[str, float | None], style: str) -> str:
     if point["low"] is None or point["high"] is None:
         return ""
     return f" \\[{point['low']:{style}}, {point['high']:{style}}]"
+
+
+def _labels_to(n_labels: float | None, n_first: int) -> str:
+    """Write a number of labels; where the curve begins above the target, it is at most that."""
+    if n_labels is None:
+        return "-"
+    return f"{'≤ ' if n_labels <= n_first else ''}{n_labels:.0f} labels"
 
 
 def _gain(difference: dict[str, dict[str, float | None]] | None) -> str:

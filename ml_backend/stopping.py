@@ -37,11 +37,13 @@ _GROUNDS = {"audit": "on {n} clips drawn at random", "cross_validated": "across 
 class Need:
     """What is missing before labeling may stop.
 
-    ``about_n_labels`` estimates how many more labels it takes; None where nobody can tell.
+    ``about_n_labels`` estimates how many more labels it takes; where nobody can tell it is None,
+    and they are ``at_least`` so many.
     """
 
     words: str
     about_n_labels: int | None
+    at_least: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,8 @@ def judge_stopping(
     missing = {name: need for name, need in needs.items() if need}
     if missing:
         numbers = [need.about_n_labels for need in missing.values()]
-        told = [n for n in numbers if n is not None]
-        about = max(told) if len(told) == len(numbers) else None
+        told = [need.about_n_labels or need.at_least for need in missing.values()]
+        about = None if None in numbers else max(told)
         words = "; ".join(need.words for need in missing.values())
         return Stopping(
             False,
@@ -115,7 +117,7 @@ def judge_stopping(
             list(missing),
             about,
             agreement,
-            f"Go on: {words}. {_tell_number(about, told)}",
+            f"Go on: {words}. {_tell_number(about, max(told))}",
         )
     assert rests_on is not None
     return Stopping(True, rests_on, [], 0, agreement, _tell_reached(line[-1], rests_on, agreement))
@@ -166,7 +168,7 @@ def _need_of_classes(n_per_class: Mapping[str, int], n_labeled: int) -> Need | N
     told = _named([f"{name} has {n or 'no'} label{'' if n == 1 else 's'}" for n, name in few])
     rarest = few[0][0]
     n_more = ceil((N_PER_CLASS - rarest) * n_labeled / rarest) if rarest else None
-    return Need(f"{told} ({N_PER_CLASS} are wanted)", n_more)
+    return Need(f"{told} ({N_PER_CLASS} are wanted)", n_more, at_least=N_PER_CLASS - rarest)
 
 
 def _need_of_stability(
@@ -192,11 +194,11 @@ def _need_of_stability(
     )
 
 
-def _tell_number(about: int | None, told: Sequence[int]) -> str:
+def _tell_number(about: int | None, at_least: int) -> str:
     if about is not None:
         return f"That takes about {_round_up(about)} more labels."
-    if told:
-        return f"That takes {_round_up(max(told))} more labels at the least."
+    if at_least:
+        return f"That takes {_round_up(at_least)} more labels at the least."
     return "How many more labels that takes cannot be told yet."
 
 

@@ -183,7 +183,9 @@ def test_cells_of_the_confusion_lead_to_exactly_their_clips(street):
             assert annotation["result"][0]["value"]["choices"] == [given]
     n_aside = 60 - np.sum(confusion["counts"])
     assert n_aside > 0
-    assert f"{n_aside} labeled clips more, drawn at random" in page.section("confusion")
+    assert f"{n_aside} labeled clips more are set aside: drawn at random" in page.section(
+        "confusion"
+    )
 
 
 def test_labels_that_the_confusion_leaves_out_are_named():

@@ -99,7 +99,9 @@ def test_nobody_can_tell_when_a_class_turns_up_that_never_did():
     assert stopping.missing == ["interval", "classes"]
     assert "rain has no label (20" in stopping.words.replace("labels", "label")
     assert stopping.about_n_labels is None
-    assert "more labels at the least" in stopping.words
+    assert "takes 45 more labels at the least" in stopping.words  # for the interval alone
+    stopping = judge_stopping([], {"siren": 0, "other": 0}, 0)
+    assert "takes 20 more labels at the least" in stopping.words
 
 
 def test_a_corrected_label_is_no_further_look():

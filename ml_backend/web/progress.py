@@ -135,6 +135,7 @@ def _versions(
         figures = look.figures["cross_validated"] if look else None
         entry |= {
             "balanced_accuracy": figures["balanced_accuracy"] if figures else None,
+            "left_out": figures.get("left_out", []) if figures else [],
             "is_current": name == current,
             "is_held": name == told["held"],
             "has_classifier": name in usable,
