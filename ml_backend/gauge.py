@@ -100,15 +100,17 @@ def take_figures(
     Returns
     -------
     dict
-        ``class_names`` that it is about; ``cross_validated`` and ``audit`` as
-        ``figures.summarize_recalls`` gives them, or None; ``n_audit``; ``confusion`` and
-        ``suspects`` of ``mistakes.py``; ``kappa``, the agreement with ``before``, or None;
+        ``class_names`` that it is about, and how many ``labels`` each had; ``cross_validated`` and
+        ``audit`` as ``figures.summarize_recalls`` gives them, or None; ``n_audit``; ``confusion``
+        and ``suspects`` of ``mistakes.py``; ``kappa``, the agreement with ``before``, or None;
         ``seconds`` that it took.
     """
     began = time.perf_counter()
     judged = judge_out_of_fold(clips, learned.training, config, prior)
+    n_labels = learned.training.labels.sum(axis=0) + learned.audit.labels.sum(axis=0)
     return {
         "class_names": list(config.class_names),
+        "labels": dict(zip(config.class_names, n_labels.tolist(), strict=True)),
         "cross_validated": cross_validate(judged, config),
         "confusion": find_confusions(judged, config),
         "suspects": find_suspects(judged, config),

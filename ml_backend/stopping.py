@@ -37,13 +37,13 @@ _GROUNDS = {"audit": "on {n} clips drawn at random", "cross_validated": "across 
 class Need:
     """What is missing before labeling may stop.
 
-    ``about_n_labels`` estimates how many more labels it takes; where nobody can tell it is None,
-    and they are ``at_least`` so many.
+    ``n_labels`` estimates how many more labels it takes; ``is_least`` where nobody can tell, and it
+    is so many at the least.
     """
 
     words: str
-    about_n_labels: int | None
-    at_least: int = 0
+    n_labels: int
+    is_least: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,9 @@ class Stopping:
         Of ``interval``, ``classes`` and ``stability``.
     about_n_labels : int or None
         More labels, about; 0 where none is needed, None where it cannot be told.
+    is_least : bool
+        It takes ``about_n_labels`` at the least: nobody can tell when predictions settle, or when a
+        class turns up that never did.
     agreement : float or None
         Mean kappa over the last three looks.
     words : str
@@ -69,6 +72,7 @@ class Stopping:
     rests_on: str | None
     missing: list[str]
     about_n_labels: int | None
+    is_least: bool
     agreement: float | None
     words: str
 
@@ -102,25 +106,26 @@ def judge_stopping(
     agreement = round(float(np.mean(known)), 4) if len(known) == _N_STABLE else None
     needs = {
         "interval": None if rests_on else _need_of_interval(line),
-        "classes": _need_of_classes(n_per_class, n_labeled),
+        "classes": _need_of_classes(line, n_per_class, n_labeled),
         "stability": _need_of_stability(known, agreement, n_labeled),
     }
     missing = {name: need for name, need in needs.items() if need}
     if missing:
-        numbers = [need.about_n_labels for need in missing.values()]
-        told = [need.about_n_labels or need.at_least for need in missing.values()]
-        about = None if None in numbers else max(told)
+        about = max(need.n_labels for need in missing.values()) or None
+        is_least = any(need.is_least for need in missing.values())
         words = "; ".join(need.words for need in missing.values())
         return Stopping(
             False,
             rests_on,
             list(missing),
             about,
+            is_least,
             agreement,
-            f"Go on: {words}. {_tell_number(about, max(told))}",
+            f"Go on: {words}. {_tell_number(about, is_least)}",
         )
     assert rests_on is not None
-    return Stopping(True, rests_on, [], 0, agreement, _tell_reached(line[-1], rests_on, agreement))
+    words = _tell_reached(line[-1], rests_on, agreement)
+    return Stopping(True, rests_on, [], 0, False, agreement, words)
 
 
 def _sharp(line: Sequence[Look]) -> str | None:
@@ -148,7 +153,7 @@ def _need_of_interval(line: Sequence[Look]) -> Need:
         across = figures["cross_validated"] or {}
         classes = _named(across.get("left_out", []))
         why = f" ({classes}: in too few recordings to be judged)" if classes else ""
-        return Need(f"how good the classifier is cannot be told yet{why}", None)
+        return Need(f"how good the classifier is cannot be told yet{why}", 0, is_least=True)
     name = min(known, key=lambda name: known[name])
     n_more = line[-1].n_labeled * ((known[name] / WIDTH) ** 2 - 1)
     where = _GROUNDS[name].format(n=figures["n_audit"])
@@ -160,15 +165,28 @@ def _need_of_interval(line: Sequence[Look]) -> Need:
     )
 
 
-def _need_of_classes(n_per_class: Mapping[str, int], n_labeled: int) -> Need | None:
-    """Estimate by the rate at which labels of the rarest class have come."""
+def _need_of_classes(
+    line: Sequence[Look], n_per_class: Mapping[str, int], n_labeled: int
+) -> Need | None:
+    """Estimate by the rate at which labels of the rarest class have come.
+
+    What is easy to find is found first: the rate is that of all labels or of their second half,
+    whichever is lower.
+    """
     few = sorted((n, name) for name, n in n_per_class.items() if n < N_PER_CLASS)
     if not few:
         return None
     told = _named([f"{name} has {n or 'no'} label{'' if n == 1 else 's'}" for n, name in few])
-    rarest = few[0][0]
-    n_more = ceil((N_PER_CLASS - rarest) * n_labeled / rarest) if rarest else None
-    return Need(f"{told} ({N_PER_CLASS} are wanted)", n_more, at_least=N_PER_CLASS - rarest)
+    n_rarest, rarest = few[0]
+    rate = n_rarest / max(n_labeled, 1)
+    halfway = [one for one in line if 2 * one.n_labeled <= n_labeled and "labels" in one.figures]
+    if halfway:
+        n_then = halfway[-1].figures["labels"].get(rarest, 0)
+        n_since = max(n_rarest - n_then, 0.5)
+        rate = min(rate, n_since / (n_labeled - halfway[-1].n_labeled))
+    n_wanted = N_PER_CLASS - n_rarest
+    words = f"{told} ({N_PER_CLASS} are wanted)"
+    return Need(words, ceil(n_wanted / rate) if n_rarest else n_wanted, is_least=not n_rarest)
 
 
 def _need_of_stability(
@@ -183,6 +201,7 @@ def _need_of_stability(
         return Need(
             f"too few classifiers were compared with the one before ({len(kappas)} of {_N_STABLE})",
             n_looks * step,
+            is_least=True,
         )
     n_looks = next(
         n for n in range(1, _N_STABLE + 1) if (sum(kappas[n:]) + n) / _N_STABLE >= _STABLE
@@ -191,15 +210,16 @@ def _need_of_stability(
         f"labels still change the predictions (agreement {agreement:.3f} over the last three "
         f"looks; {_STABLE} is wanted)",
         n_looks * step,
+        is_least=True,
     )
 
 
-def _tell_number(about: int | None, at_least: int) -> str:
-    if about is not None:
-        return f"That takes about {_round_up(about)} more labels."
-    if at_least:
-        return f"That takes {_round_up(at_least)} more labels at the least."
-    return "How many more labels that takes cannot be told yet."
+def _tell_number(about: int | None, is_least: bool) -> str:
+    if about is None:
+        return "How many more labels that takes cannot be told yet."
+    if is_least:
+        return f"That takes {_round_up(about)} more labels at the least."
+    return f"That takes about {_round_up(about)} more labels."
 
 
 def _tell_reached(look: Look, rests_on: str, agreement: float | None) -> str:

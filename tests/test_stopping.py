@@ -41,6 +41,16 @@ def test_a_few_sirens_are_not_well_known_however_stable_the_classifier():
     assert "about 160 more labels" in stopping.words
 
 
+def test_a_class_that_was_found_early_is_not_expected_to_go_on_coming_so():
+    """Ten sirens among the first forty labels, two among the last forty: one in twenty to come."""
+    looks = line(across=SHARP)
+    looks[0] = Look(40, "v40", 0.0, 40, {**looks[0].figures, "labels": {"siren": 10}}, 40, True)
+    stopping = judge_stopping(looks, {"siren": 12, "other": 68}, 80)
+    assert stopping.about_n_labels == 8 * 20
+    looks[0].figures["labels"]["siren"] = 4
+    assert judge_stopping(looks, {"siren": 12, "other": 68}, 80).about_n_labels == 54
+
+
 def test_all_three_together_are_enough():
     stopping = judge_stopping(line(audit=SHARP, n_audit=30), ENOUGH, 80)
     assert stopping.is_reached
@@ -98,7 +108,7 @@ def test_nobody_can_tell_when_a_class_turns_up_that_never_did():
     stopping = judge_stopping(line(across=BLUNT), {**ENOUGH, "rain": 0}, 80)
     assert stopping.missing == ["interval", "classes"]
     assert "rain has no label (20" in stopping.words.replace("labels", "label")
-    assert stopping.about_n_labels is None
+    assert stopping.is_least
     assert "takes 45 more labels at the least" in stopping.words  # for the interval alone
     stopping = judge_stopping([], {"siren": 0, "other": 0}, 0)
     assert "takes 20 more labels at the least" in stopping.words
