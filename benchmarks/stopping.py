@@ -118,6 +118,8 @@ def print_estimates(runs: list[dict[str, Any]]) -> None:
                 n_late += last is None
                 if last:
                     ratios.append((last["n_labeled"] - one["n_labeled"]) / stop.about_n_labels)
+        if not ratios:
+            continue
         quartiles = ", ".join(f"{q:.1f}" for q in np.percentile(ratios, [25, 50, 75]))
         print(f"at {n_labeled} labels: taken / estimated, quartiles {quartiles} of", end=" ")
         print(f"{len(ratios)} runs; {n_late} more did not stop")
