@@ -166,7 +166,10 @@ def tell_accuracy(accuracy: dict[str, Any], held: str | None = None) -> None:
                 f"{f', without {without}' if without else ''}: {per_class}"
             )
     if len(accuracy["curve"]) > 1:
-        points = (f"{one['n_labeled']}: {spell(one['value'])}" for one in accuracy["curve"][-8:])
+        points = (
+            f"{one['n_labeled']}: {spell(one['value'])}{' (some classes)' * bool(one['left_out'])}"
+            for one in accuracy["curve"][-8:]
+        )
         say(f"  by number of labels  {', '.join(points)}")
     if held is None:
         say(f"  {accuracy['advice']}")

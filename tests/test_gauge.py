@@ -125,3 +125,13 @@ def test_the_command_tells_the_figures_in_words(project, capsys):
     assert "across recordings" in told
     assert "clips drawn at random" in told
     assert "by number of labels" in told
+    assert f"n = {project.accuracy()['audit']['per_class']['siren']['n']}" in told
+    assert project.accuracy()["advice"] in told
+
+
+def test_the_command_gives_no_advice_while_a_version_is_held(project, capsys):
+    accuracy = project.accuracy()
+    telling.tell_accuracy(accuracy, "earmark-7-abc")
+    told = capsys.readouterr().out
+    assert accuracy["advice"] not in told
+    assert f"measured for {accuracy['model_version']}, not for earmark-7-abc" in told
