@@ -40,6 +40,9 @@ INSTRUCTIONS = """\
 again.</li>
 <li>Each next clip is the one that teaches the model most, so many of them are hard ones.</li>
 </ul>"""
+SEVERAL = """\
+<p>A clip may have several labels. Submitted with no label picked, it says <b>none of them</b>: you
+hear none of these labels. That is an answer, and the model learns from it.</p>"""
 
 
 @dataclass(frozen=True)
@@ -201,8 +204,11 @@ def _set_options(site: _Site, is_blind: bool | None) -> None:
     if wrong:
         site.update(f"set {', '.join(sorted(wrong))}", **wrong)
     if not site.project["expert_instruction"]:
+        several = parse_label_config(site.project["label_config"]).multi_label
         site.update(
-            "wrote the instructions", expert_instruction=INSTRUCTIONS, show_instruction=True
+            "wrote the instructions",
+            expert_instruction=f"{INSTRUCTIONS}\n{SEVERAL}" if several else INSTRUCTIONS,
+            show_instruction=True,
         )
 
 

@@ -43,6 +43,8 @@ class LabelConfig:
     judgment_name : str or None
         Name of the read-only ``<TextArea>`` in which a prediction tells its figures: Label Studio
         shows no other part of a clip-level prediction but the choice and the score.
+    others : frozenset of str
+        Names of all further controls: they ask annotators what Earmark does not learn.
     """
 
     class_names: tuple[str, ...]
@@ -52,6 +54,7 @@ class LabelConfig:
     control: Literal["choices", "labels"]
     audio_field: str
     judgment_name: str | None = None
+    others: frozenset[str] = frozenset()
 
 
 def parse_label_config(xml: str) -> LabelConfig:
@@ -105,6 +108,9 @@ def parse_label_config(xml: str) -> LabelConfig:
         control="choices" if _kind(control) == "choices" else "labels",
         audio_field=_audio_field(sound),
         judgment_name=_judgment_name(tags, to_name),
+        others=frozenset(
+            tag.get("name", "") for tag in tags if tag.get("toName") and tag is not control
+        ),
     )
 
 

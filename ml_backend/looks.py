@@ -81,8 +81,8 @@ def know(labels: Iterable[TaskLabels], number: int, before: Known | None) -> Kno
 
     Examples
     --------
-    >>> first = know([TaskLabels(1, frozenset({"a"}), False, 1)], 7, None)
-    >>> know([TaskLabels(1, frozenset({"b"}), False, 1)], 8, first).since.tolist()
+    >>> first = know([TaskLabels(1, frozenset({"a"}), "labeled", 1)], 7, None)
+    >>> know([TaskLabels(1, frozenset({"b"}), "labeled", 1)], 8, first).since.tolist()
     [8]
     """
     used = sorted((one for one in labels if one.labels is not None), key=lambda one: one.task_id)
@@ -105,7 +105,7 @@ def count_held(
 
     Examples
     --------
-    >>> labels = [TaskLabels(row, frozenset({"a"}), False, 1) for row in range(3)]
+    >>> labels = [TaskLabels(row, frozenset({"a"}), "labeled", 1) for row in range(3)]
     >>> known = know(labels, 8, know(labels[:2], 7, None))
     >>> count_held(known, labels[1:], [7, 8])
     [1, 2]

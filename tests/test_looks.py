@@ -13,7 +13,7 @@ LABELS = st.dictionaries(st.integers(0, 9), KINDS)
 
 
 def told(labels):
-    return [TaskLabels(task_id, kinds, False, 1) for task_id, kinds in labels.items()]
+    return [TaskLabels(task_id, kinds, "labeled", 1) for task_id, kinds in labels.items()]
 
 
 @given(st.lists(LABELS, min_size=2, max_size=6))

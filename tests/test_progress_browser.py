@@ -56,6 +56,11 @@ FAINT_TEXTS = """() => {
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     made = Project(tmp_path_factory.mktemp("street"), ("siren", "dog bark", "children playing"))
+    made.studio.annotate(made.task_ids[-1], by=2)
+    made.studio.annotate(made.task_ids[-2], skipped=True)
+    made.studio.annotate(made.task_ids[-3], "siren", control="a_control_of_another_name")
+    for number, name in enumerate(("siren", "dog bark"), start=1):
+        made.studio.annotate(made.task_ids[-4], name, by=number)
     for number in (1, 2, 1, 2):
         made.label(15, by=number)
     return made

@@ -118,6 +118,14 @@ def wanted(tmp_path):
     }
 
 
+def test_where_a_clip_may_have_several_labels_the_instructions_tell_of_none(
+    server, label_studio, wanted
+):
+    set_up(label_studio, **wanted, multi_label=True)
+    told = server.only("projects")["expert_instruction"]
+    assert "Submitted with no label picked, it says <b>none of them</b>" in told
+
+
 def test_a_new_project_gets_everything_the_loop_needs(server, label_studio, wanted, tmp_path):
     report = set_up(label_studio, **wanted)
     project = server.only("projects")
@@ -130,6 +138,7 @@ def test_a_new_project_gets_everything_the_loop_needs(server, label_studio, want
     assert project["show_collab_predictions"] is True
     assert project["show_instruction"] is True
     assert "Skip" in project["expert_instruction"]
+    assert "none of them" not in project["expert_instruction"]
     assert server.only("localfiles")["path"] == str(tmp_path / "files" / "clips")
     assert (tmp_path / "files" / "clips").is_dir()
     assert server.only("views")["data"]["title"] == "Earmark"

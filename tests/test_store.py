@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, inspect, text
 
-from ml_backend.clip import Task, TaskLabels
+from ml_backend.clip import STATES, Task, TaskLabels
 from ml_backend.errors import StoreError
 from ml_backend.sheet import SheetColumn
 from ml_backend.store import open_store
@@ -81,6 +81,55 @@ def test_a_store_of_before_is_brought_up_with_what_it_holds(url):
     assert store.clips.tasks(1) == [task(2, "a", "r")]
     assert store.clips.data(1) == {}
     store.close()
+
+
+def test_labels_of_before_get_the_state_that_is_known_of_them(url):
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", "ml_backend:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        values = (
+            "(1, 2, '[\"siren\"]', false, 1), (1, 3, '[]', false, 2),"
+            " (1, 4, 'null', true, 0), (1, 5, 'null', false, 2)"
+        )
+        connection.exec_driver_sql(f"INSERT INTO label VALUES {values}")
+    engine.dispose()
+    store = open_store(url)
+    assert store.labels.read(1) == [
+        TaskLabels(2, frozenset({"siren"}), "labeled", 1),
+        TaskLabels(3, frozenset(), "labeled", 2),
+        TaskLabels(4, None, "skipped", 0),
+        TaskLabels(5, None, "tied", 2),
+    ]
+    store.close()
+
+
+def test_clips_are_counted_by_their_state(store):
+    store.clips.replace_tasks(1, [task(row, f"k{row}") for row in range(1, 8)])
+    store.clips.replace_tasks(2, [task(row, f"k{row}") for row in range(1, 3)])
+    store.clips.add_embeddings("mn04", ["k5"], np.ones((1, 4), dtype=np.float32))
+    for key in ("k1", "k6"):
+        store.clips.add_unheard("mn04", key, "silent", now=1.0)
+    told = [TaskLabels(1, frozenset({"siren"}), "labeled", 1), TaskLabels(9, None, "tied", 2)]
+    store.labels.replace(1, [*told, *(TaskLabels(row, None, "no_label", 1) for row in (2, 3))])
+    nothing = dict.fromkeys(STATES, 0)
+    wanted = nothing | {"labeled": 1, "no_label": 2, "pool": 3, "failed": 1}
+    assert store.clips.states(1, "mn04") == wanted
+    assert store.clips.states(2, "mn04") == nothing | {"pool": 1, "failed": 1}
+    assert store.clips.states(2, "mn10") == nothing | {"pool": 2}
+    assert store.clips.states(3, "mn04") == nothing
+
+
+def test_other_failures_are_told_by_another_word(store):
+    words = [store.clips.failures("mn04")]
+    for now in (1.0, 2.0):
+        store.clips.add_unheard("mn04", "a", "silent", now=now)
+        words.append(store.clips.failures("mn04"))
+    store.clips.add_embeddings("mn04", ["a"], np.ones((1, 4), dtype=np.float32))
+    assert len(set(words)) == 3
+    assert store.clips.failures("mn04") == words[0]
 
 
 def test_opening_twice_keeps_what_is_there(url):
@@ -320,13 +369,13 @@ def test_a_killed_process_loses_nothing_that_was_added(tmp_path):
 
 def test_labels_become_exactly_what_was_last_read(store):
     first = [
-        TaskLabels(1, frozenset({"siren"}), False, 1),
-        TaskLabels(2, None, True, 1),
-        TaskLabels(3, frozenset(), False, 2),
+        TaskLabels(1, frozenset({"siren"}), "labeled", 1),
+        TaskLabels(2, None, "skipped", 1),
+        TaskLabels(3, frozenset(), "labeled", 2),
     ]
     store.labels.replace(1, first)
     assert store.labels.read(1) == first
-    second = [TaskLabels(1, frozenset({"dog", "siren"}), False, 2), first[2]]
+    second = [TaskLabels(1, frozenset({"dog", "siren"}), "labeled", 2), first[2]]
     store.labels.replace(1, second)
     assert store.labels.read(1) == second
     assert store.labels.read(2) == []
@@ -384,7 +433,7 @@ def test_a_project_that_is_gone_leaves_no_trace_but_its_embeddings(store):
     store.agenda.hint(1, now=1.0)
     store.clips.replace_tasks(1, [task(1)])
     store.clips.add_embeddings("mn04", ["a"], np.ones((1, 2), np.float32))
-    store.labels.replace(1, [TaskLabels(1, frozenset({"siren"}), False, 1)])
+    store.labels.replace(1, [TaskLabels(1, frozenset({"siren"}), "labeled", 1)])
     store.versions.add(1, version("v1"))
     store.forget(1)
     assert store.agenda.project_ids() == []
@@ -475,7 +524,7 @@ def test_a_stamp_changes_with_what_it_stands_for_and_only_then(store):
     def stamps():
         return [store.facts.read(f"{what} of project 1") for what in ("tasks", "labels")]
 
-    answer = TaskLabels(1, frozenset({"siren"}), is_skipped=False, n_annotators=1)
+    answer = TaskLabels(1, frozenset({"siren"}), state="labeled", n_annotators=1)
     store.clips.replace_tasks(1, [task(1)])
     store.labels.replace(1, [answer])
     before = stamps()

@@ -45,8 +45,8 @@ async function labelNext(taskIds, showAsked) {
     const forget = async () => (await forgetAsked()) && showAsked(null);
     const clear = make("button", { type: "button", click: forget }, "Ask in the usual order again");
     const nDone = asked.n - asked.n_left;
-    if (asked.n_left === 0) return notice("All of them are answered already.", clear);
-    const rest = nDone > 0 ? ` ${count(nDone)} more are answered already.` : "";
+    if (asked.n_left === 0) return notice("None of them is left to label.", clear);
+    const rest = nDone > 0 ? ` ${count(nDone)} more are not left to label.` : "";
     return notice(`${clips(asked.n_left)} will be asked for first in Label Studio.${rest}`, clear);
   } catch (error) {
     return fail(`The clips were not put at the head of the queue. ${error.message}`);
