@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
     "errors",
+    "secret_file",
     "settings cleaning clip columns handshake migrations stopwatch",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
     "label_config label_studio sheet",
@@ -30,8 +31,8 @@ LAYERS = (
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "errors", "settings", "clip", "handshake", "audio", "spectrogram", "label_config",
-    "label_studio",
+    "errors", "secret_file", "settings", "clip", "handshake", "audio", "spectrogram",
+    "label_config", "label_studio",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation")
 

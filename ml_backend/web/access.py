@@ -18,6 +18,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import ServiceUnavailable
 
 from ml_backend.handshake import SECRET_HEADER, USER
+from ml_backend.secret_file import check_secret
 from ml_backend.store.agenda import MAX_PROJECT_ID
 from ml_backend.web.asked import is_page
 from ml_backend.web.visitors import Permissions, Visitor, Visitors
@@ -44,7 +45,7 @@ class Access:
         cookie_name: str,
         pages_url: str,
     ) -> None:
-        self._secret = secret.encode()
+        self._secret = check_secret(secret, "The backend's secret").encode()
         self._visitors = visitors
         self._permissions = permissions
         self._cookie_name = cookie_name
