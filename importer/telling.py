@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import typer
@@ -104,6 +105,8 @@ def tell_status(facts: dict[str, Any]) -> None:
     say(f"Backend       {facts['backend_url']}  ({facts['state']})")
     if facts["error"]:
         complain(f"{facts['error']}", "red")
+    if facts.get("worker"):
+        tell_worker(facts["worker"])
     if facts.get("warning"):
         complain(f"{facts['warning']}", "yellow")
     for one in facts["projects"]:
@@ -127,6 +130,19 @@ def tell_status(facts: dict[str, Any]) -> None:
             complain(f"  {one['error']}", "red")
         for clip in one["unheard"][:5]:
             complain(f"  task {clip['task']}: {clip['reason']}")
+
+
+def tell_worker(worker: dict[str, Any]) -> None:
+    """Say whether the worker beside the backend works, and if not, why and since when."""
+    since = f"{datetime.fromtimestamp(worker['since']):%Y-%m-%d %H:%M:%S}"
+    if not worker["is_running"]:
+        complain(f"Worker        not running since {since}. {worker['error']}", "red")
+    elif worker["state"] == "waiting":
+        complain(
+            f"Worker        waiting since {since}: another one looks after this store", "yellow"
+        )
+    else:
+        say(f"Worker        {worker['state']} since {since}")
 
 
 def tell_queue(asked: dict[str, Any]) -> None:

@@ -44,6 +44,7 @@ from ml_backend.web.sealing import Seals
 from ml_backend.web.snapshots import Snapshots
 from ml_backend.web.sounds import Sounds
 from ml_backend.web.visitors import Permissions, Visitors
+from ml_backend.worker_report import WorkerReport
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,9 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     ).guard(app)
     signing_in.register(app, store, settings, seals, visitors)
     ears = EarsOnDemand(settings, store, label_studio)
-    contract.register(app, store, Oracle(store, label_studio, ears))
-    status.register(app, store, settings)
+    report = WorkerReport(settings.data_dir)
+    contract.register(app, store, Oracle(store, label_studio, ears), report)
+    status.register(app, store, settings, report)
     pages.register(app, store, settings)
     head = QueueHead(store)
     progress.register(app, store, settings, head)
