@@ -396,3 +396,15 @@ def test_marks_are_shown_over_what_the_server_says_until_it_says_so_or_has_had_i
     run, marks, shown, left
 ):
     assert run("pool", WITH_MARKS, marks=marks, now=5) == [shown, left, True]
+
+
+def test_a_class_with_a_comma_in_its_name_is_not_two_classes(run):
+    marked = """(() => {
+      const label = { codes: Int32Array.of(0, -1), names: ["dog, cat", "dog", "cat"] };
+      const skipped = { codes: Int32Array.of(0, 0), names: ["no", "yes"] };
+      const said = new Map([["label", label], ["skipped", skipped]]);
+      const marks = new Map([["dog", "cat"], ["dog, cat"]].map((labels, id) => [id, { labels, until: 9 }]));
+      const shown = m.withMarks(said, marks, (id) => id, 5).get("label");
+      return [...shown.codes].map((code) => shown.members[code]);
+    })()"""
+    assert run("pool", marked) == [["dog", "cat"], ["dog, cat"]]

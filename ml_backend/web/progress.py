@@ -24,6 +24,7 @@ from ml_backend.web.curve import draw_curve
 from ml_backend.web.matrix import Matrix, lay_out_matrix
 from ml_backend.web.pages import render_page
 from ml_backend.web.queue_head import Asked, QueueHead
+from ml_backend.web.shown import write_set
 from ml_backend.web.status import N_MEASURED, describe
 from ml_backend.web.workshop import Pending
 
@@ -32,6 +33,7 @@ def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> N
     """Add the page, its figures as JSON, and the way back to an earlier version."""
     app.add_template_filter(_moment, "moment")
     app.add_template_filter(_share, "share")
+    app.add_template_filter(write_set, "label_set")
 
     @app.get("/projects/<int:project_id>")
     def progress_page(project_id: int) -> ResponseReturnValue:

@@ -3,7 +3,7 @@
 import { make, showPicture } from "./elements.js";
 import { address, getJson } from "./server.js";
 import { state } from "./state.js";
-import { count, numberText, probabilityText } from "./wording.js";
+import { count, labelsText, numberText, probabilityText } from "./wording.js";
 
 const N_BARS = 6;
 const N_NEIGHBORS = 12;
@@ -60,7 +60,7 @@ export function annotationsOf({ annotations = [] }) {
   if (annotations.length === 0)
     section.append(make("p", { class: "faint" }, "Nobody has labeled this clip yet."));
   const items = annotations.map(({ by, labels, is_mine: isMine }) => {
-    const said = labels === null ? "skipped" : labels.join(", ") || "none of the labels";
+    const said = labels === null ? "skipped" : labelsText(labels) || "none of the labels";
     return [isMine ? `${by} (you)` : by, said];
   });
   if (items.length > 0) section.append(pairs(items));
@@ -136,7 +136,7 @@ export class Neighbors {
   }
 
   #makeItem({ task_id: taskId, distance, labels }) {
-    const said = (labels ?? []).join(", ");
+    const said = labelsText(labels ?? []);
     const picture = make("img", { alt: `Clip ${taskId}` });
     showPicture(picture, address(`clips/${taskId}/thumbnail`));
     const button = make(

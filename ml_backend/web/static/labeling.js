@@ -10,7 +10,7 @@ import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
 import { send } from "./server.js";
 import { state } from "./state.js";
-import { clips, count } from "./wording.js";
+import { clips, count, labelsText } from "./wording.js";
 
 const N_KEYS = 9;
 const SKIP = null; // "cannot tell", as the server and pool.mark understand it
@@ -164,7 +164,7 @@ export class Labeling {
     this.scopeLine.hidden = n < 2;
     if (n < 2) this.scope.checked = false;
     this.scopeText.textContent = `Label all ${n} selected (or hold Shift)`;
-    const what = [...this.#toggled].join(", ") || "none of these";
+    const what = labelsText([...this.#toggled]) || "none of these";
     this.confirm.replaceChildren(
       this.scope.checked ? `Label ${n} as: ${what} ` : `Label as: ${what} `,
       make("kbd", {}, "Enter"),
@@ -177,7 +177,7 @@ export class Labeling {
     const isMany = chosen.length > 1 && (isForAll || this.scope.checked);
     const taskIds = isMany ? chosen : [this.#taskId];
     if (taskIds[0] === null) return undefined;
-    const what = labels === SKIP ? "skipped" : labels.join(", ") || "none of the labels";
+    const what = labels === SKIP ? "skipped" : labelsText(labels) || "none of the labels";
     if (isMany && taskIds.length > MOST_AT_ONCE) {
       return fail(
         `${clips(taskIds.length)} are selected; at most ${MOST_AT_ONCE} are labeled at once. Select fewer.`,
