@@ -403,7 +403,8 @@ def test_a_class_with_a_comma_in_its_name_is_not_two_classes(run):
       const label = { codes: Int32Array.of(0, -1), names: ["dog, cat", "dog", "cat"] };
       const skipped = { codes: Int32Array.of(0, 0), names: ["no", "yes"] };
       const said = new Map([["label", label], ["skipped", skipped]]);
-      const marks = new Map([["dog", "cat"], ["dog, cat"]].map((labels, id) => [id, { labels, until: 9 }]));
+      const said_now = [["dog", "cat"], ["dog, cat"]];
+      const marks = new Map(said_now.map((labels, id) => [id, { labels, until: 9 }]));
       const shown = m.withMarks(said, marks, (id) => id, 5).get("label");
       return [...shown.codes].map((code) => shown.members[code]);
     })()"""

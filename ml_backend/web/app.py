@@ -14,6 +14,7 @@ from ml_backend.errors import (
     LabelStudioAuthError,
     LabelStudioError,
     LabelStudioNotFoundError,
+    LabelStudioUnreachableError,
     RequestError,
 )
 from ml_backend.label_studio import LabelStudio
@@ -100,7 +101,10 @@ def _explain(error: EarmarkError) -> ResponseReturnValue:
         log.warning("%s %s: %s", request.method, request.path, error)
     if isinstance(error, LabelStudioAuthError) and g.get("visitor"):
         return _say("Label Studio does not let you do this; sign in again if you should.", 403)
-    return _say(error.plain, code)
+    answer = make_response(_say(error.plain, code))
+    if isinstance(error, LabelStudioUnreachableError):
+        answer.headers["Retry-After"] = "2"  # our pages wait until it is back (away.js)
+    return answer
 
 
 def _refuse(error: HTTPException) -> ResponseReturnValue:

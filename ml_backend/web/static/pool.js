@@ -5,6 +5,7 @@
 //   await pool.column(name)     a decoded column (see packed.js), one value per row of the frame
 //   pool.ids                    task ids, ascending, one per row
 //   pool.rowOf(taskId)          row number, or -1
+//   pool.nameOf(taskId)         what the clip is called, as far as that is at hand
 //   pool.mark(changes)          show labels before the server has them (see below)
 //   pool.unmark(taskIds)        show what the server says after all
 //   pool.addEventListener("revision", …)   the frame, marks or the list of columns changed: ask anew
@@ -13,7 +14,7 @@
 //   pool.provide(name, column)  a column of the page's own, such as the similarity to a dropped sound
 //   pool.list(described)        offer a column to filters and table, too
 
-import { membersAt } from "./packed.js";
+import { membersAt, textAt } from "./packed.js";
 import { getJson, getPacked } from "./server.js";
 import { labelsText } from "./wording.js";
 
@@ -57,6 +58,14 @@ class Pool extends EventTarget {
       else high = middle - 1;
     }
     return -1;
+  }
+
+  /** What a clip is called, as far as that is at hand. */
+  nameOf(taskId) {
+    const row = this.rowOf(taskId);
+    const clip = this.#columns.has("clip") ? this.#kept.get("clip")?.column : null;
+    const isAtHand = clip?.names && row >= 0 && clip.codes.length === this.frame.n;
+    return (isAtHand && textAt(clip, row)) || `Clip ${taskId}`;
   }
 
   /** A column by name: from the frame, or asked for once per revision. */
