@@ -71,7 +71,12 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     visitors, permissions = Visitors(store, label_studio, seals), Permissions()
     headers.register(app)
     Access(
-        read_secret(settings), visitors, permissions, seals.cookie_name(), settings.pages_url
+        read_secret(settings),
+        visitors,
+        permissions,
+        seals.cookie_name(),
+        settings.pages_url,
+        store.agenda.is_known,
     ).guard(app)
     signing_in.register(app, store, settings, seals, visitors)
     ears = EarsOnDemand(settings, store, label_studio)
