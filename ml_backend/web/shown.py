@@ -139,7 +139,7 @@ def _predicted(
         return category("predicted", np.where(rows < 0, -1, codes[rows]), judged.class_names)
     sets = _Sets(judged.class_names)
     distinct, place = np.unique(chosen, axis=0, return_inverse=True)
-    class_names = np.array(judged.class_names)
-    of_sets = np.array([sets.code(frozenset(class_names[one].tolist())) for one in distinct])
+    names = np.array(judged.class_names)
+    of_sets = np.array([sets.code(frozenset(names[one].tolist())) for one in distinct])
     codes = of_sets[place.ravel()]
     return sets.column("predicted", np.where(rows < 0, -1, codes[rows]))
