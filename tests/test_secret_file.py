@@ -15,6 +15,8 @@ from ml_backend.secret_file import keep_once, keep_secret
 from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.web import create_app
 from ml_backend.web.sealing import Seals
+from ml_backend.web.server import serve
+from tests.processes import free_port
 from tests.visiting import Place
 
 # Reads the secret as soon as whoever started it lets go of the pipe, and says what it read.
@@ -64,6 +66,13 @@ def test_no_backend_opens_with_an_empty_secret_file(tmp_path):
     (tmp_path / "secret").touch()
     with pytest.raises(SettingsError, match="holds no secret"):
         create_app(Settings(data_dir=tmp_path, embedder="melstats", api_key="0" * 40))
+
+
+@pytest.mark.parametrize("name", ["secret", "session_key"])
+def test_serving_ends_with_the_reason_before_it_begins(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(SettingsError, match=f"{name}: holds no secret"):
+        serve(Settings(data_dir=tmp_path, port=free_port()))
 
 
 def test_a_secret_that_is_set_and_short_is_refused_without_being_shown(tmp_path):

@@ -8,11 +8,19 @@ import uuid
 import pytest
 from sqlalchemy import text
 
+from importer.telling import tell_worker
 from ml_backend.errors import StoreError
 from ml_backend.store import open_store
 from ml_backend.store.writer import Writer
 from ml_backend.web import server as web_server
-from ml_backend.worker_report import FAILED, HUNG_AFTER_S, WAITING, WORKING, WorkerReport
+from ml_backend.worker_report import (
+    FAILED,
+    HUNG_AFTER_S,
+    STARTING,
+    WAITING,
+    WORKING,
+    WorkerReport,
+)
 from tests.postgres import create_database, postgres_server
 from tests.processes import eventually, serving, working
 from tests.visiting import Place
@@ -179,6 +187,21 @@ def test_label_studio_and_people_are_told_that_the_worker_is_not_running(tmp_pat
     assert told["error"] == "/home/ada/earmark.db: the disk is full."
     assert not told["is_running"]
     place.store.close()
+
+
+def test_the_status_of_the_command_line_says_so_too(tmp_path, capsys):
+    report = WorkerReport(tmp_path, clock=lambda: 1_700_000_000.0)
+    for state in (STARTING, WAITING, WORKING):
+        report.tell(state)
+        tell_worker(report.describe())
+    report.fail("The store is gone.")
+    tell_worker(report.describe())
+    said = capsys.readouterr()
+    assert [line.split()[1] for line in said.out.splitlines()] == ["starting", "working"]
+    waiting, failed = said.err.splitlines()
+    assert "another one looks after this store" in waiting
+    assert "not running since 2023-11-1" in failed
+    assert "The store is gone." in failed
 
 
 def test_a_report_on_a_full_disk_ends_nobody(tmp_path, caplog):

@@ -20,7 +20,7 @@ from gunicorn.app.base import BaseApplication
 
 from ml_backend import tether
 from ml_backend.errors import SettingsError
-from ml_backend.settings import Settings
+from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.store import open_store
 from ml_backend.web.access import N_PLACES
 from ml_backend.web.app import create_app
@@ -67,11 +67,14 @@ def serve(settings: Settings) -> None:
     Raises
     ------
     SettingsError
-        If another backend already works with this data folder, or the port is taken.
+        If another backend already works with this data folder, the port is taken, or what should
+        be a secret is none.
     StoreError
         If the store cannot be opened.
     """
     with _alone(settings):
+        read_secret(settings)
+        read_session_key(settings)
         open_store(settings.store_url).close()  # its tables are made once, not by both processes
         _serve(settings)
 
