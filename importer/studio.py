@@ -20,8 +20,14 @@ from pathlib import Path
 from typing import IO
 
 from importer.ports import LOOPBACK, free_port, listens
-from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError, StudioError
+from ml_backend.errors import (
+    LabelStudioError,
+    LabelStudioUnreachableError,
+    SettingsError,
+    StudioError,
+)
 from ml_backend.label_studio import LabelStudio
+from ml_backend.secret_file import check_secret, keep_once
 
 DATABASE = "label_studio.sqlite3"
 COMMAND = Path(".venv-studio/bin/label-studio")
@@ -106,10 +112,13 @@ class Studio:
         path = self.data_dir / "credentials.json"
         if not path.exists():
             made = Credentials(USERNAME, secrets.token_urlsafe(12), secrets.token_hex(20))
-            _write_private(path, json.dumps(asdict(made), indent=2))
+            keep_once(path, json.dumps(asdict(made), indent=2))
         try:
-            return Credentials(**json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError):
+            kept = Credentials(**json.loads(path.read_text(encoding="utf-8")))
+            check_secret(kept.password, "the password")
+            check_secret(kept.token, "the token")
+            return kept
+        except (ValueError, TypeError, SettingsError):
             raise StudioError(
                 f"{path} is damaged; restore it, or begin with a new folder."
             ) from None
@@ -273,14 +282,6 @@ def _let_readers_and_writers_be(database: Path) -> None:
         closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True, timeout=5.0)) as connection,
     ):
         connection.execute("PRAGMA journal_mode=WAL")
-
-
-def _write_private(path: Path, text: str) -> None:
-    beside = path.with_suffix(".new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    beside.replace(path)
 
 
 def _lock(file: IO[bytes]) -> bool:

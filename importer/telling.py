@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import typer
@@ -106,6 +107,8 @@ def tell_status(facts: dict[str, Any]) -> None:
     say(f"Backend       {facts['backend_url']}  ({facts['state']})")
     if facts["error"]:
         complain(f"{facts['error']}", "red")
+    if facts.get("worker"):
+        tell_worker(facts["worker"])
     if facts.get("warning"):
         complain(f"{facts['warning']}", "yellow")
     for one in facts["projects"]:
@@ -148,6 +151,19 @@ def in_states(states: dict[State, int]) -> str:
         if states.get(name) or name in always
     )
     return f"{', '.join(told)}: {sum(states.values())} in all"
+
+
+def tell_worker(worker: dict[str, Any]) -> None:
+    """Say whether the worker beside the backend works, and if not, why and since when."""
+    since = f"{datetime.fromtimestamp(worker['since']):%Y-%m-%d %H:%M:%S}"
+    if not worker["is_running"]:
+        complain(f"Worker        not running since {since}. {worker['error']}", "red")
+    elif worker["state"] == "waiting":
+        complain(
+            f"Worker        waiting since {since}: another one looks after this store", "yellow"
+        )
+    else:
+        say(f"Worker        {worker['state']} since {since}")
 
 
 def tell_queue(asked: dict[str, Any]) -> None:

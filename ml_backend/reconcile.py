@@ -137,9 +137,12 @@ class Reconciler:
         return self._reader.is_hearing(project_id)
 
     def edition(self, project_id: int, clips: EmbeddedClips) -> Edition | None:
-        """Open the current version again, to publish the rest of its order."""
+        """Open the current version again, to publish the rest of its order.
+
+        None where Label Studio follows another one, or it reads what another embedder made.
+        """
         version = self._store.versions.current(project_id)
-        if version is None or version.ranking is None:
+        if version is None or version.ranking is None or version.embedder_id != self._embedder_id:
             return None
         project = self._label_studio.project(project_id)
         if project.get("model_version") != version.model_version:

@@ -5,15 +5,14 @@
 may stand in for exported variables; exported ones win.
 """
 
-import contextlib
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ml_backend.errors import SettingsError
+from ml_backend.secret_file import check_secret, keep_secret
 
 ENV_FILES = ("earmark.env", ".demo/earmark.env")
 STRATEGIES = (
@@ -191,8 +190,15 @@ def read_secret(settings: Settings) -> str:
     """Give the secret that Label Studio shows the backend; made once where none is set.
 
     The one that is made lies in the data folder, readable by its owner alone.
+
+    Raises
+    ------
+    SettingsError
+        If the secret that is set or kept is too short to be one.
     """
-    return settings.secret or _keep(settings.data_dir / "secret")
+    if settings.secret:
+        return check_secret(settings.secret, "EARMARK_SECRET")
+    return keep_secret(settings.data_dir / "secret")
 
 
 def read_session_key(settings: Settings) -> str:
@@ -200,17 +206,7 @@ def read_session_key(settings: Settings) -> str:
 
     It is another than the secret: whoever holds a cookie could try secrets against it.
     """
-    return _keep(settings.data_dir / "session_key")
-
-
-def _keep(path: Path) -> str:
-    """Give what lies in a file; where there is none, make up a secret and keep it there."""
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with contextlib.suppress(FileExistsError), os.fdopen(os.open(path, flags, 0o600), "w") as f:
-            f.write(secrets.token_urlsafe(24))
-    return path.read_text(encoding="utf-8").strip()
+    return keep_secret(settings.data_dir / "session_key")
 
 
 def _parse(name: str, kind: str, text: str) -> Any:

@@ -123,7 +123,9 @@ class SmallPool:
         }
         said = [", ".join(seen.get(int(task_id)) or []) for task_id in self.ids]
         names = list(dict.fromkeys([*CLASS_NAMES, *filter(None, said)]))
-        return [names.index(name) if name else MISSING for name in said], {"names": names}
+        members = [name.split(", ") for name in names]
+        told = {"names": names, "members": members}
+        return [names.index(name) if name else MISSING for name in said], told
 
     def _states(self):
         states = list(STATES)

@@ -161,7 +161,9 @@ def test_the_map_is_printed_as_a_link_that_signs_in(earmark, tmp_path):
         unknown = earmark("map", "--project", 1, LABEL_STUDIO_API_KEY="0" * 40, **said)
         assert_explained(unknown, "LABEL_STUDIO_API_KEY", "does not know this token")
         assert "0" * 40 not in unknown.stderr
-        wrong = earmark("map", "--project", 1, EARMARK_PORT=port, EARMARK_SECRET="wrong")
+        wrong = earmark(
+            "map", "--project", 1, EARMARK_PORT=port, EARMARK_SECRET="a secret of another one"
+        )
         assert_explained(wrong, "EARMARK_SECRET")
     assert_explained(earmark("map", "--project", 1), "earmark serve")
 

@@ -20,7 +20,7 @@ from ml_backend.web import create_app, ears
 from ml_backend.worker import Worker
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 
-SECRET = "of the journey"
+SECRET = "a secret of the journey"
 RATE_HZ = 16_000
 LIMIT_S = 20.0
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
     "errors",
+    "secret_file tether worker_report",
     "settings cleaning clip columns handshake migrations stopwatch",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
     "intervals label_config label_studio sheet",
@@ -32,8 +33,8 @@ LAYERS = (
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "errors", "settings", "clip", "intervals", "handshake", "audio", "spectrogram", "label_config",
-    "label_studio",
+    "errors", "secret_file", "settings", "clip", "intervals", "handshake", "audio", "spectrogram",
+    "label_config", "label_studio",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation")
 

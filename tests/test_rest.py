@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from ml_backend import reconcile
 from ml_backend import rest as rest_module
@@ -222,8 +223,15 @@ def test_a_store_that_fails_ends_the_worker_so_that_it_is_started_again(street, 
     worker = Worker(street.settings, street.store, street.studio.client(), Drawn())
     with street.store.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE label")
-    stop = threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
+    stop, raised = threading.Event(), []
+
+    def run():
+        try:
+            worker.run(stop)
+        except OperationalError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
     thread.start()
     thread.join(0.3)
     assert thread.is_alive()  # one project's round failed, the worker did not
@@ -232,3 +240,4 @@ def test_a_store_that_fails_ends_the_worker_so_that_it_is_started_again(street, 
     thread.join(5.0)
     assert not thread.is_alive()
     assert stop.is_set()
+    assert "project" in str(raised[0])  # whoever started it is told why

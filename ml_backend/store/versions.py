@@ -32,12 +32,16 @@ class Version:
 
 @dataclass(frozen=True)
 class Progress:
-    """How much of a version's order Label Studio has: ``n_published`` of ``n_ranked`` clips."""
+    """How much of a version's order Label Studio has: ``n_published`` of ``n_ranked`` clips.
+
+    A version reads embeddings of the embedder ``embedder_id`` and of no other.
+    """
 
     model_version: str
     created_at: float
     n_published: int
     n_ranked: int
+    embedder_id: str
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ class Versions:
             version.c.created_at,
             version.c.n_published,
             version.c.n_ranked,
+            version.c.embedder_id,
         )
         statement = (
             select(*columns)

@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response, abort, jsonify, redirect, request
+from flask import Flask, Response, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
 from ml_backend.annotators import annotators
@@ -27,6 +27,7 @@ from ml_backend.web.curve import Drawing, draw_curve
 from ml_backend.web.matrix import Matrix, lay_out_matrix
 from ml_backend.web.pages import render_page
 from ml_backend.web.queue_head import Asked, QueueHead
+from ml_backend.web.shown import write_set
 from ml_backend.web.status import describe
 from ml_backend.web.workshop import Pending
 
@@ -35,11 +36,12 @@ def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> N
     """Add the page, its figures as JSON, and the way back to an earlier version."""
     app.add_template_filter(_moment, "moment")
     app.add_template_filter(_share, "share")
+    app.add_template_filter(write_set, "label_set")
     app.add_template_filter(spell)
 
     @app.get("/projects/<int:project_id>")
     def progress_page(project_id: int) -> ResponseReturnValue:
-        told = tell_progress(store, _known(store, project_id))
+        told = tell_progress(store, project_id)
         asked = head.see(project_id)
         page = render_page(
             "progress.html",
@@ -63,13 +65,13 @@ def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> N
 
     @app.get("/projects/<int:project_id>/progress")
     def progress(project_id: int) -> ResponseReturnValue:
-        return jsonify(tell_progress(store, _known(store, project_id)))
+        return jsonify(tell_progress(store, project_id))
 
     @app.post("/projects/<int:project_id>/version")
     def set_version(project_id: int) -> ResponseReturnValue:
         is_form = request.mimetype == "application/x-www-form-urlencoded"
         wanted = request.form.get("model_version") if is_form else _wanted(json_body())
-        held = hold(store, _known(store, project_id), wanted or None, now=time.time())
+        held = hold(store, project_id, wanted or None, now=time.time())
         if is_form:
             return redirect(f"/projects/{project_id}#versions", 303)
         return jsonify(held=held)
@@ -154,16 +156,6 @@ def _clip_name(store: Store, project_id: int, task_id: int) -> str:
     task = store.clips.find(project_id, task_id)
     name = (task.data or {}).get("clip") if task else None
     return str(name or f"task {task_id}")
-
-
-def _known(store: Store, project_id: int) -> int:
-    if project_id not in store.agenda.project_ids():
-        abort(
-            404,
-            f"Earmark does not look after project {project_id} yet: "
-            f"'earmark setup --project {project_id}' connects it.",
-        )
-    return project_id
 
 
 def _wanted(body: dict[str, Any]) -> str | None:

@@ -18,6 +18,7 @@ from ml_backend.stopping import judge_stopping
 from ml_backend.store import Store
 from ml_backend.store.versions import Progress
 from ml_backend.unread import unread
+from ml_backend.worker_report import WorkerReport
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -25,7 +26,7 @@ _N_REASONS = 20
 _N_ROUNDS = 20
 
 
-def register(app: Flask, store: Store, settings: Settings) -> None:
+def register(app: Flask, store: Store, settings: Settings, report: WorkerReport) -> None:
     """Add ``/status`` and ``/metrics``, and time every request."""
     registry = CollectorRegistry()
     registry.register(_Projects(store))
@@ -58,6 +59,7 @@ def register(app: Flask, store: Store, settings: Settings) -> None:
             warning=embedder["warning"],
             strategy=settings.strategy,
             why_no_names=embedder.get("why_no_names"),
+            worker=report.describe(),
             projects=projects,
         )
 

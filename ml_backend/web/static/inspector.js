@@ -3,6 +3,7 @@
 // Keys, wherever nothing else wants them: Space plays, ← and → go to the previous and next clip,
 // numbers label, N says "none of them" where several may be right, 0 or S skips, Ctrl+Z undoes.
 
+import { whyAway } from "./away.js";
 import { make } from "./elements.js";
 import { annotationsOf, judgmentOf, metadataOf, Neighbors } from "./judgment.js";
 import { Labeling } from "./labeling.js";
@@ -14,6 +15,7 @@ import { state } from "./state.js";
 import { count } from "./wording.js";
 
 const PAUSE_MS = 120; // a held arrow key passes clips by without asking for each
+const LATE_MS = 500;
 const N_KNOWN = 100;
 const TYPED_IN =
   "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]";
@@ -112,23 +114,34 @@ class Inspector {
       this.#shown = null;
       return;
     }
-    if (focus !== this.#shown) this.player.show(focus, null);
+    if (focus !== this.#shown) {
+      this.player.show(focus, null);
+      this.title.textContent = this.title.title = pool.nameOf(focus);
+    }
     this.#shown = focus;
+    // What is known of the clip before does not stand under this one's name for long.
+    const isLate = setTimeout(() => {
+      if (focus !== this.#shown) return;
+      for (const part of [this.known, this.rest]) part.replaceChildren();
+      this.labeling.element.hidden = whyAway() !== null;
+    }, LATE_MS);
     try {
       const details = await this.#details(focus);
       if (focus !== state.get().focus) return;
       this.#fill(details);
     } catch (error) {
       if (focus !== state.get().focus) return;
-      this.title.textContent = `Clip ${focus}`;
       this.known.replaceChildren(make("p", { class: "problem", role: "alert" }, error.message));
       this.rest.replaceChildren();
+    } finally {
+      clearTimeout(isLate);
+      this.labeling.element.hidden = false;
     }
     this.#prepareNext();
   }
 
   #fill(details) {
-    this.title.textContent = this.title.title = details.clip || `Clip ${details.task_id}`;
+    this.title.textContent = this.title.title = details.clip || pool.nameOf(details.task_id);
     this.player.show(details.task_id, details.duration_s);
     this.labeling.show(details.task_id, details.labels ?? []);
     this.neighbors.show(details.task_id);

@@ -10,7 +10,7 @@ import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
 import { send } from "./server.js";
 import { state } from "./state.js";
-import { clips, count, NONE_OF_THEM } from "./wording.js";
+import { clips, count, labelsText, NONE_OF_THEM } from "./wording.js";
 
 const N_KEYS = 9;
 const SKIP = null; // "cannot tell", as the server and pool.mark understand it
@@ -171,7 +171,7 @@ export class Labeling {
     this.scopeLine.hidden = n < 2;
     if (n < 2) this.scope.checked = false;
     this.scopeText.textContent = `Label all ${n} selected (or hold Shift)`;
-    const what = [...this.#toggled].join(", ") || "…";
+    const what = labelsText([...this.#toggled]) || "…";
     this.confirm.disabled = this.#toggled.size === 0;
     this.confirm.replaceChildren(
       this.scope.checked ? `Label ${n} as: ${what} ` : `Label as: ${what} `,
@@ -185,7 +185,7 @@ export class Labeling {
     const isMany = chosen.length > 1 && (isForAll || this.scope.checked);
     const taskIds = isMany ? chosen : [this.#taskId];
     if (taskIds[0] === null) return undefined;
-    const what = labels === SKIP ? "skipped" : labels.join(", ") || NONE_OF_THEM;
+    const what = labels === SKIP ? "skipped" : labelsText(labels) || NONE_OF_THEM;
     if (isMany && taskIds.length > MOST_AT_ONCE) {
       return fail(
         `${clips(taskIds.length)} are selected; at most ${MOST_AT_ONCE} are labeled at once. Select fewer.`,

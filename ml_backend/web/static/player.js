@@ -3,6 +3,7 @@
 // The spectrogram's picture (ml_backend/spectrogram.py) has margins with axes. Its frequency axis is
 // shown as it is; the colors are stretched to the panel's width, over a time axis of our own.
 
+import { onReturn, whyAway } from "./away.js";
 import { clockText, timeTicks } from "./wording.js";
 import { make, remember, remembered, RETRIES_MS, showPicture } from "./elements.js";
 import { address } from "./server.js";
@@ -32,6 +33,7 @@ export class Player {
     this.autoplay.checked = remembered("autoplay", false);
     this.axis = make("img", { alt: "", class: "axis-picture" });
     this.picture = make("img", { alt: "Spectrogram", class: "plot-picture", draggable: "false" });
+    this.words = make("p", { class: "plot-words" }); // in place of a picture that is not there
     this.cursor = make("div", { class: "cursor" });
     this.plot = make(
       "div",
@@ -45,6 +47,7 @@ export class Player {
         keydown: (event) => this.#seekByKey(event),
       },
       this.picture,
+      this.words,
       this.cursor,
     );
     this.ticks = make("div", { class: "time-axis", "aria-hidden": "true" });
@@ -76,6 +79,10 @@ export class Player {
       ),
     );
     this.picture.addEventListener("load", () => this.#fit());
+    this.picture.addEventListener("missing", () => {
+      if (!whyAway()) this.words.textContent = "There is no spectrogram of this clip.";
+    });
+    document.addEventListener("away", () => this.#sayWhatComes());
     new ResizeObserver(() => this.#showTicks()).observe(this.plot);
     this.#listen(this.#audio);
     this.#listen(this.#ready.audio);
@@ -123,8 +130,15 @@ export class Player {
     for (const image of [this.axis, this.picture]) {
       showPicture(image, address(`clips/${taskId}/spectrogram`));
     }
+    this.#sayWhatComes();
     if (this.autoplay.checked) this.#play();
     this.#showState();
+  }
+
+  #sayWhatComes() {
+    this.words.textContent = whyAway()
+      ? "The spectrogram comes when there is an answer again."
+      : "The spectrogram is being drawn.";
   }
 
   async #play() {
@@ -169,8 +183,18 @@ export class Player {
   }
 
   #complain() {
-    this.problem.textContent = "This clip cannot be played: its file is missing or damaged.";
+    const audio = this.#audio;
+    const taskId = this.#taskId;
+    this.problem.textContent = whyAway()
+      ? "The sound comes when there is an answer again."
+      : "This clip cannot be played: its file is missing or damaged.";
     this.problem.hidden = false;
+    onReturn(() => {
+      if (audio !== this.#audio || taskId !== this.#taskId) return;
+      this.problem.hidden = true;
+      this.#nFailed = 0;
+      audio.load();
+    });
   }
 
   #follow(audio) {
