@@ -29,8 +29,8 @@ def sets_of(column):
 @pytest.mark.parametrize("class_names", [AWKWARD, AWKWARD[::-1]])
 def test_every_set_of_labels_is_a_value_of_its_own(class_names):
     said = subsets(class_names)
-    labels = {n: TaskLabels(n, one, False, 1) for n, one in enumerate(said)}
-    label = label_columns(np.arange(len(said)), labels, class_names)["label"]
+    labels = {n: TaskLabels(n, one, "labeled", 1) for n, one in enumerate(said)}
+    label = label_columns(np.arange(len(said)), labels, (), class_names)["label"]
     assert sets_of(label) == said
     assert label.names[: len(class_names)] == class_names  # a class alone is called by its name
 
@@ -48,7 +48,7 @@ def test_every_set_of_predicted_classes_is_a_value_of_its_own():
 
 
 def test_where_every_clip_has_one_label_names_say_it_all():
-    labels = {1: TaskLabels(1, frozenset({"dog, barking"}), False, 1)}
-    label = label_columns(np.arange(3), labels, AWKWARD)["label"]
+    labels = {1: TaskLabels(1, frozenset({"dog, barking"}), "labeled", 1)}
+    label = label_columns(np.arange(3), labels, (), AWKWARD)["label"]
     assert label.members is None
     assert label.stored.tolist() == [255, 0, 255]

@@ -40,7 +40,7 @@ def limited(request, tmp_path):
 
 def test_all_labels_are_removed_at_once(limited):
     store, n = limited
-    said = [TaskLabels(task_id, frozenset({"siren"}), False, 1) for task_id in range(n)]
+    said = [TaskLabels(task_id, frozenset({"siren"}), "labeled", 1) for task_id in range(n)]
     assert store.labels.replace(1, said)
     assert len(store.labels.read(1)) == n
     assert store.labels.replace(1, said[:1])
