@@ -27,6 +27,7 @@ FILE_COLUMNS = (
 )  # fmt: skip
 LABEL_COLUMNS = ("label", "labels", "class", "classID", "class_id", "target", "category")
 RECORDING_COLUMN = "recording_id"
+MAX_WINDOWS = 1_000_000  # of one recording: a header may claim thousands of years
 
 
 @dataclass(frozen=True)
@@ -94,18 +95,23 @@ def scan(
         If the source is missing, of no known kind, without audio or without its columns.
     """
     _check_windows(window_s, hop_s)
+    try:
+        source.stat()
+    except FileNotFoundError:
+        raise SourceError(f"{source}: there is no such folder or table.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError(f"{shown(str(source))}: cannot be read ({reason}).") from None
     if source.is_dir():
         found = _scan_folder(source)
     elif source.suffix.lower() in TABLE_SUFFIXES and source.is_file():
         found = _scan_table(
             source, root or source.parent, file_column, recording_column, exclude_columns
         )
-    elif source.exists():
+    else:
         raise SourceError(
             f"{source}: is neither a folder nor a table ({', '.join(TABLE_SUFFIXES)})."
         )
-    else:
-        raise SourceError(f"{source}: there is no such folder or table.")
     if window_s is None:
         return list(found)
     return [piece for clip in found for piece in _cut(clip, window_s, hop_s or window_s)]
@@ -260,6 +266,14 @@ def _cut(clip: Clip | Refusal, window_s: float, hop_s: float) -> list[Clip | Ref
         duration_s = duration_of(clip.path)
     except AudioError as error:
         return [Refusal(clip.file, reason_of(error, clip.path))]
+    if duration_s / hop_s > MAX_WINDOWS:
+        return [
+            Refusal(
+                clip.file,
+                f"its header promises {duration_s / 86_400:.0f} days, more than {MAX_WINDOWS} "
+                "windows. If that is true, split it into several files.",
+            )
+        ]
     return [
         replace(clip, onset_s=onset_s, duration_s=length_s)
         for onset_s, length_s in windows(duration_s, window_s, hop_s)

@@ -69,6 +69,7 @@ def test_a_name_in_no_known_encoding_is_shown_readably(tmp_path):
         (lambda folder: folder, "holds no audio files"),
         (lambda folder: folder / "gone", "no such folder or table"),
         (lambda folder: table(folder, "words", "notes.txt"), "neither a folder nor a table"),
+        (lambda folder: folder / ("long" * 99), "cannot be read"),
     ],
 )
 def test_a_source_that_holds_no_clips_is_refused(tmp_path, make, reason):
@@ -232,6 +233,15 @@ def test_a_file_that_cannot_be_cut_is_refused_alone(tmp_path):
     assert refusal.file == "bad.wav"
     assert refusal.reason.startswith("is no audio that can be read")
     assert clip.file == "good.wav"
+
+
+def test_a_header_that_promises_a_thousand_years_is_refused_not_cut(tmp_path):
+    content = bytearray(write(tmp_path / "a.flac", tone(1.0)).read_bytes())
+    content[18:21] = (1 << 4).to_bytes(3, "big")  # STREAMINFO: one sample a second,
+    content[21:26] = b"\xff" * 5  # 2 ** 36 - 1 of them
+    (tmp_path / "a.flac").write_bytes(content)
+    (refusal,) = scan(tmp_path, window_s=4.0)
+    assert "its header promises" in refusal.reason
 
 
 @pytest.mark.parametrize(
