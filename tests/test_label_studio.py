@@ -53,6 +53,12 @@ def json_web_token(seconds_left, kind):
     return f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims)}.c2lnbmF0dXJl"
 
 
+def test_a_number_of_more_digits_than_python_reads_is_no_reason_to_stop():
+    tasks = f'{{"total": 1, "tasks": [{{"id": 1, "data": {{"n": {"9" * 4301}}}}}]}}'
+    handler = answers(httpx.Response(200, content=tasks))
+    assert label_studio(handler).tasks(3) == [{"id": 1, "data": {"n": "9" * 4301}}]
+
+
 # --- tokens ---
 
 

@@ -30,7 +30,7 @@ LAYERS = (
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "errors", "settings", "clip", "handshake", "audio", "spectrogram", "label_config",
+    "errors", "settings", "cleaning", "clip", "handshake", "audio", "spectrogram", "label_config",
     "label_studio",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation")

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from ml_backend.cleaning import read_json
 from ml_backend.errors import (
     LabelStudioAuthError,
     LabelStudioError,
@@ -134,7 +135,7 @@ class Connection:
         if not response.content:
             return {}
         try:
-            return response.json()
+            return read_json(response.content)
         except ValueError:
             raise self._failure(
                 f"answers {method} {path} with something else than JSON.",
