@@ -57,6 +57,10 @@ def assert_explained(result, *words):
         ("EARMARK_STRATEGY", "best"),
         ("LABEL_STUDIO_URL", "localhost:8080"),
         ("EARMARK_ENV_FILE", "missing.env"),
+        ("EARMARK_EMBEDDER", "foo"),
+        ("EARMARK_NAMES", "siren"),
+        ("EARMARK_DEBOUNCE_S", "-1"),
+        ("EARMARK_AUDIT_SHARE", "1.5"),
     ],
 )
 @pytest.mark.parametrize("command", ["status", "serve"])

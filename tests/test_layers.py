@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
     "errors",
+    "env_file setting_checks",
     "settings cleaning clip columns handshake migrations stopwatch",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
     "label_config label_studio sheet",
@@ -30,8 +31,8 @@ LAYERS = (
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "errors", "settings", "cleaning", "clip", "handshake", "audio", "spectrogram", "label_config",
-    "label_studio",
+    "errors", "env_file", "settings", "cleaning", "clip", "handshake", "audio", "spectrogram",
+    "label_config", "label_studio",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation")
 
@@ -54,6 +55,7 @@ OWNERS = {
     "av": ("ml_backend.audio",),
     "matplotlib": ("importer.curve_report",),
     "pyarrow": ("importer.table",),
+    "dotenv": ("ml_backend.env_file",),
     "typer": (
         "importer.cli",
         "importer.asking",
