@@ -1,11 +1,14 @@
-"""What the values of settings must be: each check gives the rule that is broken, or None.
+"""How the values of settings are read, and what they must be.
 
-The rule follows the name and the value in a message: ``EARMARK_PORT is 70000; <rule>``.
+Each check gives the rule that is broken, or None. The rule follows the name and the value in a
+message: ``EARMARK_PORT is 70000; <rule>``.
 """
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import Field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +19,66 @@ Check = Callable[[Any], str | None]
 
 _HOST = re.compile(r"\[?[\w.:-]{1,253}\]?", re.ASCII)
 _LONGEST_LABEL = 63
+_PREFIX = "EARMARK_"
+_NEARLY = 0.8
+_LONGEST_SHOWN = 80
+
+
+def read_value(entry: Field[Any], text: str, where: str) -> Any:
+    """Read and check the value of a setting.
+
+    Parameters
+    ----------
+    entry : Field
+        The setting; its metadata holds ``name`` and ``check``, and secrets are not in its repr.
+    where : str
+        Tells, behind the name, which file it stands in.
+
+    Raises
+    ------
+    SettingsError
+        If the value breaks the rule, which is told.
+    """
+    value, rule = _parse(str(entry.type), text)
+    rule = rule or (entry.metadata["check"](value) if entry.metadata["check"] else None)
+    if rule is None:
+        return value
+    shown = re.sub(r"//[^/]*@", "//***@", text)  # a login in an address
+    shown = repr(shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + "...")
+    said = f" is {shown}" if entry.repr else ""
+    raise SettingsError(f"{entry.metadata['name']}{where}{said}; {rule}")
+
+
+def _parse(kind: str, text: str) -> tuple[Any, str | None]:
+    """Give the value, or the rule that the text breaks."""
+    if "Path" in kind:
+        return Path(text).expanduser(), None
+    if "tuple" in kind:
+        return tuple(part.strip() for part in text.split(",") if part.strip()), None
+    try:
+        if "int" in kind:
+            return int(text), None
+        if "float" in kind:
+            return float(text), None
+    except ValueError:
+        return None, "it must be a whole number." if "int" in kind else "it must be a number."
+    return text, None
+
+
+def check_names(given: Iterable[str], known: Set[str]) -> None:
+    """Refuse a variable whose name is nearly that of a setting.
+
+    Raises
+    ------
+    SettingsError
+        With the name that was probably meant.
+    """
+    ours = {name.removeprefix(_PREFIX): name for name in known if name.startswith(_PREFIX)}
+    for name in sorted(set(given) - known):
+        rest = name.removeprefix(_PREFIX)
+        near = [] if rest == name else get_close_matches(rest, ours, n=1, cutoff=_NEARLY)
+        if near:
+            raise SettingsError(f"{name} is no setting; did you mean {ours[near[0]]}?")
 
 
 def one_of(names: Sequence[str]) -> Check:

@@ -8,11 +8,9 @@ refused where it is read, with the reason; secrets are never shown.
 
 import contextlib
 import os
-import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
-from difflib import get_close_matches
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +24,6 @@ STRATEGIES = (
     "mismatch-first", "k-center", "margin", "uncertainty", "random",
 )  # fmt: skip
 EMBEDDERS = ("mn04", "mn10", "mn20", "mn40", "melstats")
-_PREFIX = "EARMARK_"
-_NEARLY = 0.8
-_LONGEST_SHOWN = 80
 _LARGEST_NUMBER = 2**31 - 1
 
 
@@ -173,8 +168,17 @@ class Settings:
     )
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+    def from_env(
+        cls, environ: Mapping[str, str] | None = None, *, env_file: Path | None = None
+    ) -> "Settings":
         """Read the settings from the environment, and from an env file where one lies.
+
+        Parameters
+        ----------
+        environ : mapping, optional
+            Instead of the environment and any file.
+        env_file : Path, optional
+            The file to read, if it is there, instead of the one that is looked for.
 
         Raises
         ------
@@ -190,16 +194,35 @@ class Settings:
         source = None
         if environ is None:
             environ = os.environ
-            source, filed = _from_file()
+            source, filed = _from_file(env_file)
         given = {**filed, **environ}
-        _check_names(given)
+        known = {entry.metadata["name"] for entry in fields(cls)} | {"EARMARK_ENV_FILE"}
+        must.check_names(given, known)
         values = {}
         for entry in fields(cls):
             name = entry.metadata["name"]
             if text := given.get(name, "").strip():
                 where = f" (in {source})" if name in filed and name not in environ else ""
-                values[entry.name] = _read(entry, text, where)
+                values[entry.name] = must.read_value(entry, text, where)
         return cls(**values)
+
+    def to_env(self) -> dict[str, str]:
+        """Write down every value that there is, paths so that they hold in any folder.
+
+        Examples
+        --------
+        >>> Settings(audio_hosts=("a.test", "b.test")).to_env()["EARMARK_AUDIO_HOSTS"]
+        'a.test,b.test'
+        """
+        written = {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Path):
+                value = value.absolute()
+            if value not in (None, "", ()):
+                text = ",".join(value) if isinstance(value, tuple) else str(value)
+                written[entry.metadata["name"]] = text
+        return written
 
     @property
     def store_url(self) -> str:
@@ -230,6 +253,12 @@ def read_secret(settings: Settings) -> str:
     return settings.secret or _keep(settings.data_dir / "secret")
 
 
+def find_secret(settings: Settings) -> str:
+    """Give the secret as far as it is known here, and make none: empty where there is none."""
+    path = settings.data_dir / "secret"
+    return settings.secret or (path.read_text(encoding="utf-8").strip() if path.is_file() else "")
+
+
 def read_session_key(settings: Settings) -> str:
     """Give the key that visitors' cookies are signed with; made once, kept as the secret is.
 
@@ -248,47 +277,9 @@ def _keep(path: Path) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
-def _read(entry: Field[Any], text: str, where: str) -> Any:
-    """Read and check a value; ``where`` tells which file it stands in."""
-    value, rule = _parse(str(entry.type), text)
-    rule = rule or (entry.metadata["check"](value) if entry.metadata["check"] else None)
-    if rule is None:
-        return value
-    shown = re.sub(r"//[^/]*@", "//***@", text)  # a login in an address
-    shown = repr(shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + "...")
-    said = f" is {shown}" if entry.repr else ""
-    raise SettingsError(f"{entry.metadata['name']}{where}{said}; {rule}")
-
-
-def _parse(kind: str, text: str) -> tuple[Any, str | None]:
-    """Give the value, or the rule that the text breaks."""
-    if "Path" in kind:
-        return Path(text).expanduser(), None
-    if "tuple" in kind:
-        return tuple(part.strip() for part in text.split(",") if part.strip()), None
-    try:
-        if "int" in kind:
-            return int(text), None
-        if "float" in kind:
-            return float(text), None
-    except ValueError:
-        return None, "it must be a whole number." if "int" in kind else "it must be a number."
-    return text, None
-
-
-def _check_names(given: Mapping[str, str]) -> None:
-    """Refuse a variable whose name is nearly that of a setting."""
-    known = {entry.metadata["name"] for entry in fields(Settings)} | {"EARMARK_ENV_FILE"}
-    ours = {name.removeprefix(_PREFIX): name for name in known if name.startswith(_PREFIX)}
-    for name in given.keys() - known:
-        if not name.startswith(_PREFIX):
-            continue
-        near = get_close_matches(name.removeprefix(_PREFIX), ours, n=1, cutoff=_NEARLY)
-        if near:
-            raise SettingsError(f"{name} is no setting; did you mean {ours[near[0]]}?")
-
-
-def _from_file() -> tuple[Path | None, dict[str, str]]:
+def _from_file(env_file: Path | None) -> tuple[Path | None, dict[str, str]]:
+    if env_file is not None:
+        return env_file, read_env_file(env_file) if env_file.exists() else {}
     chosen = os.environ.get("EARMARK_ENV_FILE")
     for name in [chosen] if chosen else ENV_FILES:
         path = Path(name)

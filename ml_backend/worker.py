@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ml_backend.cartography import Cartographer
+from ml_backend.embedder_guard import check_embedder
 from ml_backend.embedders import Embedder, load_embedder
 from ml_backend.errors import EarmarkError
 from ml_backend.fetch import Fetcher
@@ -235,6 +236,7 @@ def main() -> None:
     store = open_store(settings.store_url)
     label_studio = LabelStudio(settings.label_studio_url, settings.api_key)
     embedder = load_embedder(settings.embedder, settings.weights, settings.data_dir / "weights")
+    check_embedder(store, embedder.embedder_id, embedder.warning)
     if embedder.warning:
         log.warning(embedder.warning)
     Worker(settings, store, label_studio, embedder).run(stop)

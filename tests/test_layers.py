@@ -19,7 +19,7 @@ LAYERS = (
     "label_config label_studio sheet",
     "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
     "neighbors",
-    "classifier strategies prior hear evaluation labeled where mapmaker gather",
+    "classifier strategies prior embedder_guard hear evaluation labeled where mapmaker gather",
     "judge judged cartography query_strategy out_of_fold holding annotators asked_first",
     "figures mistakes",
     "training trial learning_curves",
@@ -34,7 +34,7 @@ OPEN_TO_IMPORTER = {
     "errors", "env_file", "settings", "cleaning", "clip", "handshake", "audio", "spectrogram",
     "label_config", "label_studio",
 }  # fmt: skip
-SEES_ALL = ("importer.cli", "importer.simulation")
+SEES_ALL = ("importer.cli", "importer.simulation", "importer.starting")
 
 OWNERS = {
     "flask": ("ml_backend.web",),
@@ -61,6 +61,7 @@ OWNERS = {
         "importer.asking",
         "importer.options",
         "importer.simulation",
+        "importer.starting",
         "importer.telling",
     ),
 }
