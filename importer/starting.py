@@ -146,7 +146,7 @@ def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) ->
             clips = make_street_set(folder / "streets", on_progress=advance)
     title = f"Earmark demo: {clips.parent.name if clips.is_file() else clips.name}"
     client = up.studio.client()
-    is_new = _check_labels(client, title, labels, folder)
+    is_new = check_labels(client, title, labels, folder)
     report = set_up(
         client,
         backend_url=settings.backend_url,
@@ -181,7 +181,7 @@ def _command(folder: Path) -> str:
     return command if folder == DEMO_FOLDER else f"EARMARK_ENV_FILE={env_file} {command}"
 
 
-def _check_labels(client: LabelStudio, title: str, labels: tuple[str, ...], folder: Path) -> bool:
+def check_labels(client: LabelStudio, title: str, labels: tuple[str, ...], folder: Path) -> bool:
     """Tell whether the project is new; refuse labels that are not those it asks for.
 
     Raises

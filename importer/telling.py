@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from importer.studio import Credentials
+from importer.login import Credentials
 from ml_backend.errors import EarmarkError
 
 _out = Console()

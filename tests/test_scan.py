@@ -137,6 +137,16 @@ def test_a_path_that_leaves_its_root_is_refused(tmp_path, name):
     assert "--root" in refusal.reason
 
 
+def test_a_table_of_ones_own_may_name_files_anywhere(tmp_path):
+    elsewhere = write(tmp_path / "elsewhere/a.wav")
+    (tmp_path / "tables").mkdir()
+    source = table(tmp_path / "tables", f"file\n{elsewhere}\n{elsewhere}.gone\n../up.wav\n")
+    clip, *refused = scan(source, takes_any_path=True)
+    assert clip.path == elsewhere
+    assert ["no such file" in refused[0].reason, "lies outside" in refused[1].reason] == [True] * 2
+    assert "lies outside" in scan(source)[0].reason
+
+
 def test_a_root_may_lie_elsewhere_and_bare_names_are_found_below_it(tmp_path):
     write(tmp_path / "audio/fold1/a.wav")
     write(tmp_path / "audio/fold1/b.wav")

@@ -2,12 +2,13 @@
 
 import os
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.studio import Credentials
+from importer.login import Credentials
 from ml_backend.embedders import EMBEDDER_NAMES
 from ml_backend.env_file import parse_env_file, read_env_file, write_env_file
 from ml_backend.errors import SettingsError
@@ -71,6 +72,15 @@ def test_every_default_is_right_when_it_is_written_down():
         if getattr(defaults, entry.name) not in (None, ())
     }
     assert Settings.from_env(written) == defaults
+
+
+def test_what_is_written_down_is_read_again():
+    settings = Settings(
+        api_key="t" * 40, secret="a secret", data_dir=Path("/data"), files_root=Path("/files"),
+        project=7, audio_hosts=("a.test", "b.test:90"), embedder="melstats", strategy="random",
+        names="siren=Siren|Police car (siren);hum=", audit_share=0.1, quiet_s=1.5,
+    )  # fmt: skip
+    assert Settings.from_env(settings.to_env()) == settings
 
 
 SECRETS = {
