@@ -33,11 +33,13 @@ def serve(change_embedder: ChangeEmbedder = False) -> None:
 
     It listens at EARMARK_HOST and EARMARK_PORT until Ctrl-C.
     """
+    from importer.bring import files_dir_of
     from ml_backend.web.server import serve as serve_backend
 
     with telling.explained():
         settings = Settings.from_env()
         LabelStudio(settings.label_studio_url, settings.api_key)  # says so where there is no token
+        files_dir_of(settings)  # says so where the document root is none
         _check_names(settings)
         _agree_on_embedder(settings, change_embedder)
         read_secret(settings)

@@ -14,6 +14,7 @@ from importer.cli import app
 from importer.options import project_number
 from importer.scan import Refusal
 from importer.telling import tell_import
+from ml_backend.embedders.audioset import CLASS_LIST, N_CLASSES
 from ml_backend.label_config import label_config_xml
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 from tests.sounds import noise, write
@@ -31,6 +32,16 @@ def earmark(tmp_path, monkeypatch):
         return CliRunner().invoke(app, [str(one) for one in arguments], env=settings)
 
     return earmark
+
+
+@pytest.fixture
+def audioset(tmp_path):
+    """A folder of weights with AudioSet's list of names."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    rows = "".join(f'{n},/m/{n},"Name {n}"\n' for n in range(N_CLASSES))
+    (folder / CLASS_LIST).write_text(f"index,mid,display_name\n{rows}")
+    return folder
 
 
 @pytest.fixture
@@ -110,6 +121,18 @@ def test_a_command_that_fails_leaves_nothing_behind(earmark, tmp_path, command, 
     for word in words:
         assert word in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("serve",), ("setup", "--labels", "a,b")])
+def test_a_document_root_that_is_none_is_named(earmark, tmp_path, command):
+    said = {"EARMARK_FILES_ROOT": str(tmp_path / "fiels"), "EARMARK_SECRET": SECRET}
+    assert_explained(earmark(*command, **said), "EARMARK_FILES_ROOT", "fiels", "no such folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_audioset_does_not_have_ends_the_server_at_once(earmark, tmp_path, audioset):
+    result = earmark("serve", EARMARK_WEIGHTS=str(audioset), EARMARK_NAMES="siren=Sirene")
+    assert_explained(result, "EARMARK_NAMES", "'Sirene', which is no AudioSet class")
 
 
 def test_a_folder_that_cannot_be_written_is_named(earmark):
