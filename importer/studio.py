@@ -261,8 +261,9 @@ class Studio:
             return False
         except LabelStudioError as error:
             raise StudioError(
-                f"Label Studio's database does not know the login of {self.data_dir}. "
-                f"Give it a database of its own. ({error})"
+                f"What answers at {self.url} does not know the login of {self.data_dir}. Another "
+                "Label Studio may have taken the port meanwhile: run the same command again. Else "
+                f"give it a database of its own. ({error})"
             ) from None
         return True
 

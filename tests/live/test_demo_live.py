@@ -57,7 +57,7 @@ def wait_for(process, said, words):
     return said.read_text()
 
 
-def test_a_demo_is_ready_when_a_clip_is_served_and_keeps_what_it_was_told(folder, tmp_path):
+def test_a_demo_is_ready_when_a_clip_is_served_and_keeps_what_it_was_told(folder, tmp_path, shared):
     paths = [write(tmp_path / f"far away/{n}.wav", noise(0.4, seed=n)) for n in range(6)]
     table = tmp_path / "tables" / "clips.csv"
     table.parent.mkdir()
@@ -81,14 +81,13 @@ def test_a_demo_is_ready_when_a_clip_is_served_and_keeps_what_it_was_told(folder
 
     with demo(folder, *clips) as run:
         wait_for(*run, "Ready.")
-        assert read_env_file(folder / "earmark.env") == {
-            **kept,
-            "LABEL_STUDIO_URL": read_env_file(folder / "earmark.env")["LABEL_STUDIO_URL"],
-            "EARMARK_PORT": read_env_file(folder / "earmark.env")["EARMARK_PORT"],
-        }
+        ports = {"LABEL_STUDIO_URL", "EARMARK_PORT"}  # another is taken where one is in use
+        again = read_env_file(folder / "earmark.env")
+        assert {name for name in kept | again if kept.get(name) != again.get(name)} <= ports
         assert (kept["EARMARK_EMBEDDER"], kept["EARMARK_STRATEGY"]) == ("melstats", "random")
 
-    with demo(folder, *clips, EARMARK_EMBEDDER="mn04") as (process, said):
+    other = {"EARMARK_EMBEDDER": "mn04", "EARMARK_WEIGHTS": str(shared / "weights")}
+    with demo(folder, *clips, **other) as (process, said):
         assert process.wait(LIMIT_S) == 1
         assert "6 clips are embedded by melstats" in said.read_text()
 
