@@ -44,6 +44,8 @@ def _reason(used: str, embedder_id: str, warning: str | None) -> str:
     used_name, name = used.partition("-")[0], embedder_id.partition("-")[0]
     if warning:
         return warning
+    if used_name == name == "melstats":
+        return f"This version of Earmark has another melstats, {embedder_id}."
     if used_name == name:
         return (
             f"The weights are others now ({embedder_id}): let EARMARK_WEIGHTS name those "

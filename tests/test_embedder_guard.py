@@ -6,11 +6,12 @@ import pytest
 from ml_backend.clip import Task
 from ml_backend.embedder_guard import agree, check_embedder, check_settings
 from ml_backend.embedders import find_embedder_id, load_embedder
+from ml_backend.embedders.melstats import MelStats
 from ml_backend.errors import SettingsError
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 
-OLD, NEW = "mn04-aaaaaaaa", "melstats-1"
+OLD, NEW = "mn04-aaaaaaaa", MelStats.embedder_id
 
 
 @pytest.fixture
@@ -53,6 +54,13 @@ def test_other_weights_of_the_same_network_are_another_embedder(store):
     embed(store, OLD)
     with pytest.raises(SettingsError, match=r"EARMARK_WEIGHTS name those that were used before"):
         check_embedder(store, "mn04-bbbbbbbb")
+
+
+def test_a_newer_melstats_is_another_embedder(store):
+    store.facts.write("embedder", {"embedder_id": "melstats-0", "warning": None})
+    embed(store, "melstats-0")
+    with pytest.raises(SettingsError, match=r"another melstats.*--change-embedder"):
+        check_embedder(store, NEW)
 
 
 def test_what_an_embedder_at_work_for_a_moment_said_does_not_count(store):

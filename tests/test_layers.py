@@ -16,14 +16,15 @@ LAYERS = (
     "env_file setting_checks",
     "settings cleaning clip columns handshake migrations stopwatch",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
-    "label_config label_studio sheet",
+    "intervals label_config label_studio sheet",
     "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
     "neighbors",
     "classifier strategies prior embedder_guard hear evaluation labeled where mapmaker gather",
     "judge judged cartography query_strategy out_of_fold holding annotators asked_first",
-    "figures mistakes",
-    "training trial learning_curves",
-    "publish gauge state",
+    "figures looks mistakes",
+    "training trial learning_curves stopping",
+    "publish state",
+    "gauge",
     "reconcile",
     "rest lookout",
     "worker simulate",
@@ -31,8 +32,8 @@ LAYERS = (
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "errors", "env_file", "settings", "cleaning", "clip", "handshake", "audio", "spectrogram",
-    "label_config", "label_studio",
+    "errors", "env_file", "settings", "cleaning", "clip", "intervals", "handshake", "audio",
+    "spectrogram", "label_config", "label_studio",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation", "importer.starting")
 

@@ -50,7 +50,7 @@ def load_embedder(name: str, weights: Path | None, cache_dir: Path) -> Embedder:
     Examples
     --------
     >>> load_embedder("melstats", None, Path(".earmark")).embedder_id
-    'melstats-1'
+    'melstats-2'
     """
     if name not in EMBEDDER_NAMES:
         raise SettingsError(

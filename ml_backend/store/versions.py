@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Engine, Table, delete, select, true, update
+from sqlalchemy import ColumnElement, Engine, delete, select, true, update
 from sqlalchemy import func as sql
 
 from ml_backend.store.arrays import pack_arrays, unpack_arrays
 from ml_backend.store.dialect import upsert
-from ml_backend.store.schema import round_, version
+from ml_backend.store.schema import measured, round_, version
 
 _ROUNDS_KEPT = 1000
 
@@ -147,7 +147,9 @@ class Versions:
 
     def set_published(self, project_id: int, model_version: str, n_published: int) -> None:
         """Note how much of a version's order Label Studio has."""
-        self._set(version, project_id, {"model_version": model_version}, n_published=n_published)
+        mine = update(version).filter_by(project_id=project_id, model_version=model_version)
+        with self._engine.begin() as connection:
+            connection.execute(mine.values(n_published=n_published))
 
     def superseded(self, project_id: int, *, at_most: int) -> str | None:
         """Name the oldest superseded version with 1 to ``at_most`` published predictions."""
@@ -192,17 +194,32 @@ class Versions:
         with self._engine.connect() as connection:
             return [Round(*row) for row in connection.execute(statement)]
 
-    def set_figures(self, project_id: int, number: int, figures: dict[str, Any]) -> None:
-        """Keep what a round's classifier was found to be worth."""
-        self._set(round_, project_id, {"number": number}, figures=figures)
+    def set_figures(
+        self,
+        project_id: int,
+        number: int,
+        figures: dict[str, Any],
+        labels: dict[str, NDArray[np.generic]],
+    ) -> None:
+        """Keep what a round's classifier was found to be worth, and the labels it rests on.
+
+        ``labels`` takes the place of what was kept with the figures before.
+        """
+        mine = update(round_).filter_by(project_id=project_id, number=number)
+        with self._engine.begin() as connection:
+            connection.execute(mine.values(figures=figures))
+            row = {"project_id": project_id, "content": pack_arrays(labels)}
+            upsert(connection, measured, [row])
+
+    def measured_labels(self, project_id: int) -> dict[str, NDArray[Any]] | None:
+        """Give the labels that the last figures rest on; None where they were not kept."""
+        statement = select(measured.c.content).where(measured.c.project_id == project_id)
+        with self._engine.connect() as connection:
+            content = connection.scalar(statement)
+        return None if content is None else unpack_arrays(content)
 
     def forget(self, project_id: int) -> None:
         """Drop a project's versions and rounds."""
         with self._engine.begin() as connection:
-            for table in (version, round_):
+            for table in (version, round_, measured):
                 connection.execute(delete(table).where(table.c.project_id == project_id))
-
-    def _set(self, table: Table, project_id: int, row: dict[str, Any], **values: Any) -> None:
-        statement = update(table).filter_by(project_id=project_id, **row).values(**values)
-        with self._engine.begin() as connection:
-            connection.execute(statement)
