@@ -5,8 +5,6 @@ them for markup.
 """
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,7 +13,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from importer.studio import Credentials
+from importer.login import Credentials
 from ml_backend.clip import STATES, State
 from ml_backend.errors import EarmarkError
 from ml_backend.intervals import spell
@@ -68,9 +66,10 @@ def progress(what: str, *, quiet: bool = False, unit: str = "clips") -> Iterator
         yield advance
 
 
-def tell_ready(project_url: str, login: Credentials, backend_url: str, map_address: str) -> None:
-    """Say where the demo can be seen, and how to log in."""
-    command = os.path.relpath(sys.argv[0])
+def tell_ready(
+    project_url: str, login: Credentials, backend_url: str, map_address: str, command: str
+) -> None:
+    """Say where the demo can be seen, how to log in, and which command tells more."""
     say()
     say("Ready. Open Label Studio and press Label All Tasks:", "bold green")
     say(f"  Label Studio  {project_url}")
@@ -103,14 +102,18 @@ def tell_import(summary: dict[str, Any]) -> None:
 
 def tell_status(facts: dict[str, Any]) -> None:
     """Say how the backend and its projects stand."""
-    say(f"Label Studio  {facts['label_studio_url']}")
+    studio = facts["label_studio"]
+    seen = f", as {studio['user']}" if studio["state"] == "up" else ""
+    say(f"Label Studio  {facts['label_studio_url']}  ({studio['state']}{seen})")
     say(f"Backend       {facts['backend_url']}  ({facts['state']})")
-    if facts["error"]:
-        complain(f"{facts['error']}", "red")
+    for error in (studio["error"], facts["error"]):
+        if error:
+            complain(error, "red")
     if facts.get("worker"):
         tell_worker(facts["worker"])
-    if facts.get("warning"):
-        complain(f"{facts['warning']}", "yellow")
+    for notice in (facts.get("warning"), facts.get("why_no_names")):
+        if notice:
+            complain(notice, "yellow")
     for one in facts["projects"]:
         labels = ", ".join(f"{name} {number}" for name, number in one["labels"].items())
         say(f"\nProject {one['project']}  {one['title']}", "bold")
@@ -121,6 +124,8 @@ def tell_status(facts: dict[str, Any]) -> None:
         say(f"  {in_states(one['states'])}; labels: {labels}")
         for notice in one["unread"]:
             complain(f"  {notice['text']}", "yellow")
+        if one["names"]:
+            say(f"  {tell_names(one['names'])}")
         if one["model_version"]:
             say(
                 f"  {one['model_version']}, {one['n_published']} of {one['n_ranked']} published",
@@ -164,6 +169,20 @@ def tell_worker(worker: dict[str, Any]) -> None:
         )
     else:
         say(f"Worker        {worker['state']} since {since}")
+
+
+def tell_names(names: dict[str, list[str]]) -> str:
+    """Say which AudioSet names the classes of a project matched.
+
+    Examples
+    --------
+    >>> tell_names({"siren": ["Siren", "Police car (siren)"], "hum": [], "other": []})
+    'names AudioSet knows: siren (Siren; Police car (siren)); no name for hum, other'
+    """
+    known = [f"{name} ({'; '.join(found)})" for name, found in names.items() if found]
+    unknown = [name for name, found in names.items() if not found]
+    said = f"names AudioSet knows: {', '.join(known) or 'none'}"
+    return f"{said}; no name for {', '.join(unknown)}" if unknown else said
 
 
 def tell_queue(asked: dict[str, Any]) -> None:
@@ -225,4 +244,10 @@ def explained() -> Iterator[None]:
         yield
     except EarmarkError as error:
         complain(str(error), "red")
+        raise typer.Exit(1) from None
+    except OSError as error:  # a folder that cannot be written, a full disk
+        if error.strerror is None:
+            raise
+        what = f"{error.filename}: " if error.filename else ""
+        complain(f"{what}{error.strerror}.", "red")
         raise typer.Exit(1) from None

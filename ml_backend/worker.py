@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 from ml_backend.cartography import Cartographer
+from ml_backend.embedder_guard import check_embedder
 from ml_backend.embedders import Embedder, load_embedder
 from ml_backend.errors import EarmarkError
 from ml_backend.fetch import Fetcher
@@ -274,6 +275,7 @@ def _work(settings: Settings, store: Store, report: WorkerReport, stop: threadin
     try:
         label_studio = LabelStudio(settings.label_studio_url, settings.api_key)
         embedder = load_embedder(settings.embedder, settings.weights, settings.data_dir / "weights")
+        check_embedder(store, embedder.embedder_id, embedder.warning)
         if embedder.warning:
             log.warning(embedder.warning)
         worker = Worker(settings, store, label_studio, embedder)

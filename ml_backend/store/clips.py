@@ -213,6 +213,16 @@ class Clips:
         with self._engine.connect() as connection:
             return "{} {}".format(*connection.execute(statement).one())
 
+    def count_by_embedder(self) -> dict[str, int]:
+        """Count the tasks of all projects that are embedded, by embedder."""
+        statement = (
+            select(embedding.c.embedder_id, sql.count())
+            .join(task, task.c.clip_key == embedding.c.clip_key)
+            .group_by(embedding.c.embedder_id)
+        )
+        with self._engine.connect() as connection:
+            return {str(name): int(n) for name, n in connection.execute(statement)}
+
     def n_bytes(self, project_id: int, embedder_id: str) -> int:
         """Tell how large a project's embeddings are, one row per task, without reading them."""
         statement = (

@@ -1,5 +1,6 @@
 """What sounds alike: the neighbors of a clip, search by a dropped sound, the words for sounds."""
 
+import re
 import threading
 from typing import Any
 
@@ -35,7 +36,7 @@ def register(app: Flask, snapshots: Snapshots, sounds: Sounds) -> None:
     @app.get("/projects/<int:project_id>/clips/<int:task_id>/neighbors")
     def neighbors(project_id: int, task_id: int) -> ResponseReturnValue:
         n = request.args.get("n", "12")
-        if not n.isdecimal() or not 1 <= int(n) <= MAX_NEIGHBORS:
+        if not re.fullmatch(r"\d{1,9}", n) or not 1 <= int(n) <= MAX_NEIGHBORS:
             raise RequestError(f"n is {n!r:.40}; it must be 1 to {MAX_NEIGHBORS}.")
         snapshot = snapshots.current(project_id)
         if snapshot is None:
