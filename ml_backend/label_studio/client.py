@@ -261,6 +261,11 @@ class LabelStudio:
         body = {"project": project_id, "data": dict(data)}
         return dict(self._connection.send("PATCH", f"/api/dm/views/{view_id}/", body=body))
 
+    def order_views(self, project_id: int, view_ids: Sequence[int]) -> None:
+        """Put the project's tabs in an order; the first is the one that opens by itself."""
+        body = {"project": project_id, "ids": list(view_ids)}
+        self._connection.send("POST", "/api/dm/views/order/", body=body)
+
     # --- files -----------------------------------------------------------------------------
 
     def upload_file(self, project_id: int, name: str, content: bytes) -> str:
