@@ -22,7 +22,12 @@ HIDDEN_COLUMNS = (
     *("predictions_results", "predictions_score"),
     *("data.audio", "data.meta", "data.content_hash", "data.recording_id"),
 )
-CLIP_COLUMN_TYPES = {"onset_s": "Number", "duration_s": "Number"}
+CLIP_COLUMN_TYPES = {
+    "onset_s": "Number",
+    "duration_s": "Number",
+    "earmark_probability": "Number",
+    "earmark_entropy": "Number",
+}
 
 
 def ensure_tab(label_studio: LabelStudio, project_id: int, column_types: Mapping[str, str]) -> bool:

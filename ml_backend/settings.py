@@ -99,7 +99,7 @@ class Settings:
         "Share of the clips that are drawn at random, labeled to measure and not trained on",
         0.07,
     )
-    head_size: int = _setting("EARMARK_HEAD_SIZE", "How many clips a round publishes at once", 200)
+    head_size: int = _setting("EARMARK_HEAD_SIZE", "How many clips a round publishes at once", 50)
     debounce_s: float = _setting(
         "EARMARK_DEBOUNCE_S", "How long a project must be quiet before a round, in s", 0.3
     )

@@ -23,7 +23,7 @@ LAYERS = (
     "figures mistakes",
     "training trial learning_curves",
     "publish gauge state",
-    "reconcile",
+    "reconcile task_columns",
     "rest lookout",
     "worker simulate",
     "web",
