@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_backend.label_studio import LabelStudio
-from ml_backend.label_studio.exactly import OWN_TAB
+from ml_backend.label_studio.exactly import OWN_TAB, SCORE
 
-SCORE = "tasks:predictions_score"
 HIDDEN_COLUMNS = (
     *("inner_id", "completed_at", "annotators", "annotations_ids", "predictions_model_versions"),
     *("file_upload", "storage_filename", "created_at", "updated_at", "updated_by"),

@@ -409,6 +409,8 @@ def test_columns_get_their_types_and_keep_those_that_somebody_chose(server, labe
         "tasks:data.recorded": "Datetime",
         "tasks:data.onset_s": "Number",
         "tasks:data.duration_s": "Number",
+        "tasks:data.earmark_probability": "Number",
+        "tasks:data.earmark_entropy": "Number",
     }
     assert not ensure_tab(label_studio, 1, {"salience": "Number", "recorded": "Datetime"})
 
