@@ -13,8 +13,10 @@ without waiting, and of clips that somebody else predicts for, too) goes by vers
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import LabelStudioAuthError, LabelStudioError, LabelStudioUnreachableError
 from ml_backend.label_studio import LabelStudio
+from ml_backend.publish import Edition
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import Store
@@ -54,6 +56,7 @@ class Rest:
         self._clock = clock
         self._refused: dict[int, tuple[str, float]] = {}
         self._cleared: dict[int, str] = {}
+        self._opened: dict[int, tuple[EmbeddedClips, Edition]] = {}
         self._columns = ColumnWriter(store, label_studio)
         self.pause_s = _LEAST_PAUSE_S
 
@@ -92,15 +95,16 @@ class Rest:
             return self._clear(project_id, progress)
         except LabelStudioError as error:
             self._refused[project_id] = (progress.model_version, now + RETRY_S)
+            self._opened.pop(project_id, None)
             if not isinstance(error, LabelStudioUnreachableError | LabelStudioAuthError):
                 self._store.agenda.hint(project_id, now=now, tasks=True)
             raise
 
     def _publish(self, project_id: int, progress: Progress) -> bool:
-        clips = self._reconciler.clips(project_id)
-        edition = self._reconciler.edition(project_id, clips)
-        if edition is None or edition.model_version != progress.model_version:
+        opened = self._open(project_id, progress)
+        if opened is None:
             return False
+        clips, edition = opened
         start = progress.position
         task_ids = edition.task_ids[start : start + PIECE].tolist()
         data_manager = self._label_studio.data_manager
@@ -124,12 +128,23 @@ class Rest:
         return True
 
     def _write_columns(self, project_id: int, progress: Progress) -> bool:
-        clips = self._reconciler.clips(project_id)
-        edition = self._reconciler.edition(project_id, clips)
-        if edition is None or edition.model_version != progress.model_version:
+        opened = self._open(project_id, progress)
+        if opened is None:
             return False
+        clips, edition = opened
         self._columns.go_on(project_id, edition, clips)
         return True
+
+    def _open(self, project_id: int, progress: Progress) -> tuple[EmbeddedClips, Edition] | None:
+        """Open the current version once for all its pieces; None where queues do not follow it."""
+        opened = self._opened.get(project_id)
+        if opened is None or opened[1].model_version != progress.model_version:
+            clips = self._reconciler.clips(project_id)
+            edition = self._reconciler.edition(project_id, clips)
+            if edition is None or edition.model_version != progress.model_version:
+                return None
+            opened = self._opened[project_id] = (clips, edition)
+        return opened
 
     def _clear(self, project_id: int, progress: Progress) -> bool:
         """Delete the predictions of the oldest superseded version that has any."""
