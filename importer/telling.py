@@ -16,6 +16,7 @@ from rich.console import Console
 
 from importer.studio import Credentials
 from ml_backend.errors import EarmarkError
+from ml_backend.intervals import spell
 
 _out = Console()
 _err = Console(stderr=True)
@@ -119,7 +120,7 @@ def tell_status(facts: dict[str, Any]) -> None:
                 f"  {one['model_version']}, {one['n_published']} of {one['n_ranked']} published",
             )
         if one["accuracy"]:
-            tell_accuracy(one["accuracy"])
+            tell_accuracy(one["accuracy"], one["held"])
         if one["rounds"]:
             last = one["rounds"][0]
             say(f"  last round took {last['timings_s']['total']:.2f} s")
@@ -142,23 +143,39 @@ def tell_queue(asked: dict[str, Any]) -> None:
     say(f"  {asked['n']} clips match: {asked['n_labeled']} labeled, {asked['n_left']} to come")
 
 
-def tell_accuracy(accuracy: dict[str, Any]) -> None:
-    """Print what the classifier is worth, how that came to be, and whether to go on."""
+def tell_accuracy(accuracy: dict[str, Any], held: str | None = None) -> None:
+    """Print what the classifier is worth, how that came to be, and whether to go on.
 
-    def spell(figure: dict[str, float]) -> str:
-        return f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+    While a version is held, nothing is learned and no advice given.
+    """
+
+    def write(figure: dict[str, float]) -> str:
+        return f"{spell(figure['value'])} ({spell(figure['low'])} to {spell(figure['high'])})"
 
     for name, meaning in (
         ("cross_validated", f"across recordings, {accuracy['n_labeled']} labels"),
         ("audit", f"on {accuracy['n_audit']} clips drawn at random"),
     ):
         if figures := accuracy[name]:
-            per_class = ", ".join(f"{n} {spell(f)}" for n, f in figures["per_class"].items())
-            say(f"  balanced accuracy {spell(figures['balanced_accuracy'])} {meaning}: {per_class}")
+            per_class = ", ".join(
+                f"{n} {write(f)}, n = {f['n']}" for n, f in figures["per_class"].items()
+            )
+            without = ", ".join(figures.get("left_out", ()))
+            say(
+                f"  balanced accuracy {write(figures['balanced_accuracy'])} {meaning}"
+                f"{f', without {without}' if without else ''}: {per_class}"
+            )
     if len(accuracy["curve"]) > 1:
-        points = (f"{one['n_labeled']}: {one['value']:.2f}" for one in accuracy["curve"][-8:])
+        points = (
+            f"{one['n_labeled']}: {spell(one['value'])}{' (some classes)' * bool(one['left_out'])}"
+            for one in accuracy["curve"][-8:]
+        )
         say(f"  by number of labels  {', '.join(points)}")
-    say(f"  {accuracy['advice']}")
+    if held is None:
+        say(f"  {accuracy['advice']}")
+    elif accuracy["model_version"] != held:
+        other = accuracy["model_version"] or "labels taken back since"
+        say(f"  measured for {other}, not for {held}")
 
 
 @contextmanager

@@ -91,7 +91,7 @@ class Reconciler:
         self._embedder_id = embedder_id
         self._clock = clock
         self._reader = Reader(store, label_studio, embedder_id, tagger)
-        self._gauge = Gauge(store)
+        self._gauge = Gauge(store, embedder_id)
         self._asked: dict[int, tuple[object, ...]] = {}
         self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
@@ -207,9 +207,7 @@ class Reconciler:
             self._publish(state, learned, prior)
         number = self._note(state.project_id, learned, watch)
         if held is None:
-            self._gauge.measure(
-                state.project_id, number, learned, state.clips, state.config, logits
-            )
+            self._gauge.measure(state.project_id, number, learned, state, logits)
         return learned.model_version
 
     def _publish(self, state: State, learned: Learned, prior: Prior | None) -> None:

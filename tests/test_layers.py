@@ -15,14 +15,15 @@ LAYERS = (
     "errors",
     "settings cleaning clip columns handshake migrations stopwatch",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
-    "label_config label_studio sheet",
+    "intervals label_config label_studio sheet",
     "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
     "neighbors",
     "classifier strategies prior hear evaluation labeled where mapmaker gather",
     "judge judged cartography query_strategy out_of_fold holding annotators asked_first",
-    "figures mistakes",
-    "training trial learning_curves",
-    "publish gauge state",
+    "figures looks mistakes",
+    "training trial learning_curves stopping",
+    "publish state",
+    "gauge",
     "reconcile task_columns",
     "rest lookout",
     "worker simulate",
@@ -30,7 +31,7 @@ LAYERS = (
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "errors", "settings", "clip", "handshake", "audio", "spectrogram", "label_config",
+    "errors", "settings", "clip", "intervals", "handshake", "audio", "spectrogram", "label_config",
     "label_studio",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation")

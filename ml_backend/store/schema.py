@@ -110,6 +110,14 @@ round_ = Table(
     Column("figures", JSON(none_as_null=True)),
 )
 
+# The labels that the last figures rest on, and since which round.
+measured = Table(
+    "measured",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
 wanted = Table(
     "wanted",
     metadata,

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Engine, Table, case, delete, select, true, update
+from sqlalchemy import ColumnElement, Engine, case, delete, select, true, update
 from sqlalchemy import func as sql
 
 from ml_backend.store.arrays import pack_arrays, unpack_arrays
 from ml_backend.store.dialect import upsert
-from ml_backend.store.schema import round_, version
+from ml_backend.store.schema import measured, round_, version
 
 _ROUNDS_KEPT = 1000
 
@@ -169,13 +169,14 @@ class Versions:
         """Note for how many clips Label Studio has a version: its ranking, then the answered."""
         n_ranked = version.c.n_ranked
         is_beyond = n_ranked < position
-        self._set(
-            version,
-            project_id,
-            {"model_version": model_version},
-            n_published=case((is_beyond, n_ranked), else_=position),
-            n_answered_published=case((is_beyond, position - n_ranked), else_=0),
-        )
+        mine = update(version).filter_by(project_id=project_id, model_version=model_version)
+        with self._engine.begin() as connection:
+            connection.execute(
+                mine.values(
+                    n_published=case((is_beyond, n_ranked), else_=position),
+                    n_answered_published=case((is_beyond, position - n_ranked), else_=0),
+                )
+            )
 
     def add_round(self, project_id: int, done: Round) -> int:
         """Keep a round under the next number, which is returned; very old ones are dropped."""
@@ -205,17 +206,32 @@ class Versions:
         with self._engine.connect() as connection:
             return [Round(*row) for row in connection.execute(statement)]
 
-    def set_figures(self, project_id: int, number: int, figures: dict[str, Any]) -> None:
-        """Keep what a round's classifier was found to be worth."""
-        self._set(round_, project_id, {"number": number}, figures=figures)
+    def set_figures(
+        self,
+        project_id: int,
+        number: int,
+        figures: dict[str, Any],
+        labels: dict[str, NDArray[np.generic]],
+    ) -> None:
+        """Keep what a round's classifier was found to be worth, and the labels it rests on.
+
+        ``labels`` takes the place of what was kept with the figures before.
+        """
+        mine = update(round_).filter_by(project_id=project_id, number=number)
+        with self._engine.begin() as connection:
+            connection.execute(mine.values(figures=figures))
+            row = {"project_id": project_id, "content": pack_arrays(labels)}
+            upsert(connection, measured, [row])
+
+    def measured_labels(self, project_id: int) -> dict[str, NDArray[Any]] | None:
+        """Give the labels that the last figures rest on; None where they were not kept."""
+        statement = select(measured.c.content).where(measured.c.project_id == project_id)
+        with self._engine.connect() as connection:
+            content = connection.scalar(statement)
+        return None if content is None else unpack_arrays(content)
 
     def forget(self, project_id: int) -> None:
         """Drop a project's versions and rounds."""
         with self._engine.begin() as connection:
-            for table in (version, round_):
+            for table in (version, round_, measured):
                 connection.execute(delete(table).where(table.c.project_id == project_id))
-
-    def _set(self, table: Table, project_id: int, row: dict[str, Any], **values: Any) -> None:
-        statement = update(table).filter_by(project_id=project_id, **row).values(**values)
-        with self._engine.begin() as connection:
-            connection.execute(statement)
