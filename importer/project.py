@@ -132,7 +132,7 @@ def set_up(
     _set_options(site, is_blind)
     _link_pages(site, (pages_url or backend_url).rstrip("/"))
     if ensure_tab(label_studio, site.project_id, {}):
-        site.changes.append(f"made the tab {OWN_TAB!r} in the Data Manager")
+        site.changes.append(f"put the tab {OWN_TAB!r} of the Data Manager in queue order")
     if files_dir is not None:
         _serve_files(site, files_dir / CLIPS_FOLDER)
     site.changes += connect_backend(label_studio, site.project_id, backend_url, secret)

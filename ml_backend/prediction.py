@@ -85,7 +85,7 @@ def build_prediction(
         "rank": rank,
         "n_pool": n_pool,
     }
-    chosen = _chosen(by_class, config)
+    chosen = choose(by_class, config)
     results = []
     if chosen and config.control == "choices":
         lowest = min(by_class[name] for name in chosen)
@@ -99,7 +99,8 @@ def build_prediction(
     return prediction
 
 
-def _chosen(by_class: dict[str, float], config: LabelConfig) -> list[str]:
+def choose(by_class: dict[str, float], config: LabelConfig) -> list[str]:
+    """Name the predicted classes: the likeliest, or all of probability 0.5 or more."""
     if config.multi_label:
         return [name for name, probability in by_class.items() if probability >= _PRESENT]
     return [max(by_class, key=lambda name: by_class[name])]

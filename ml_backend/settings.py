@@ -144,7 +144,7 @@ class Settings:
     head_size: int = _setting(
         "EARMARK_HEAD_SIZE",
         "How many clips a round publishes at once",
-        200,
+        50,
         must.between(1, _LARGEST_NUMBER),
     )
     debounce_s: float = _setting(

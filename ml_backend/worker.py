@@ -195,7 +195,7 @@ class Worker:
         while not stop.wait(min(1.0, self._settings.quiet_s)):
             for project_id in self._store.agenda.project_ids():
                 try:
-                    while not stop.is_set() and self._rest.go_on(project_id):
+                    while self._rest.go_on(project_id) and not stop.wait(self._rest.pause_s):
                         pass
                 except EarmarkError as error:
                     log.warning("project %d: cannot publish the rest: %s", project_id, error)

@@ -26,7 +26,7 @@ LAYERS = (
     "training trial learning_curves stopping",
     "publish state",
     "gauge",
-    "reconcile",
+    "reconcile task_columns",
     "rest lookout",
     "worker simulate",
     "web",

@@ -47,6 +47,11 @@ class Server:
         kind, _, number = request.url.path.rstrip("/").rpartition("/")
         if not number.isdigit():
             kind, number = number, None
+        if kind == "order":
+            self.writes += 1
+            ids = json.loads(request.content)["ids"]
+            self.rows["views"].sort(key=lambda row: ids.index(row["id"]))
+            return httpx.Response(200)
         rows = self.rows[kind.rpartition("/")[2]]
         if request.method == "GET" and number is None:
             project = request.url.params.get("project")
@@ -413,6 +418,8 @@ def test_columns_get_their_types_and_keep_those_that_somebody_chose(server, labe
         "tasks:data.recorded": "Datetime",
         "tasks:data.onset_s": "Number",
         "tasks:data.duration_s": "Number",
+        "tasks:data.earmark_probability": "Number",
+        "tasks:data.earmark_entropy": "Number",
     }
     assert not ensure_tab(label_studio, 1, {"salience": "Number", "recorded": "Datetime"})
 
@@ -423,3 +430,35 @@ def test_other_tabs_are_left_alone(server, label_studio):
     ensure_tab(label_studio, 1, {"salience": "Number"})
     assert own["data"] == {"title": "Mine", "columnsDisplayType": {}}
     assert len(server.rows["views"]) == 2
+
+
+def test_the_tab_that_opens_by_itself_is_in_queue_order(server, label_studio):
+    server.rows["views"].append({"id": 1, "project": 1, "data": {"title": "Default"}})
+    assert ensure_tab(label_studio, 1, {})
+    first, second = server.rows["views"]
+    assert (first["data"]["title"], second["data"]["title"]) == ("Earmark", "Default")
+    assert first["data"]["ordering"] == ["tasks:predictions_score"]
+    assert not ensure_tab(label_studio, 1, {})
+
+
+def test_the_place_in_the_queue_is_not_shown_as_a_prediction_score(server, label_studio):
+    ensure_tab(label_studio, 1, {})
+    hidden = server.only("views")["data"]["hiddenColumns"]
+    assert all("tasks:predictions_score" in hidden[place] for place in ("explore", "labeling"))
+
+
+def test_a_tab_of_before_is_mended_and_keeps_what_somebody_made_of_it(server, label_studio):
+    filters = {"conjunction": "and", "items": [{"filter": "filter:tasks:data.salience"}]}
+    tab = {
+        "title": "Earmark",
+        "hiddenColumns": {"explore": ["tasks:data.weather"]},
+        "filters": filters,
+        "ordering": ["-tasks:data.salience"],
+    }
+    server.rows["views"].append({"id": 1, "project": 1, "data": tab})
+    assert ensure_tab(label_studio, 1, {})
+    mended = server.only("views")["data"]
+    assert mended["ordering"] == ["tasks:predictions_score"]
+    assert mended["hiddenColumns"]["explore"] == ["tasks:data.weather", "tasks:predictions_score"]
+    assert mended["filters"] == filters
+    assert not ensure_tab(label_studio, 1, {})

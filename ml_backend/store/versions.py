@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Engine, delete, select, true, update
+from sqlalchemy import ColumnElement, Engine, case, delete, select, true, update
 from sqlalchemy import func as sql
 
 from ml_backend.store.arrays import pack_arrays, unpack_arrays
@@ -20,7 +20,7 @@ class Version:
     """A model version: what predicts, and the order it gave.
 
     ``classifier`` holds named arrays, or None before one could be trained; ``ranking`` holds
-    ``task_ids`` best first, and is kept for the current version only.
+    ``task_ids`` best first and ``answered_task_ids``, and is kept for the current version only.
     """
 
     model_version: str
@@ -32,9 +32,11 @@ class Version:
 
 @dataclass(frozen=True)
 class Progress:
-    """How much of a version's order Label Studio has: ``n_published`` of ``n_ranked`` clips.
+    """How much of a version Label Studio has.
 
-    A version reads embeddings of the embedder ``embedder_id`` and of no other.
+    ``n_published`` of ``n_ranked`` clips of the ranking, then ``n_answered_published`` of
+    ``n_answered`` clips that somebody has answered. A version reads embeddings of the embedder
+    ``embedder_id`` and of no other.
     """
 
     model_version: str
@@ -42,6 +44,18 @@ class Progress:
     n_published: int
     n_ranked: int
     embedder_id: str
+    n_answered_published: int = 0
+    n_answered: int = 0
+
+    @property
+    def position(self) -> int:
+        """Number of clips published, counted through the ranking and the answered clips."""
+        return self.n_published + self.n_answered_published
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether Label Studio has a prediction of this version for every clip."""
+        return self.position >= self.n_ranked + self.n_answered
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,8 @@ class Versions:
             "ranking": None if new.ranking is None else pack_arrays(new.ranking),
             "n_ranked": 0 if new.ranking is None else len(new.ranking["task_ids"]),
             "n_published": 0,
+            "n_answered": len((new.ranking or {}).get("answered_task_ids", ())),
+            "n_answered_published": 0,
         }
         with self._engine.begin() as connection:
             connection.execute(
@@ -121,6 +137,8 @@ class Versions:
             version.c.n_published,
             version.c.n_ranked,
             version.c.embedder_id,
+            version.c.n_answered_published,
+            version.c.n_answered,
         )
         statement = (
             select(*columns)
@@ -150,26 +168,18 @@ class Versions:
         with self._engine.connect() as connection:
             return set(connection.scalars(statement))
 
-    def set_published(self, project_id: int, model_version: str, n_published: int) -> None:
-        """Note how much of a version's order Label Studio has."""
+    def set_published(self, project_id: int, model_version: str, position: int) -> None:
+        """Note for how many clips Label Studio has a version: its ranking, then the answered."""
+        n_ranked = version.c.n_ranked
+        is_beyond = n_ranked < position
         mine = update(version).filter_by(project_id=project_id, model_version=model_version)
         with self._engine.begin() as connection:
-            connection.execute(mine.values(n_published=n_published))
-
-    def superseded(self, project_id: int, *, at_most: int) -> str | None:
-        """Name the oldest superseded version with 1 to ``at_most`` published predictions."""
-        statement = (
-            select(version.c.model_version)
-            .where(
-                version.c.project_id == project_id,
-                version.c.ranking.is_(None),
-                version.c.n_published.between(1, at_most),
+            connection.execute(
+                mine.values(
+                    n_published=case((is_beyond, n_ranked), else_=position),
+                    n_answered_published=case((is_beyond, position - n_ranked), else_=0),
+                )
             )
-            .order_by(version.c.created_at)
-            .limit(1)
-        )
-        with self._engine.connect() as connection:
-            return connection.scalar(statement)
 
     def add_round(self, project_id: int, done: Round) -> int:
         """Keep a round under the next number, which is returned; very old ones are dropped."""

@@ -102,6 +102,8 @@ def describe(store: Store, project_id: int) -> dict[str, Any]:
         "held": held,
         "n_published": progress.n_published if progress else 0,
         "n_ranked": progress.n_ranked if progress else 0,
+        "n_answered_published": progress.n_answered_published if progress else 0,
+        "n_answered": progress.n_answered if progress else 0,
         "is_waiting": is_waiting,
         "state": _state(counts, per_class, progress, held, is_waiting),
         "error": description["error"] or None,
