@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
     "errors hotkeys",
-    "settings cleaning clip columns handshake migrations stopwatch",
+    "settings cleaning clip columns handshake migrations stopwatch labeling_page",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
     "label_config label_studio sheet",
     "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
@@ -31,7 +31,7 @@ LAYERS = (
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
     "errors", "settings", "clip", "handshake", "audio", "spectrogram", "label_config",
-    "label_studio",
+    "label_studio", "labeling_page",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation")
 
