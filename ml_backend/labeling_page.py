@@ -119,7 +119,9 @@ _PAGE = """\
       content: "Choose what you hear."; align-self: center;
       color: var(--color-neutral-content-subtler);
     }}
-    .lsf-choices_layout_inline ~ .lsf-choices_layout_inline::after {{ display: none; }}
+    .lsf-choices_layout_inline ~ .lsf-choices_layout_inline::after,
+    .lsf-choices_layout_inline:has(~ .lsf-choices_layout_inline input:checked)::after,
+    .lsf-choice_layout_inline:has(.lsf-choice__item[style*=none]) {{ display: none; }}
     .lsf-choice_layout_inline .lsf-choice__item {{
       border: 1px solid var(--color-neutral-border); border-radius: 6px;
       padding: 8px 14px; font-size: 16px; line-height: 24px;
@@ -130,9 +132,12 @@ _PAGE = """\
       border-color: var(--color-neutral-border) !important;
     }}
     .ant-table-cell {{ padding: 4px 12px !important; }}
+    .sound {{ max-width: 1400px; }}
     .sound .lsf-object {{ height: 220px; overflow: hidden; }}
-    .sound .lsf-image {{ width: 100% !important; }}
-    .sound .lsf-object img {{ width: 100% !important; height: 220px !important; }}
+    .sound .lsf-image, .sound .lsf-image img {{
+      width: 100% !important; height: 220px !important; clip: auto !important;
+    }}
+    .sound .lsf-object canvas {{ display: none !important; }}
     .sound .lsf-audio-tag {{ width: 87.5%; margin: -245px 0 0 4.8333%; padding: 0; }}
     .sound .lsf-audio-tag canvas {{
       clip-path: inset(33px 0 0 0); mix-blend-mode: screen; filter: invert(1) contrast(4);
