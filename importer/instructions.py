@@ -19,7 +19,7 @@ otherwise. Nothing is submitted without a label."""
 _SEVERAL = """\
 Each label has a key, which stands beside it and switches it on and off. Labels that are on
 already are the model's guess: submit them if they are right and complete. If you hear none of the
-labels, choose <b>none of these</b> (<b>n</b>), which is offered as soon as all of them are off."""
+labels, choose <b>none of them</b> (<b>n</b>), which is offered as soon as all of them are off."""
 
 EARLIER = (
     """\

@@ -14,7 +14,7 @@ STUDIO_KEYS = "1234567890qwetasdfgzxcvbyiopjklnm"
 MAP_KEYS = frozenset("bcflsvxz")
 """Letters with another meaning on Earmark's map: tools, color, fit, skip, select, zoom."""
 NONE_KEY = "n"
-"""The key that says "none of these", where a clip may have several labels."""
+"""The key that says "none of them", where a clip may have several labels."""
 CLASS_KEYS = tuple(key for key in STUDIO_KEYS if key not in MAP_KEYS | {NONE_KEY})
 """The keys of the classes, in their order: the same on the labeling page and on the map."""
 

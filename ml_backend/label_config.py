@@ -46,7 +46,7 @@ class LabelConfig:
     hotkeys : tuple of str
         One per class: the key that chooses it in Label Studio, or "" where it has none.
     none_name : str or None
-        Name of the ``<Choices>`` by which an annotation says "none of these" expressly; only where
+        Name of the ``<Choices>`` by which an annotation says "none of them" expressly; only where
         a clip may have several labels.
     is_required : bool
         Whether the labeling page refuses an annotation without a label.
@@ -243,7 +243,7 @@ def label_config_xml(class_names: Sequence[str], *, multi_label: bool) -> str:
     From top to bottom: the clip's name, its spectrogram under the player, the choices, what the
     classifier makes of it, the metadata; the fields are those of an imported task (``clip``,
     ``spectrogram``, ``audio``, ``meta``). The classes get the keys of ``CLASS_KEYS``, as many as
-    there are. The page asks for a label, or, where a clip may have several, for "none of these".
+    there are. The page asks for a label, or, where a clip may have several, for "none of them".
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ from ml_backend.hotkeys import CLASS_KEYS, NONE_KEY
 JUDGMENT = "judgment"
 """Name of the read-only ``<TextArea>`` in which a prediction tells its figures."""
 NONE = "none"
-"""Name of the ``<Choices>`` that say "none of these", where a clip may have several labels."""
+"""Name of the ``<Choices>`` that say "none of them", where a clip may have several labels."""
 
 _NO_KEY = " "  # without one, Label Studio would give it a key that means something else on the map
 _EARLIER_N_HOTKEYS = 9
@@ -51,7 +51,7 @@ def write_page(class_names: Sequence[str], *, multi_label: bool) -> str:
     return _PAGE.format(
         answer=_SEVERAL if multi_label else _ONE.format(clear=_clear(keys)),
         choices="\n".join(choices),
-        none=_NONE_OF_THESE.format(clear=_clear([NONE_KEY])) if multi_label else "",
+        none=_NONE_OF_THEM.format(clear=_clear([NONE_KEY])) if multi_label else "",
     )
 
 
@@ -73,7 +73,8 @@ def is_earlier_page(xml: str, class_names: Sequence[str], *, multi_label: bool) 
         choice="multiple" if multi_label else "single-radio",
         choices="\n".join(_choice(name, key) for name, key in pairs),
     )
-    return _STYLE.sub("", xml, count=1) == earlier
+    # Label Studio takes blanks from the ends.
+    return _STYLE.sub("", xml, count=1).strip() == earlier.strip()
 
 
 def _choice(name: str, key: str | None) -> str:
@@ -95,12 +96,12 @@ choice="single-radio" showInline="true"
       required="true" requiredMessage="Choose a label, or skip the clip.">
     {clear}"""
 _SEVERAL = 'choice="multiple" showInline="true">'
-_NONE_OF_THESE = """
+_NONE_OF_THEM = """
   <Choices name="none" toName="audio" choice="single-radio" showInline="true"
       visibleWhen="choice-unselected" whenTagName="sound"
-      required="true" requiredMessage="Choose labels, or &quot;none of these&quot;.">
+      required="true" requiredMessage="Choose labels, or &quot;none of them&quot;.">
     {clear}
-    <Choice value="none of these" hotkey="n"/>
+    <Choice value="none of them" hotkey="n"/>
   </Choices>"""
 
 # The style hides the image's zoom tools, the table's "Name, Value" line and the field in which a

@@ -153,11 +153,11 @@ def test_after_the_last_key_there_is_none_that_means_something_else_on_the_map()
     assert config.hotkeys[23:] == ("m", "", "", "")
 
 
-def test_a_page_for_one_label_requires_it_and_one_for_several_has_none_of_these():
+def test_a_page_for_one_label_requires_it_and_one_for_several_has_none_of_them():
     one, several = (parse_label_config(label_config_xml(NAMES, multi_label=m)) for m in (0, 1))
     assert (one.is_required, one.none_name) == (True, None)
     assert (several.is_required, several.none_name) == (False, "none")
-    assert "none of these" not in several.class_names
+    assert "none of them" not in several.class_names
     assert not {"", "n"} & set(several.hotkeys)
 
 
@@ -221,6 +221,7 @@ EARLIER = """\
 def test_a_page_of_an_earlier_version_is_recognized_to_the_letter():
     names = ("siren", "other")
     assert is_earlier_page(EARLIER, names, multi_label=False)
+    assert is_earlier_page(EARLIER.strip(), names, multi_label=False)  # as Label Studio gives it
     assert not is_earlier_page(EARLIER, names, multi_label=True)
     for mine in ('height="65"', 'height="64" '):
         changed = EARLIER.replace('height="64"', mine)

@@ -341,7 +341,7 @@ def test_of_several_labels_none_is_a_step_of_its_own(chromium, studio, earmark, 
         page.keyboard.press("Escape")
         page.keyboard.press("n")
         page.keyboard.press("n")
-        assert chosen(page) == ["none of these"]
+        assert chosen(page) == ["none of them"]
         page.keyboard.press("Enter")
         wait_for_another(page, second)
     said = {
@@ -351,7 +351,7 @@ def test_of_several_labels_none_is_a_step_of_its_own(chromium, studio, earmark, 
         ]
         for task_id in (first, second)
     }
-    assert said == {first: [("sound", ["other"])], second: [("none", ["none of these"])]}
+    assert said == {first: [("sound", ["other"])], second: [("none", ["none of them"])]}
     status = earmark.wait_for_labels(project_id, 2)
     assert status["labels"]["other"] == 1
 
