@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from importer.studio import Credentials
+from ml_backend.clip import STATES, State
 from ml_backend.errors import EarmarkError
 
 _out = Console()
@@ -107,13 +108,15 @@ def tell_status(facts: dict[str, Any]) -> None:
     if facts.get("warning"):
         complain(f"{facts['warning']}", "yellow")
     for one in facts["projects"]:
-        counts = ", ".join(f"{name} {number}" for name, number in one["labels"].items())
+        labels = ", ".join(f"{name} {number}" for name, number in one["labels"].items())
         say(f"\nProject {one['project']}  {one['title']}", "bold")
         say(f"  {one['state']}")
         say(
-            f"  {one['n_clips']} clips, {one['n_embedded']} heard, {one['n_unheard']} cannot be; "
-            f"{one['n_labeled']} labeled ({counts}), {one['n_skipped']} skipped",
+            f"  {one['n_clips']} clips, {one['n_embedded']} heard, {one['n_unheard']} cannot be",
         )
+        say(f"  {in_states(one['states'])}; labels: {labels}")
+        for notice in one["unread"]:
+            complain(f"  {notice['text']}", "yellow")
         if one["model_version"]:
             say(
                 f"  {one['model_version']}, {one['n_published']} of {one['n_ranked']} published",
@@ -129,17 +132,34 @@ def tell_status(facts: dict[str, Any]) -> None:
             complain(f"  task {clip['task']}: {clip['reason']}")
 
 
+def in_states(states: dict[State, int]) -> str:
+    """Say how many clips are in each state.
+
+    Examples
+    --------
+    >>> in_states({"labeled": 2, "skipped": 0, "tied": 1, "pool": 4})
+    '2 labeled, 1 tied, 4 in the pool: 7 in all'
+    """
+    always = ("labeled", "pool")
+    told = (f"{n} {STATES[name]}" for name, n in states.items() if n or name in always)
+    return f"{', '.join(told)}: {sum(states.values())} in all"
+
+
 def tell_queue(asked: dict[str, Any]) -> None:
     """Say what is asked for first, and how far people have come with it."""
     if asked["where"] is None and asked["task_ids"] is None:
         say("Nothing is asked for first: all clips come in the strategy's order.")
+        if "clips" in asked:
+            say(f"Clips: {in_states(asked['clips'])}")
         return
     by = f", asked for by {asked['asked_by']}" if asked["asked_by"] else ""
     say(f"Asked for first: {asked['where'] or 'a selection of clips'}{by}")
     if asked["error"]:
         complain(f"  It no longer fits the clips, and counts for nothing: {asked['error']}", "red")
         return
-    say(f"  {asked['n']} clips match: {asked['n_labeled']} labeled, {asked['n_left']} to come")
+    say(f"  {asked['n']} clips match: {in_states(asked['states'])}")
+    if "clips" in asked:
+        say(f"Clips: {in_states(asked['clips'])}")
 
 
 def tell_accuracy(accuracy: dict[str, Any]) -> None:

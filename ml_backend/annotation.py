@@ -1,32 +1,36 @@
 """From Label Studio's annotations to labels: what people said of each clip, taken together.
 
-Of every annotator the latest annotation counts. A skip ("cannot tell") is no answer; a clip that
-was only skipped is neither trained on nor asked about again. The rest vote: most votes win, and
-what is tied is left out. Drafts are not annotations.
+Of every annotator the latest annotation counts; drafts are not annotations. Those that hold labels
+vote: most votes win, and what is tied is left out. Annotations with a star (ground truth) that hold
+labels decide over all others, and vote among themselves. Where no annotation holds a label, the
+clip is unreadable if one of them is (``answer.py``), else submitted without a label if one was,
+else skipped ("cannot tell"): such a clip is neither trained on nor asked about again.
 
 Where a clip may have several labels, each class is voted on by itself, a tie in one class leaves
-the clip out, and an empty answer means "none of them". Where it has one, an empty answer says
-nothing. Labels that the label config no longer has are ignored.
+the clip out, and an empty annotation means "none of them". Where it has one, an empty annotation is
+one without a label.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ml_backend.clip import TaskLabels
+from ml_backend.answer import Annotation, Answer, read_answer
+from ml_backend.clip import State, TaskLabels
 from ml_backend.errors import LabelConfigError, RequestError
 from ml_backend.label_config import LabelConfig
-
-_Annotation = Mapping[str, Any]
+from ml_backend.labeling_page import NONE_OF_THEM
 
 
 @dataclass
 class Count:
-    """What one annotator said: of how many clips, how many skipped, how often each class."""
+    """What one annotator said: of how many clips, how often each class, and on how many nothing."""
 
     n_clips: int = 0
     n_skipped: int = 0
+    n_no_label: int = 0
+    n_unreadable: int = 0
     labels: Counter[str] = field(default_factory=Counter)
 
 
@@ -52,10 +56,10 @@ def read_annotations(
     >>> config = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
     >>> said = {"from_name": "sound", "value": {"choices": ["siren"]}}
     >>> read_annotations([{"id": 7, "annotations": [{"id": 1, "result": [said]}]}], config)
-    [TaskLabels(task_id=7, labels=frozenset({'siren'}), is_skipped=False, n_annotators=1)]
+    [TaskLabels(task_id=7, labels=frozenset({'siren'}), state='labeled', n_annotators=1)]
     """
     return [
-        _read_task(int(task["id"]), _latest(task["annotations"]), config)
+        read_task(int(task["id"]), task["annotations"], config)
         for task in exported
         if task.get("annotations")
     ]
@@ -82,38 +86,40 @@ def count_by_annotator(
     >>> said = {"from_name": "sound", "value": {"choices": ["siren"]}}
     >>> annotation = {"id": 1, "completed_by": 4, "result": [said]}
     >>> count_by_annotator([{"id": 7, "annotations": [annotation]}], config)
-    {4: Count(n_clips=1, n_skipped=0, labels=Counter({'siren': 1}))}
+    {4: Count(n_clips=1, n_skipped=0, n_no_label=0, n_unreadable=0, labels=Counter({'siren': 1}))}
     """
     counts: dict[int, Count] = {}
     for task in exported:
-        for annotation in _latest(task.get("annotations") or ()):
-            who = _annotator(annotation)
-            if not isinstance(who, int):
-                continue
+        for who, answer in read_answers(task.get("annotations") or (), config).items():
             count = counts.setdefault(who, Count())
-            if annotation.get("was_cancelled"):
-                count.n_skipped += 1
-            elif (vote := _vote(annotation, config)) is not None:
-                count.n_clips += 1
-                count.labels.update(vote)
+            count.n_clips += answer.kind == "labels"
+            count.n_skipped += answer.kind == "skipped"
+            count.n_no_label += answer.kind == "no_label"
+            count.n_unreadable += answer.kind == "unreadable"
+            count.labels.update(answer.labels)
     return counts
 
 
-def read_answers(
-    annotations: Iterable[Mapping[str, Any]], config: LabelConfig
-) -> dict[int, frozenset[str] | None]:
-    """Read what each annotator said last of one task, None for a skip.
+def read_answers(annotations: Iterable[Annotation], config: LabelConfig) -> dict[int, Answer]:
+    """Read what each annotator said last of one task; what carries no user's number is left out."""
+    by_annotator = ((_annotator(one), one) for one in latest(annotations))
+    return {who: read_answer(one, config) for who, one in by_annotator if isinstance(who, int)}
 
-    Who said nothing usable is left out, and so is what carries no user's number.
-    """
-    answers: dict[int, frozenset[str] | None] = {}
-    for annotation in _latest(annotations):
-        who = _annotator(annotation)
-        is_skip = bool(annotation.get("was_cancelled"))
-        vote = None if is_skip else _vote(annotation, config)
-        if isinstance(who, int) and (is_skip or vote is not None):
-            answers[who] = vote
-    return answers
+
+def read_task(task_id: int, annotations: Sequence[Annotation], config: LabelConfig) -> TaskLabels:
+    """Read what was said of one task that has annotations."""
+    last = latest(annotations)
+    answers = [read_answer(one, config) for one in _starred(annotations, config) or last]
+    votes = [answer.labels for answer in answers if answer.kind == "labels"]
+    kinds = {answer.kind for answer in answers}
+    labels = _majority(votes, config)
+    return TaskLabels(task_id, labels, _state(labels, kinds), n_annotators=len(last))
+
+
+def latest(annotations: Iterable[Annotation]) -> list[Annotation]:
+    """Give the latest annotation of every annotator."""
+    by_age = sorted(annotations, key=lambda one: (str(one.get("updated_at", "")), one["id"]))
+    return list({_annotator(one): one for one in by_age}.values())
 
 
 def build_result(
@@ -160,55 +166,48 @@ def build_result(
         raise RequestError(f"{unknown[0]!r:.60} is no label of this project; it has {known}.")
     if not config.multi_label and len(said) != 1:
         raise RequestError(f"A clip has one label in this project; {len(said)} were given.")
-    kept = [dict(one) for one in present if one.get("from_name") != config.from_name]
-    if not said:
+    asked = (config.from_name, config.none_name)
+    kept = [dict(one) for one in present if one.get("from_name") not in asked]
+    if not said and config.none_name is not None:
+        return [_choices(config.none_name, [NONE_OF_THEM], config), *kept]
+    if not said and read_answer({"result": kept}, config) == Answer("labels"):
         return kept
-    answer = {
-        "id": config.from_name,
-        "from_name": config.from_name,
+    names = [name for name in config.class_names if name in said]
+    return [_choices(config.from_name, names, config), *kept]
+
+
+def _choices(from_name: str, names: list[str], config: LabelConfig) -> dict[str, Any]:
+    return {
+        "id": from_name,
+        "from_name": from_name,
         "to_name": config.to_name,
-        "type": config.control,
-        "value": {config.control: [name for name in config.class_names if name in said]},
+        "type": "choices",
+        "value": {"choices": names},
     }
-    return [answer, *kept]
 
 
-def _read_task(task_id: int, annotations: Sequence[_Annotation], config: LabelConfig) -> TaskLabels:
-    given = [one for one in annotations if not one.get("was_cancelled")]
-    votes = [vote for one in given if (vote := _vote(one, config)) is not None]
-    return TaskLabels(
-        task_id=task_id,
-        labels=_majority(votes, config),
-        is_skipped=not given,
-        n_annotators=len(given),
-    )
+def _state(labels: frozenset[str] | None, kinds: Collection[str]) -> State:
+    if labels is not None:
+        return "labeled"
+    if "labels" in kinds:
+        return "tied"
+    if "unreadable" in kinds:
+        return "unreadable"
+    return "no_label" if "no_label" in kinds else "skipped"
 
 
-def _latest(annotations: Iterable[_Annotation]) -> list[_Annotation]:
-    by_age = sorted(annotations, key=lambda one: (str(one.get("updated_at", "")), one["id"]))
-    return list({_annotator(one): one for one in by_age}.values())
+def _starred(annotations: Iterable[Annotation], config: LabelConfig) -> list[Annotation]:
+    """Give those that decide over the others, the latest of every annotator."""
+    starred = latest(one for one in annotations if one.get("ground_truth"))
+    return [one for one in starred if read_answer(one, config).kind == "labels"]
 
 
-def _annotator(annotation: _Annotation) -> object:
+def _annotator(annotation: Annotation) -> object:
     who = annotation.get("completed_by")
     if isinstance(who, Mapping):
         who = who.get("id")
     # Nobody knows whether two annotations without a name are from one person.
     return ("annotation", annotation["id"]) if who is None else who
-
-
-def _vote(annotation: _Annotation, config: LabelConfig) -> frozenset[str] | None:
-    said = {
-        name
-        for result in annotation.get("result") or ()
-        if result.get("from_name") == config.from_name
-        for name in result.get("value", {}).get(config.control, ())
-        if isinstance(name, str)
-    }
-    known = frozenset(said & set(config.class_names))
-    if config.multi_label:
-        return known if known or not said else None
-    return known if len(known) == 1 else None
 
 
 def _majority(votes: Sequence[frozenset[str]], config: LabelConfig) -> frozenset[str] | None:

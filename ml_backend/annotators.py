@@ -44,7 +44,8 @@ class Annotators:
 def annotators(store: Store, project_id: int) -> list[dict[str, Any]]:
     """List a project's annotators as last read.
 
-    Each is ``name``, ``n_clips`` that were answered, ``n_skipped`` and ``labels`` by class.
+    Each is ``name``, ``n_clips`` that were answered, ``n_skipped``, ``n_no_label``,
+    ``n_unreadable`` and ``labels`` by class.
     """
     return store.facts.read(_fact(project_id)) or []
 

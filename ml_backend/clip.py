@@ -8,7 +8,24 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+State = Literal["labeled", "skipped", "tied", "no_label", "unreadable", "pool", "failed"]
+STATES: dict[State, str] = {
+    "labeled": "labeled",
+    "skipped": "skipped",
+    "tied": "tied",
+    "no_label": "submitted without a label",
+    "unreadable": "unreadable",
+    "pool": "in the pool",
+    "failed": "failed",
+}
+"""Every clip is in exactly one of these states, here with the words for people.
+
+What people said of a clip comes first, whether its audio can be embedded or not; ``annotation.py``
+tells which of the first five states several annotations make. A clip without annotations is in the
+pool, embedded or not yet, or has failed: its audio cannot be embedded.
+"""
 
 _CONTENT_HASH = re.compile(r"[0-9a-f]{32}")
 
@@ -32,12 +49,13 @@ class Task:
 class TaskLabels:
     """What people said of one task, several annotators taken together.
 
-    ``labels`` is None where their answers cannot be used: a tie, a skip, nothing chosen.
+    ``labels`` is None where their answers cannot be used; ``state`` then says why, one of
+    ``STATES``. ``n_annotators`` counts everybody with an annotation, a skip included.
     """
 
     task_id: int
     labels: frozenset[str] | None
-    is_skipped: bool
+    state: State
     n_annotators: int
 
 

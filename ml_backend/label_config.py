@@ -50,6 +50,8 @@ class LabelConfig:
         a clip may have several labels.
     is_required : bool
         Whether the labeling page refuses an annotation without a label.
+    others : frozenset of str
+        Names of all further controls: they ask annotators what Earmark does not learn.
     """
 
     class_names: tuple[str, ...]
@@ -62,6 +64,7 @@ class LabelConfig:
     hotkeys: tuple[str, ...] = ()
     none_name: str | None = None
     is_required: bool = False
+    others: frozenset[str] = frozenset()
 
 
 def parse_label_config(xml: str) -> LabelConfig:
@@ -121,6 +124,9 @@ def parse_label_config(xml: str) -> LabelConfig:
         hotkeys=tuple(hotkeys.values()),
         none_name=_beside(tags, "choices", NONE, to_name) if may_be_none else None,
         is_required=control.get("required") == "true",
+        others=frozenset(
+            tag.get("name", "") for tag in tags if tag.get("toName") and tag is not control
+        ),
     )
 
 

@@ -57,7 +57,7 @@ def part_answers(
     ----------
     clips : EmbeddedClips
     answers : iterable of TaskLabels
-        One per task; skips and ties are for neither, and tasks without an embedding are left out.
+        One per task; unusable ones are for neither, and tasks without an embedding are left out.
     class_names : sequence of str
     audit_share : float
         Share of the clips that is set aside; 0 for none.

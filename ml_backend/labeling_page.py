@@ -29,6 +29,8 @@ JUDGMENT = "judgment"
 """Name of the read-only ``<TextArea>`` in which a prediction tells its figures."""
 NONE = "none"
 """Name of the ``<Choices>`` that say "none of them", where a clip may have several labels."""
+NONE_OF_THEM = "none of them"
+"""Their only choice."""
 
 _NO_KEY = " "  # without one, Label Studio would give it a key that means something else on the map
 _EARLIER_N_HOTKEYS = 9
@@ -51,7 +53,7 @@ def write_page(class_names: Sequence[str], *, multi_label: bool) -> str:
     return _PAGE.format(
         answer=_SEVERAL if multi_label else _ONE.format(clear=_clear(keys)),
         choices="\n".join(choices),
-        none=_NONE_OF_THEM.format(clear=_clear([NONE_KEY])) if multi_label else "",
+        none=_NO_LABEL.format(clear=_clear([NONE_KEY])) if multi_label else "",
     )
 
 
@@ -96,12 +98,12 @@ choice="single-radio" showInline="true"
       required="true" requiredMessage="Choose a label, or skip the clip.">
     {clear}"""
 _SEVERAL = 'choice="multiple" showInline="true">'
-_NONE_OF_THEM = """
-  <Choices name="none" toName="audio" choice="single-radio" showInline="true"
+_NO_LABEL = f"""
+  <Choices name="{NONE}" toName="audio" choice="single-radio" showInline="true"
       visibleWhen="choice-unselected" whenTagName="sound"
-      required="true" requiredMessage="Choose labels, or &quot;none of them&quot;.">
-    {clear}
-    <Choice value="none of them" hotkey="n"/>
+      required="true" requiredMessage="Choose labels, or &quot;{NONE_OF_THEM}&quot;.">
+    {{clear}}
+    <Choice value="{NONE_OF_THEM}" hotkey="{NONE_KEY}"/>
   </Choices>"""
 
 # The style hides the image's zoom tools, the table's "Name, Value" line and the field in which a

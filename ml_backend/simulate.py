@@ -155,7 +155,7 @@ class Annotator:
         """Label clips as the table does."""
         names = self._trial.config.class_names
         return [
-            TaskLabels(int(row), frozenset({names[self._trial.answers[row]]}), False, 1)
+            TaskLabels(int(row), frozenset({names[self._trial.answers[row]]}), "labeled", 1)
             for row in task_ids
         ]
 

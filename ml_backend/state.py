@@ -25,6 +25,7 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.prior import Prior, Tagger
 from ml_backend.stopwatch import Stopwatch
 from ml_backend.store import Store
+from ml_backend.unread import note_unread
 
 _PROJECTS_HELD = 8
 
@@ -101,6 +102,7 @@ class Reader:
             exported = self._label_studio.annotated_tasks(project_id)
             labels = read_annotations(exported, config)
             self._annotators.note(project_id, exported, config)
+            note_unread(self._store, project_id, exported, config)
             is_news = self._store.labels.replace(project_id, labels)
         with watch.step("queue"):
             first, is_new_request = self._asked_first.task_ids(project_id)

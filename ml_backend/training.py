@@ -76,10 +76,10 @@ def learn(
 ) -> Learned:
     """Train on the labeled set, unless a classifier is held, and rank the pool.
 
-    Skipped clips and ties are in neither. Where a project wants several annotators a clip, those
-    it has begun come first, so that a majority can form. Behind them come the clips that people
-    want to be asked about, ranked as if they were the pool and those of the audit slice among
-    them; then all others.
+    Clips whose annotations cannot be used are in neither. Where a project wants several annotators
+    a clip, those it has begun come first, so that a majority can form. Behind them come the clips
+    that people want to be asked about, ranked as if they were the pool and those of the audit slice
+    among them; then all others.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def learn(
     begun = [
         one.task_id
         for one in answers
-        if not one.is_skipped and one.n_annotators < n_annotators_wanted
+        if one.state != "skipped" and one.n_annotators < n_annotators_wanted
     ]
     is_pool = np.ones(len(clips), dtype=bool)
     is_pool[clips.rows([one.task_id for one in answers])] = False

@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 from flask import Flask, jsonify, request, send_file
 
+from ml_backend.clip import STATES
 from ml_backend.settings import Settings
 from ml_backend.spectrogram import render_spectrogram
 from ml_backend.web import headers, pages
@@ -24,7 +25,13 @@ CLASS_NAMES = ["siren", "<b>bark</b>", "other"]
 STREETS = [f"street {number}" for number in range(20)]
 MISSING = 255  # among codes of one byte
 GROUPS = {
-    **{"label": "labels", "skipped": "labels", "predicted": "model", "entropy": "model"},
+    **{
+        "label": "labels",
+        "state": "labels",
+        "skipped": "labels",
+        "predicted": "model",
+        "entropy": "model",
+    },
     **{"coverage": "model", "rank": "model"},
 }
 METADATA = (
@@ -91,6 +98,7 @@ class SmallPool:
             "x": ("number", "u2", self.xy[:, 0] * 65534, scaled),
             "y": ("number", "u2", self.xy[:, 1] * 65534, scaled),
             "label": ("category", "u1", *self._labels()),
+            "state": ("category", "u1", self._states(), {"names": list(STATES.values())}),
             "skipped": ("boolean", "u1", np.isin(self.ids, list(self.skipped)), {}),
             "predicted": ("category", "u1", self.probabilities.argmax(1), {"names": CLASS_NAMES}),
             "entropy": ("number", "u2", np.round(self.entropy * 65534), scaled),
@@ -116,6 +124,11 @@ class SmallPool:
         said = [", ".join(seen.get(int(task_id)) or []) for task_id in self.ids]
         names = list(dict.fromkeys([*CLASS_NAMES, *filter(None, said)]))
         return [names.index(name) if name else MISSING for name in said], {"names": names}
+
+    def _states(self):
+        states = list(STATES)
+        codes = np.where(np.isin(self.ids, list(self.labels)), 0, states.index("pool"))
+        return np.where(np.isin(self.ids, list(self.skipped)), states.index("skipped"), codes)
 
     def frame(self):
         shown = ["task_id", "x", "y", *GROUPS, "recording"]

@@ -20,7 +20,11 @@ FOR_THE_BACKEND = {
     "/setup", "/predict", "/versions", "/webhook", "/status", "/metrics", "/tickets",
 }  # fmt: skip
 WITHOUT_A_PROJECT = {"/projects", "/sign-out"}
-UNDER_A_NAME = {"/projects/<int:project_id>/annotations", "/projects/<int:project_id>/tab"}
+UNDER_A_NAME = {
+    "/projects/<int:project_id>/again",
+    "/projects/<int:project_id>/annotations",
+    "/projects/<int:project_id>/tab",
+}
 READING = {"GET", "HEAD", "OPTIONS"}
 
 

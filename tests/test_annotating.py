@@ -219,11 +219,11 @@ def test_what_an_annotation_says_to_other_questions_is_kept(place, ada, project)
 def test_cannot_tell_is_a_skip_and_a_label_takes_it_back(place, ada, project):
     project_id, (task_id, *_) = project
     say(ada, project_id, [task_id], None)
-    assert labels(place, project_id)[task_id] == TaskLabels(task_id, None, True, 0)
+    assert labels(place, project_id)[task_id] == TaskLabels(task_id, None, "skipped", 1)
     say(ada, project_id, [task_id], ["siren"])
     assert labels(place, project_id)[task_id].labels == {"siren"}
     say(ada, project_id, [task_id], None)
-    assert labels(place, project_id)[task_id].is_skipped
+    assert labels(place, project_id)[task_id].state == "skipped"
     assert len(annotations(place, [task_id])) == 1
 
 
@@ -460,7 +460,18 @@ def test_what_is_written_is_what_is_read(xml):
     for said in [{"siren"}, {"horn"}] + ([{"siren", "horn"}, set()] if config.multi_label else []):
         task = {"id": 7, "annotations": [{"id": 1, "result": build_result(said, config)}]}
         (read,) = read_annotations([task], config)
-        assert read == TaskLabels(7, frozenset(said), False, 1)
+        assert read == TaskLabels(7, frozenset(said), "labeled", 1)
+
+
+def test_none_of_them_is_written_as_the_labeling_page_writes_it_and_gives_way_to_labels():
+    config = parse_label_config(MULTI)
+    note = {"from_name": "note", "type": "textarea", "value": {"text": ["far away"]}}
+    none, kept = build_result([], config, [*build_result(["siren"], config), note])
+    assert (none["from_name"], none["value"]) == ("none", {"choices": ["none of them"]})
+    assert kept == note
+    siren, kept = build_result(["siren"], config, [none, note])
+    assert (siren["from_name"], siren["value"]) == ("sound", {"choices": ["siren"]})
+    assert kept == note
 
 
 def test_a_result_refuses_what_the_project_does_not_ask():

@@ -70,9 +70,9 @@ def test_what_they_cannot_say_is_left_to_the_clips(condition):
     assert as_filters(condition, KINDS) is None
 
 
-def asked(where, n_left, *, n_useless=0):
+def asked(where, n_left):
     wanted = Wanted(where, None, "", 1.0)
-    return Asked(wanted, np.arange(n_left + n_useless), list(range(n_left)), 0, 0)
+    return Asked(wanted, np.arange(n_left + 3), list(range(n_left)), {"no_label": 3})
 
 
 def test_a_long_list_of_clips_is_cut_and_says_so():
@@ -81,13 +81,9 @@ def test_a_long_list_of_clips_is_cut_and_says_so():
     assert address.endswith(f",{N_NAMED - 1}")
 
 
-def test_an_answer_that_filters_do_not_know_makes_them_unfit():
+def test_what_is_left_is_what_is_in_the_pool():
     assert map_of_left(1, asked("wet", 2), KINDS) == (
-        "/projects/1/map?f.meta:wet=true&f.label=-&f.skipped=false",
-        2,
-    )
-    assert map_of_left(1, asked("wet", 2, n_useless=1), KINDS) == (
-        "/projects/1/map?focus=0#sel=0,1",
+        "/projects/1/map?f.meta:wet=true&f.state=in%20the%20pool",
         2,
     )
 

@@ -31,7 +31,8 @@ ALL = set(range(1, N_CLIPS + 1))
 
 def said(task_ids, *, n_annotators=1):
     return [
-        TaskLabels(int(one), frozenset({CLASSES[one % 2]}), False, n_annotators) for one in task_ids
+        TaskLabels(int(one), frozenset({CLASSES[one % 2]}), "labeled", n_annotators)
+        for one in task_ids
     ]
 
 

@@ -3,7 +3,7 @@ import pytest
 from ml_backend.label_studio import LabelStudio
 from ml_backend.web import clips
 from tests.fake_label_studio import TOKEN
-from tests.seeing import SeenProject
+from tests.seeing import EMBEDDER, SeenProject
 from tests.visiting import OTHER_TOKEN
 
 
@@ -70,18 +70,43 @@ def test_a_visitor_is_told_who_said_what(project):
     project.label(1, skipped=True, by=2)
     project.follow()
     ada, bob = project.place.browser(TOKEN), project.place.browser(OTHER_TOKEN)
+    usable = {"kind": "labels", "problems": []}
     both = told(project, 0, ada)["annotations"]
     assert sorted(both, key=lambda one: one["by"]) == [
-        {"by": "first@studio.test", "labels": [project.truth[0]], "is_mine": True},
-        {"by": "user2@studio.test", "labels": ["other"], "is_mine": False},
+        {"by": "first@studio.test", "labels": [project.truth[0]], "is_mine": True} | usable,
+        {"by": "user2@studio.test", "labels": ["other"], "is_mine": False} | usable,
     ]
     assert [one["is_mine"] for one in told(project, 0, bob)["annotations"]] in (
         [True, False],
         [False, True],
     )
     (skip,) = told(project, 1, bob)["annotations"]
-    assert skip == {"by": "bob@studio.test", "labels": None, "is_mine": True}
-    assert told(project, 1)["why"] == "Skipped: it is not asked about again."
+    assert skip == {"by": "bob@studio.test", "labels": None, "is_mine": True} | {
+        "kind": "skipped",
+        "problems": [],
+    }
+    assert told(project, 1)["why"] == "Skipped by annotators: it is not asked about again."
+    assert told(project, 1, ada)["why"].startswith("Skipped by user2@studio.test: ")
+
+
+def test_every_state_is_told_as_what_it_is(project):
+    project.studio.annotate(project.task_ids[0], by=2)
+    project.studio.annotate(project.task_ids[1], "siren", by=2, control="mood")
+    project.store.clips.add_unheard(EMBEDDER, project.keys[2], "it is silent.", now=1.0)
+    project.follow()
+    ada = project.place.browser(TOKEN)
+    empty, strange, failed = (told(project, row, ada) for row in range(3))
+    assert [one["state"] for one in (empty, strange, failed)] == [
+        "no_label",
+        "unreadable",
+        "failed",
+    ]
+    assert empty["why"].startswith("Submitted without a label by user2@studio.test: ")
+    assert [one["kind"] for one in empty["annotations"]] == ["no_label"]
+    assert strange["why"].startswith("Earmark cannot read the annotation by user2@studio.test: ")
+    assert strange["annotations"][0]["problems"] == ["uses the control 'mood'"]
+    assert failed["why"].endswith("it is silent.")
+    assert "do not agree" not in "".join(one["why"] for one in (empty, strange, failed))
 
 
 def test_a_tie_teaches_nothing(project):
@@ -98,7 +123,7 @@ def test_where_label_studio_is_silent_what_was_last_read_is_told(project):
     told(project, 0, ada)
     project.studio.breaks_at = f"/api/tasks/{project.task_ids[0]}/"
     (found,) = told(project, 0, ada)["annotations"]
-    assert found == {"by": "annotators", "labels": [project.truth[0]], "is_mine": False}
+    assert (found["by"], found["labels"]) == ("annotators", [project.truth[0]])
 
 
 def test_with_the_secret_alone_nobody_is_named(project):

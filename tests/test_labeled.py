@@ -23,7 +23,10 @@ def clips(n_clips):
 
 def said(rows, label="other"):
     labels = None if label is None else frozenset({label})
-    return [TaskLabels(int(row) + 1, labels, label is None, 1) for row in rows]
+    return [
+        TaskLabels(int(row) + 1, labels, "skipped" if label is None else "labeled", 1)
+        for row in rows
+    ]
 
 
 def slice_of(pool):

@@ -16,10 +16,11 @@ LAYERS = (
     "settings cleaning clip columns handshake migrations stopwatch labeling_page",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
     "label_config label_studio sheet",
+    "answer",
     "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
     "neighbors",
     "classifier strategies prior hear evaluation labeled where mapmaker gather",
-    "judge judged cartography query_strategy out_of_fold holding annotators asked_first",
+    "judge judged cartography query_strategy out_of_fold holding annotators asked_first unread",
     "figures mistakes",
     "training trial learning_curves",
     "publish gauge state",

@@ -367,6 +367,7 @@ def test_the_best_of_a_similarity_come_first_and_missing_ones_never(run):
 SAID = """new Map([
   ["label", { name: "label", codes: Int32Array.of(-1, 0, -1), names: ["siren"] }],
   ["skipped", { name: "skipped", codes: Int32Array.of(0, 0, 0) }],
+  ["state", { name: "state", codes: Int32Array.of(2, 0, 3), names: g.states }],
 ])"""
 SHOWN = """[...shown.get("label").codes].map((code, row) =>
   shown.get("skipped").codes[row] ? "skipped" : (shown.get("label").names[code] ?? null))"""
@@ -376,7 +377,8 @@ WITH_MARKS = f"""(() => {{
   const shown = m.withMarks(said, marks, (id) => id, g.now);
   const {{ codes, names }} = said.get("label");
   const isWhole = codes.join() === "-1,0,-1" && names.length === 1;
-  return [{SHOWN}, [...marks.keys()], isWhole];
+  const states = [...shown.get("state").codes].map((code) => g.states[code]);
+  return [{SHOWN}, [...marks.keys()], isWhole, states];
 }})()"""
 
 
@@ -395,4 +397,12 @@ WITH_MARKS = f"""(() => {{
 def test_marks_are_shown_over_what_the_server_says_until_it_says_so_or_has_had_its_time(
     run, marks, shown, left
 ):
-    assert run("pool", WITH_MARKS, marks=marks, now=5) == [shown, left, True]
+    names = ["labeled", "skipped", "in the pool", "submitted without a label"]
+    *found, states = run("pool", WITH_MARKS, marks=marks, now=5, states=names)
+    assert found == [shown, left, True]
+    has_mark = [row in left for row in range(3)]
+    for row, said in enumerate(["in the pool", "labeled", "submitted without a label"]):
+        marked = (
+            "skipped" if shown[row] == "skipped" else "labeled" if shown[row] else "in the pool"
+        )
+        assert states[row] == (marked if has_mark[row] else said)

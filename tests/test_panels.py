@@ -652,9 +652,35 @@ def test_none_of_the_labels_is_shown_as_such_at_once(visit):
     page = visit(pool, f"?focus={pool.ids[100]}")
     page.get_by_role("heading", name=pool.clips[100]).wait_for()
     pool.unseen = {pool.ids[100]}
-    page.keyboard.press("Enter")
+    page.keyboard.press("n")
     row = page.locator(f"#clip-{pool.ids[100]}")
     until(page, "row => row.textContent.includes('none of them')", arg=row.element_handle())
+
+
+def test_enter_alone_never_says_that_a_clip_has_none_of_the_labels(visit):
+    pool = SmallPool(300, multi_label=True)
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    page.keyboard.press("Enter")
+    notice(page, "No label is chosen. N says: none of them.").wait_for()
+    page.keyboard.press("1")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    assert pool.ids[100] not in pool.labels
+    page.get_by_role("button", name="None of them").click()
+    page.get_by_role("heading", name=pool.clips[101]).wait_for()
+    page.wait_for_timeout(200)
+    assert pool.labels[pool.ids[100]] == []
+
+
+def test_none_of_them_is_no_answer_where_a_clip_has_one_label(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    page.keyboard.press("n")
+    page.wait_for_timeout(300)
+    assert pool.ids[100] not in pool.labels
+    assert page.get_by_role("button", name="None of them").is_hidden()
 
 
 def test_a_sound_that_a_busy_server_refused_is_asked_for_again(visit, pool):

@@ -21,6 +21,7 @@ FRAME = [
     "x",
     "y",
     "label",
+    "state",
     "skipped",
     "predicted",
     "entropy",
@@ -58,7 +59,7 @@ def test_before_anything_is_labeled_all_clips_are_there_and_none_is_judged(tmp_p
     assert (told["title"], told["multi_label"]) == ("Street", False)
     assert told["map"]["kind"] == "pca"
     available = {one["name"] for one in told["available"]}
-    assert available == {"label", "skipped", "coverage", "rank", "recording", "clip"}
+    assert available == {"label", "state", "skipped", "coverage", "rank", "recording", "clip"}
 
 
 def test_what_is_labeled_and_learned_is_seen(tmp_path):
@@ -241,7 +242,9 @@ def test_the_revision_tells_what_is_asked_for_first(tmp_path):
     project.client.post(f"/projects/{project.project_id}/queue", **how)
     project.label(0)
     project.follow()
-    assert project.get("revision").json["asked_first"] == {
+    asked = project.get("revision").json["asked_first"]
+    assert sum(asked.pop("states").values()) == 3
+    assert asked == {
         "where": None, "asked_by": "", "error": None, "n": 3, "n_labeled": 1, "n_left": 2,
     }  # fmt: skip
 
@@ -265,7 +268,7 @@ def test_a_label_is_seen_before_a_model_has_followed_it(tmp_path):
 def _answer(task_id, *labels):
     from ml_backend.clip import TaskLabels
 
-    return TaskLabels(task_id, frozenset(labels), is_skipped=False, n_annotators=1)
+    return TaskLabels(task_id, frozenset(labels), state="labeled", n_annotators=1)
 
 
 def test_who_has_the_frame_is_told_so(tmp_path):

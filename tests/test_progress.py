@@ -347,14 +347,14 @@ def test_chosen_clips_are_counted_and_lead_to_those_still_to_label(fresh):
     is_shown, words = asked_first(page)
     assert is_shown
     assert words.startswith("5 chosen clips Asked for by first@studio.test")
-    assert "Labeled 2 Still to label 3 Open all 3 on the map Drop it" in words
+    assert "Labeled 2 In the pool 3 Open all 3 on the map Drop it" in words
     left = fresh.task_ids[10:13]
     assert links_to_map(page) == [
         f"{fresh.address()}/map?focus={left[0]}#sel={','.join(map(str, left))}"
     ]
     fresh.label(5)
     words = asked_first(visit(fresh))[1]
-    assert "Labeled 5 Still to label 0 Every one of them has its answer." in words
+    assert "Labeled 5 In the pool 0 None of them is left to label." in words
 
 
 def test_a_condition_is_told_in_its_own_words(fresh):
@@ -365,7 +365,7 @@ def test_a_condition_is_told_in_its_own_words(fresh):
     assert "i" not in {one["tag"] for one in page.elements}
     words = asked_first(page)[1]
     assert words.startswith("""clip in ["street <10>.wav", "street <3>.wav"] and clip != '<i>'""")
-    assert "Match 2 Labeled 1 Still to label 1 Open it on the map" in words
+    assert "Match 2 Labeled 1 In the pool 1 Open it on the map" in words
     assert links_to_map(page) == [
         f"{fresh.address()}/map?focus={fresh.task_ids[10]}#sel={fresh.task_ids[10]}"
     ]

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from werkzeug.serving import make_server
 
 from importer.cli import app as earmark
-from ml_backend.clip import Task, TaskLabels
+from ml_backend.clip import STATES, Task, TaskLabels
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.web import create_app
@@ -25,7 +25,7 @@ ROWS = {
 CONDITION = "salience == 1 and hour(recorded_at) >= 20"
 NOTHING = {
     "where": None, "task_ids": None, "asked_by": None, "asked_at": None, "error": None,
-    "n": 0, "n_labeled": 0, "n_left": 0,
+    "n": 0, "n_labeled": 0, "n_left": 0, "states": dict.fromkeys(STATES, 0),
 }  # fmt: skip
 
 
@@ -46,8 +46,8 @@ def filled(tmp_path_factory):
     opened.labels.replace(
         1,
         [
-            TaskLabels(11, frozenset({"siren"}), False, 1),
-            TaskLabels(13, frozenset({"siren"}), False, 1),
+            TaskLabels(11, frozenset({"siren"}), "labeled", 1),
+            TaskLabels(13, frozenset({"siren"}), "labeled", 1),
         ],
     )
     turn = opened.agenda.take(1, now=2.0, lease_s=1.0)
@@ -82,13 +82,17 @@ def call(app):
 
 
 def test_before_anything_is_asked_for_there_is_nothing(call):
-    assert call("GET") == (200, NOTHING)
+    code, told = call("GET")
+    assert sum(told.pop("clips").values()) == 4
+    assert (code, told) == (200, NOTHING)
 
 
 def test_a_condition_is_set_seen_and_taken_back(call, store):
     code, told = call("POST", {"where": CONDITION})
     assert code == 200
     assert told.pop("asked_at") > 1.7e9
+    states = told.pop("states")
+    assert (states["labeled"], states["pool"], sum(states.values())) == (1, 1, 2)
     assert told == {
         "where": CONDITION, "task_ids": None, "asked_by": "", "error": None,
         "n": 2, "n_labeled": 1, "n_left": 1,
@@ -96,11 +100,11 @@ def test_a_condition_is_set_seen_and_taken_back(call, store):
     assert call("GET")[1]["where"] == CONDITION
     assert store.queue.wanted(1).where == CONDITION
     assert call("DELETE") == (200, NOTHING)
-    assert call("GET") == (200, NOTHING)
+    assert call("GET")[1]["where"] is None
 
 
 def test_a_skipped_clip_is_neither_labeled_nor_left(call, store):
-    store.labels.replace(1, [TaskLabels(11, None, True, 1)])
+    store.labels.replace(1, [TaskLabels(11, None, "skipped", 1)])
     told = call("POST", {"where": CONDITION})[1]
     assert (told["n"], told["n_labeled"], told["n_left"]) == (2, 0, 1)
 
@@ -203,11 +207,12 @@ def say(app, tmp_path, monkeypatch):
 
 def test_the_command_asks_tells_and_takes_back(say):
     assert "Nothing is asked for" in say().stdout
-    assert "2 clips match: 1 labeled, 1 to come" in say("--where", CONDITION).stdout
+    assert "2 clips match: 1 labeled, 1 in the pool: 2 in all" in say("--where", CONDITION).stdout
     assert CONDITION in say().stdout
     assert json.loads(say("--json").stdout)["n"] == 2
     assert "Nothing is asked for" in say("--clear").stdout
-    assert json.loads(say("--json").stdout) == NOTHING
+    told = json.loads(say("--json").stdout)
+    assert (told["where"], told["n"], sum(told["clips"].values())) == (None, 0, 4)
 
 
 def test_brackets_in_a_condition_are_no_markup(say):

@@ -20,7 +20,8 @@ def tasks(n):
 
 def label(task_id, *, skips=False, name="siren"):
     usable = frozenset({name}) if name and not skips else None
-    return TaskLabels(task_id, usable, skips, 0 if skips else 1)
+    state = "labeled" if usable else "skipped" if skips else "no_label"
+    return TaskLabels(task_id, usable, state, 1)
 
 
 @pytest.fixture
@@ -58,7 +59,9 @@ def test_every_answer_is_counted_as_what_it_is(store):
     store.labels.replace(1, [label(1), label(2), label(3, skips=True), label(5, name=None)])
     asked = see(QueueHead(store))
     assert asked.task_ids.tolist() == [1, 3, 5, 7, 9]
-    assert (asked.n_labeled, asked.n_skipped, asked.left) == (1, 1, [7, 9])
+    assert asked.left == [7, 9]
+    told = {"labeled": 1, "skipped": 1, "no_label": 1, "pool": 2}
+    assert {name: n for name, n in asked.states.items() if n} == told
 
 
 def test_the_clips_are_found_again_only_when_request_or_tasks_change(store, readings):
@@ -69,7 +72,7 @@ def test_the_clips_are_found_again_only_when_request_or_tasks_change(store, read
     assert len(see(head).left) == 5
     assert len(readings) == 1
     store.labels.replace(1, [label(1)])
-    assert (see(head).n_labeled, len(see(head).left)) == (1, 4)
+    assert (see(head).states["labeled"], len(see(head).left)) == (1, 4)
     assert len(readings) == 1
     store.clips.replace_tasks(1, tasks(12))
     del readings[:]  # replacing reads them, too
@@ -94,6 +97,6 @@ def test_while_a_request_is_counted_anew_the_count_before_is_shown(store):
     store.labels.replace(1, [label(1)])
     assert head.see(1) is before
     time.sleep(0.5)
-    assert see(head).n_labeled == 1
+    assert see(head).states["labeled"] == 1
     store.queue.ask(1, Wanted("salience == 0", None, "", 2.0))
     assert isinstance(head.see(1), Pending)

@@ -320,13 +320,13 @@ def test_a_killed_process_loses_nothing_that_was_added(tmp_path):
 
 def test_labels_become_exactly_what_was_last_read(store):
     first = [
-        TaskLabels(1, frozenset({"siren"}), False, 1),
-        TaskLabels(2, None, True, 1),
-        TaskLabels(3, frozenset(), False, 2),
+        TaskLabels(1, frozenset({"siren"}), "labeled", 1),
+        TaskLabels(2, None, "skipped", 1),
+        TaskLabels(3, frozenset(), "labeled", 2),
     ]
     store.labels.replace(1, first)
     assert store.labels.read(1) == first
-    second = [TaskLabels(1, frozenset({"dog", "siren"}), False, 2), first[2]]
+    second = [TaskLabels(1, frozenset({"dog", "siren"}), "labeled", 2), first[2]]
     store.labels.replace(1, second)
     assert store.labels.read(1) == second
     assert store.labels.read(2) == []
@@ -382,7 +382,7 @@ def test_a_project_that_is_gone_leaves_no_trace_but_its_embeddings(store):
     store.agenda.hint(1, now=1.0)
     store.clips.replace_tasks(1, [task(1)])
     store.clips.add_embeddings("mn04", ["a"], np.ones((1, 2), np.float32))
-    store.labels.replace(1, [TaskLabels(1, frozenset({"siren"}), False, 1)])
+    store.labels.replace(1, [TaskLabels(1, frozenset({"siren"}), "labeled", 1)])
     store.versions.add(1, version("v1"))
     store.forget(1)
     assert store.agenda.project_ids() == []
@@ -473,7 +473,7 @@ def test_a_stamp_changes_with_what_it_stands_for_and_only_then(store):
     def stamps():
         return [store.facts.read(f"{what} of project 1") for what in ("tasks", "labels")]
 
-    answer = TaskLabels(1, frozenset({"siren"}), is_skipped=False, n_annotators=1)
+    answer = TaskLabels(1, frozenset({"siren"}), state="labeled", n_annotators=1)
     store.clips.replace_tasks(1, [task(1)])
     store.labels.replace(1, [answer])
     before = stamps()

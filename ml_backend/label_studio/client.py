@@ -167,8 +167,16 @@ class LabelStudio:
 
     def annotations(self, task_id: int) -> list[Json]:
         """List a task's annotations, the cancelled ones included; ``completed_by`` is a number."""
-        listed = self._connection.get(f"/api/tasks/{task_id}/")["annotations"]
-        return [{**one, "completed_by": (one["completed_by"] or {}).get("id")} for one in listed]
+        return list(self.task(task_id)["annotations"])
+
+    def task(self, task_id: int) -> Json:
+        """Describe one task, with its ``annotations`` as ``annotations`` gives them."""
+        found = dict(self._connection.get(f"/api/tasks/{task_id}/"))
+        found["annotations"] = [
+            {**one, "completed_by": (one["completed_by"] or {}).get("id")}
+            for one in found["annotations"]
+        ]
+        return found
 
     def annotation(self, annotation_id: int) -> Json:
         """Describe one annotation."""

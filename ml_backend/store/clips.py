@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Engine, Text, and_, cast, delete, or_, select
+from sqlalchemy import ColumnElement, Engine, Text, and_, case, cast, delete, or_, select
 from sqlalchemy import func as sql
 
-from ml_backend.clip import Task
+from ml_backend.clip import STATES, State, Task
 from ml_backend.store.dialect import upsert
-from ml_backend.store.schema import embedding, task, unheard
+from ml_backend.store.schema import embedding, label, task, unheard
 from ml_backend.store.stamps import stamp
 
 MAX_TASK_ID = 2**63 - 1
@@ -161,7 +161,9 @@ class Clips:
         with self._engine.begin() as connection:
             upsert(connection, unheard, [row])
 
-    def unheard(self, project_id: int, embedder_id: str, *, limit: int) -> list[tuple[int, str]]:
+    def unheard(
+        self, project_id: int, embedder_id: str, *, limit: int | None = None
+    ) -> list[tuple[int, str]]:
         """List tasks that could not be embedded, with the reason."""
         statement = (
             select(task.c.task_id, unheard.c.reason)
@@ -182,6 +184,36 @@ class Clips:
             counts[name] = n_clips.join(table, _same_sound(table, embedder_id))
         with self._engine.connect() as connection:
             return {name: connection.scalar(query) or 0 for name, query in counts.items()}
+
+    def states(self, project_id: int, embedder_id: str) -> dict[State, int]:
+        """Count a project's clips by their state; together they are all its clips."""
+        state = case(
+            (label.c.state.is_not(None), label.c.state),
+            (unheard.c.clip_key.is_not(None), "failed"),
+            else_="pool",
+        )
+        is_its_label = and_(
+            label.c.project_id == task.c.project_id, label.c.task_id == task.c.task_id
+        )
+        statement = (
+            select(state, sql.count())
+            .select_from(task)
+            .outerjoin(label, is_its_label)
+            .outerjoin(unheard, _same_sound(unheard, embedder_id))
+            .where(task.c.project_id == project_id)
+            .group_by(state)
+        )
+        with self._engine.connect() as connection:
+            counts = {row[0]: row[1] for row in connection.execute(statement)}
+        return {name: counts.get(name, 0) for name in STATES}
+
+    def failures(self, embedder_id: str) -> str:
+        """Give a word that is another one whenever other clips cannot be embedded."""
+        statement = select(sql.count(), sql.max(unheard.c.tried_at)).where(
+            unheard.c.embedder_id == embedder_id
+        )
+        with self._engine.connect() as connection:
+            return "{} {}".format(*connection.execute(statement).one())
 
     def n_bytes(self, project_id: int, embedder_id: str) -> int:
         """Tell how large a project's embeddings are, one row per task, without reading them."""

@@ -26,7 +26,7 @@ class Labels:
                 "project_id": project_id,
                 "task_id": one.task_id,
                 "labels": None if one.labels is None else sorted(one.labels),
-                "is_skipped": one.is_skipped,
+                "state": one.state,
                 "n_annotators": one.n_annotators,
             }
             for one in wanted.values()
@@ -44,7 +44,7 @@ class Labels:
 
     def read(self, project_id: int) -> list[TaskLabels]:
         """List a project's labels in the order of the tasks' numbers."""
-        columns = (label.c.task_id, label.c.labels, label.c.is_skipped, label.c.n_annotators)
+        columns = (label.c.task_id, label.c.labels, label.c.state, label.c.n_annotators)
         statement = (
             select(*columns).where(label.c.project_id == project_id).order_by(label.c.task_id)
         )
@@ -53,7 +53,7 @@ class Labels:
                 TaskLabels(
                     row.task_id,
                     None if row.labels is None else frozenset(row.labels),
-                    row.is_skipped,
+                    row.state,
                     row.n_annotators,
                 )
                 for row in connection.execute(statement)

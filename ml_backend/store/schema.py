@@ -78,7 +78,7 @@ label = Table(
     Column("project_id", Integer, primary_key=True, autoincrement=False),
     Column("task_id", BigInteger, primary_key=True, autoincrement=False),
     Column("labels", JSON),
-    Column("is_skipped", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
     Column("n_annotators", Integer, nullable=False),
 )
 

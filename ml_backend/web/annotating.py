@@ -42,7 +42,7 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
         written = [one for one in answers if isinstance(one, Written)]
         store.agenda.hint(project_id, now=time.time())
         undo = undos.add(visitor, project_id, written) if written else None
-        return jsonify(undo=undo, n=len(written), refused=_refusals(answers))
+        return jsonify(undo=undo, n=len(written), refused=refusals(answers))
 
     @app.delete("/projects/<int:project_id>/annotations/<undo>")
     def unannotate(project_id: int, undo: str) -> ResponseReturnValue:
@@ -57,7 +57,7 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
             undos.put_back(undo, visitor, project_id, [w for w in written if w.task_id in again])
         store.agenda.hint(project_id, now=time.time())
         n_undone = sum(isinstance(one, Written) for one in answers)
-        return jsonify(n=n_undone, refused=_refusals(answers))
+        return jsonify(n=n_undone, refused=refusals(answers))
 
 
 def somebody() -> Visitor:
@@ -125,7 +125,8 @@ def _labels(body: dict[str, object]) -> list[str] | None:
     return labels
 
 
-def _refusals(answers: Sequence[Written | Refused]) -> list[dict[str, object]]:
+def refusals(answers: Sequence[Written | Refused]) -> list[dict[str, object]]:
+    """Give what was refused, for JSON."""
     return [
         {"task_id": one.task_id, "reason": one.reason}
         for one in answers

@@ -20,6 +20,7 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.store import open_store
 from ml_backend.web import (
+    again,
     annotating,
     asking,
     clips,
@@ -85,6 +86,7 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     clips.register(app, store, settings, snapshots, permissions)
     similar.register(app, snapshots, sounds)
     annotating.register(app, store, permissions)
+    again.register(app, store)
     asking.register(app, settings)
     app.register_error_handler(EarmarkError, _explain)
     app.register_error_handler(HTTPException, _refuse)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
+from ml_backend.clip import STATES
 from ml_backend.sheet import META
 from ml_backend.web.addresses import map_of_clips, map_of_filters, written_value
 from ml_backend.web.queue_head import Asked
@@ -28,13 +29,11 @@ def map_of_left(project_id: int, asked: Asked, kinds: Mapping[str, str]) -> tupl
     A condition goes by filters where these show the same clips, so that clips that come later are
     on the map, too. Else the first ``N_NAMED`` clips are named.
     """
-    n_told = len(asked.task_ids) - len(asked.left)
-    # An answer that cannot be used, such as a tie, is neither a label nor a skip to the filters.
-    if asked.wanted.where is not None and asked.n_labeled + asked.n_skipped == n_told:
+    if asked.wanted.where is not None:
         filters = as_filters(asked.wanted.where, kinds)
         if filters is not None:
-            unlabeled = {"label": "-", "skipped": "false"}
-            address = map_of_filters(project_id, filters | unlabeled)
+            in_pool = {"state": written_value(STATES["pool"])}
+            address = map_of_filters(project_id, filters | in_pool)
             if len(address) <= _LONGEST:
                 return address, len(asked.left)
     named = asked.left[:N_NAMED]

@@ -10,7 +10,7 @@ from flask import Flask, abort, g, jsonify
 from flask.typing import ResponseReturnValue
 
 from ml_backend.annotation import read_answers
-from ml_backend.clip import Task
+from ml_backend.clip import State, Task
 from ml_backend.errors import LabelStudioError
 from ml_backend.label_config import parse_label_config
 from ml_backend.label_studio import LabelStudio
@@ -46,13 +46,14 @@ def register(
         visitor: Visitor | None = g.visitor
         project = permissions.project(visitor, project_id) if visitor else None
         said = _as_last_read(snapshot, task_id)
-        if said and visitor is not None and project is not None:
+        if task_id in snapshot.labels and visitor is not None and project is not None:
             said = _annotations(visitor, project, task_id, names) or said
         address = f"{settings.studio_pages_url}/projects/{project_id}/data?task={task_id}"
         return jsonify(
             **_told(task, snapshot),
-            **_judgment(snapshot, row),
+            **_judgment(snapshot, row, said),
             labels=_labels(snapshot, task_id),
+            state=_state(snapshot, task_id),
             annotations=said,
             label_studio_url=address,
         )
@@ -74,7 +75,7 @@ def _told(task: Task, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _judgment(snapshot: Snapshot, row: int) -> dict[str, Any]:
+def _judgment(snapshot: Snapshot, row: int, said: list[dict[str, Any]]) -> dict[str, Any]:
     """Give what the classifier makes of a clip, with figures as None where there are none."""
     judged, place = snapshot.judged, snapshot.judged_row(row)
     probabilities: dict[str, float] = {}
@@ -87,18 +88,34 @@ def _judgment(snapshot: Snapshot, row: int) -> dict[str, Any]:
     }
     told["probabilities"] = probabilities
     task_id = int(snapshot.task_ids[row])
-    return {**told, "why": _why(told, snapshot, task_id)}
+    state = _state(snapshot, task_id)
+    if state == "pool":
+        return {**told, "why": _why(told, snapshot)}
+    by = " and ".join(one["by"] for one in said if one["kind"] == state)
+    words = {
+        "labeled": "Labeled: it is not asked about again.",
+        "skipped": f"Skipped{f' by {by}' if by else ''}: it is not asked about again.",
+        "tied": "Its annotators do not agree: equally many chose different labels. It is not "
+        "trained on.",
+        "no_label": f"Submitted without a label{f' by {by}' if by else ''}: it is not trained on, "
+        "and Label Studio does not ask about it again.",
+        "unreadable": f"Earmark cannot read the annotation{f' by {by}' if by else ''}: it is not "
+        "trained on, and Label Studio does not ask about it again.",
+        "failed": "Its audio cannot be embedded, so it is not asked about: "
+        f"{snapshot.failed.get(task_id, 'nobody knows why')}",
+    }
+    return {**told, "why": words[state]}
 
 
-def _why(told: dict[str, Any], snapshot: Snapshot, task_id: int) -> str:
-    """Say in words why a clip is asked about when it is."""
+def _state(snapshot: Snapshot, task_id: int) -> State:
     answer = snapshot.labels.get(task_id)
     if answer is not None:
-        if answer.is_skipped:
-            return "Skipped: it is not asked about again."
-        if answer.labels is None:
-            return "Its annotators do not agree, so it teaches nothing yet."
-        return "Labeled: it is not asked about again."
+        return answer.state
+    return "failed" if task_id in snapshot.failed else "pool"
+
+
+def _why(told: dict[str, Any], snapshot: Snapshot) -> str:
+    """Say in words why a clip is asked about when it is."""
     parts = []
     likeliest = sorted(told["probabilities"], key=lambda name: -told["probabilities"][name])[:2]
     entropy, coverage = told["entropy"], told["coverage"]
@@ -137,8 +154,11 @@ def _as_last_read(snapshot: Snapshot, task_id: int) -> list[dict[str, Any]]:
     answer = snapshot.labels.get(task_id)
     if answer is None:
         return []
-    labels = None if answer.is_skipped else _labels(snapshot, task_id)
-    return [{"by": "annotators", "labels": labels, "is_mine": False}]
+    if answer.state == "tied":
+        return []  # nobody said what all of them make together
+    kind = "labels" if answer.state == "labeled" else answer.state
+    labels = None if kind == "skipped" else _labels(snapshot, task_id)
+    return [{"by": "annotators", "labels": labels, "is_mine": False, "kind": kind, "problems": []}]
 
 
 def _annotations(
@@ -154,10 +174,12 @@ def _annotations(
     return [
         {
             "by": visitor.email if who == visitor.user_id else name_of.get(who, f"annotator {who}"),
-            "labels": None if labels is None else sorted(labels),
+            "labels": None if answer.kind == "skipped" else sorted(answer.labels),
             "is_mine": who == visitor.user_id,
+            "kind": answer.kind,
+            "problems": sorted(problem.in_words() for problem in answer.problems),
         }
-        for who, labels in answers.items()
+        for who, answer in answers.items()
     ]
 
 

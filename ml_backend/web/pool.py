@@ -19,9 +19,10 @@ from ml_backend.web.snapshots import NAMES_SHOWN, Snapshot, Snapshots, embedder_
 from ml_backend.web.sounds import WORD, Sounds
 from ml_backend.web.workshop import Pending
 
-_FRAME = ("label", "skipped", "predicted", "entropy", "coverage", "rank", "recording")
+_FRAME = ("label", "state", "skipped", "predicted", "entropy", "coverage", "rank", "recording")
 _TITLES = {
     "label": ("Label", "labels"),
+    "state": ("State", "labels"),
     "skipped": ("Skipped", "labels"),
     "predicted": ("Predicted class", "model"),
     "entropy": ("Entropy", "model"),

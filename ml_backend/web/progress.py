@@ -12,6 +12,7 @@ from flask import Flask, Response, abort, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
 from ml_backend.annotators import annotators
+from ml_backend.clip import STATES
 from ml_backend.errors import RequestError
 from ml_backend.holding import hold, learned_version
 from ml_backend.settings import Settings
@@ -44,6 +45,7 @@ def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> N
             settings,
             here="progress",
             told=told,
+            states=STATES,
             drawing=draw_curve(told["accuracy"]["curve"]) if told["accuracy"] else None,
             matrix=_matrix(project_id, told),
             asked=asked if isinstance(asked, Asked) else None,

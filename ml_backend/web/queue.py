@@ -9,18 +9,21 @@ from flask.typing import ResponseReturnValue
 from numpy.typing import NDArray
 
 from ml_backend.asked_first import find_wanted
+from ml_backend.clip import STATES
 from ml_backend.errors import RequestError
 from ml_backend.store import Store
 from ml_backend.store.queue import Wanted
 from ml_backend.web.answers import wait
 from ml_backend.web.body import json_body
 from ml_backend.web.queue_head import Asked, QueueHead, count
+from ml_backend.web.snapshots import embedder_at_work
 from ml_backend.web.workshop import Pending
 
 _N_NAMED = 10
 _NOTHING = {
     **dict.fromkeys(("where", "task_ids", "asked_by", "asked_at", "error")),
     **dict.fromkeys(("n", "n_labeled", "n_left"), 0),
+    "states": dict.fromkeys(STATES, 0),
 }
 
 
@@ -33,7 +36,8 @@ def register(app: Flask, store: Store, head: QueueHead) -> None:
         asked = head.see(project_id)
         if isinstance(asked, Pending):
             return wait(asked.state)
-        return jsonify(_tell(asked) if asked else _NOTHING)
+        clips = store.clips.states(project_id, embedder_at_work(store))
+        return jsonify({**(_tell(asked) if asked else _NOTHING), "clips": clips})
 
     @app.post("/projects/<int:project_id>/queue")
     def ask_first(project_id: int) -> ResponseReturnValue:
@@ -55,8 +59,9 @@ def register(app: Flask, store: Store, head: QueueHead) -> None:
 def _tell(asked: Asked) -> dict[str, Any]:
     """Tell what is asked for first, how many clips that is, and how far people have come.
 
-    ``n`` clips are asked for, ``n_labeled`` of them have a usable label, ``n_left`` no answer at
-    all; ``error`` tells why a condition, kept from before, no longer fits the clips.
+    ``n`` clips are asked for, ``n_labeled`` of them have a usable label, ``n_left`` are in the
+    pool, and ``states`` counts each of them once; ``error`` tells why a condition, kept from
+    before, no longer fits the clips.
     """
     return {**vars(asked.wanted), **asked.counts()}
 

@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.asked_first import find_wanted
+from ml_backend.clip import STATES, State
 from ml_backend.errors import ExpressionError
 from ml_backend.store import Store
 from ml_backend.store.queue import Wanted
+from ml_backend.web.snapshots import embedder_at_work
 from ml_backend.web.workshop import Pending, Workshop
 
 _N_KEPT = 8
@@ -26,11 +28,9 @@ class Asked:
     task_ids : ndarray of int64, shape=(n_clips,)
         The clips that are asked for, in the order of their numbers.
     left : list of int
-        Those of them without any answer.
-    n_labeled : int
-        Those of them with a usable label.
-    n_skipped : int
-        Those of them that nobody could tell.
+        Those of them that are in the pool.
+    states : dict of str to int
+        How many of them are in each state (``clip.STATES``).
     error : str or None
         Why a condition, kept from before, no longer fits the clips.
     """
@@ -38,8 +38,7 @@ class Asked:
     wanted: Wanted
     task_ids: NDArray[np.int64]
     left: list[int]
-    n_labeled: int
-    n_skipped: int
+    states: dict[State, int]
     error: str | None = None
 
     def counts(self) -> dict[str, Any]:
@@ -49,29 +48,27 @@ class Asked:
             "asked_by": self.wanted.asked_by,
             "error": self.error,
             "n": len(self.task_ids),
-            "n_labeled": self.n_labeled,
+            "n_labeled": self.states["labeled"],
             "n_left": len(self.left),
+            "states": self.states,
         }
 
 
 def count(store: Store, project_id: int, wanted: Wanted, task_ids: NDArray[np.int64]) -> Asked:
     """Count what became of the clips that are asked for."""
-    given = store.labels.read(project_id)
-    told = np.array([one.task_id for one in given], dtype=np.int64)
-    answers = [given[row] for row in np.flatnonzero(np.isin(told, task_ids))]
-    return Asked(
-        wanted,
-        task_ids,
-        np.setdiff1d(task_ids, told).tolist(),
-        sum(one.labels is not None for one in answers),
-        sum(one.is_skipped for one in answers),
-    )
+    failed = store.clips.unheard(project_id, embedder_at_work(store))
+    state_of: dict[int, State] = {task_id: "failed" for task_id, _ in failed}
+    state_of |= {one.task_id: one.state for one in store.labels.read(project_id)}
+    states = [state_of.get(task_id, "pool") for task_id in task_ids.tolist()]
+    left = [one for one, state in zip(task_ids.tolist(), states, strict=True) if state == "pool"]
+    return Asked(wanted, task_ids, left, {name: states.count(name) for name in STATES})
 
 
 class _Stamps(NamedTuple):
     queue: str
     tasks: str
     labels: str
+    failures: str
 
 
 class QueueHead:
@@ -88,7 +85,13 @@ class QueueHead:
 
     def see(self, project_id: int) -> Asked | Pending | None:
         """Give what is asked for, or None; while it is counted anew, the count before."""
-        stamps = _Stamps(*(self._store.facts.stamp(what, project_id) for what in _Stamps._fields))
+        facts = self._store.facts
+        stamps = _Stamps(
+            facts.stamp("queue", project_id),
+            facts.stamp("tasks", project_id),
+            facts.stamp("labels", project_id),
+            self._store.clips.failures(embedder_at_work(self._store)),
+        )
         found = self._shop.get(
             project_id, stamps, _COUNTING, lambda pending: self._look(project_id, stamps)
         )
@@ -114,5 +117,6 @@ class QueueHead:
         try:
             task_ids = find_wanted(self._store, project_id, wanted)
         except ExpressionError as error:
-            return Asked(wanted, np.empty(0, dtype=np.int64), [], 0, 0, str(error))
+            nothing = np.empty(0, dtype=np.int64)
+            return Asked(wanted, nothing, [], dict.fromkeys(STATES, 0), str(error))
         return count(self._store, project_id, wanted, task_ids)

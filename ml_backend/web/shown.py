@@ -1,11 +1,12 @@
 """Labels and judgments as columns, by the rows of a project's sheet."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.clip import TaskLabels
+from ml_backend.clip import STATES, TaskLabels
 from ml_backend.judged import Judged
 from ml_backend.web.packed import PackedColumn, category, fraction
 
@@ -27,18 +28,28 @@ def places(wanted: NDArray[np.int64], held: NDArray[np.int64]) -> NDArray[np.int
 
 
 def label_columns(
-    task_ids: NDArray[np.int64], labels: dict[int, TaskLabels], class_names: tuple[str, ...]
+    task_ids: NDArray[np.int64],
+    labels: dict[int, TaskLabels],
+    failed: Iterable[int],
+    class_names: tuple[str, ...],
 ) -> dict[str, PackedColumn]:
-    """Give what people said: ``label``, where several labels are one category, and ``skipped``."""
+    """Give what people said: ``label``, where several labels are one category, and the ``state``.
+
+    ``skipped`` is one of the states, as a column of its own; ``failed`` are the tasks whose audio
+    cannot be embedded.
+    """
     names = list(class_names)
     code_of: dict[str, int] = {name: code for code, name in enumerate(names)}
     codes = np.full(len(task_ids), -1, dtype=np.int32)
-    skipped = np.zeros(len(task_ids), dtype=np.uint8)
+    place_of = {state: place for place, state in enumerate(STATES)}
+    states = np.full(len(task_ids), place_of["pool"], dtype=np.int32)
+    failed_rows = places(np.array(list(failed), dtype=np.int64), task_ids)
+    states[failed_rows[failed_rows >= 0]] = place_of["failed"]
     rows = places(np.array(list(labels), dtype=np.int64), task_ids)
     for row, one in zip(rows.tolist(), labels.values(), strict=True):
         if row < 0:
             continue
-        skipped[row] = one.is_skipped
+        states[row] = place_of[one.state]
         if one.labels is not None:
             name = joined(one.labels, class_names)
             if name not in code_of:
@@ -47,7 +58,10 @@ def label_columns(
             codes[row] = code_of[name]
     return {
         "label": category("label", codes, names),
-        "skipped": PackedColumn("skipped", "boolean", skipped),
+        "state": category("state", states, list(STATES.values())),
+        "skipped": PackedColumn(
+            "skipped", "boolean", (states == place_of["skipped"]).astype(np.uint8)
+        ),
     }
 
 

@@ -36,6 +36,7 @@ class Stamps:
 
     sheet: str
     labels: str
+    failures: str
     judged: str
     maps: tuple[tuple[int, str], ...]
     title: str
@@ -59,7 +60,10 @@ def _short_hash(text: str) -> str:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A project at one revision; rows = tasks, in the order of their numbers."""
+    """A project at one revision; rows = tasks, in the order of their numbers.
+
+    ``failed`` tells, by task, why audio cannot be embedded.
+    """
 
     project_id: int
     stamps: Stamps
@@ -72,6 +76,7 @@ class Snapshot:
     model_version: str | None
     n_labeled: int
     labels: dict[int, TaskLabels]
+    failed: dict[int, str]
     judged_rows: NDArray[np.int64]
     _packed: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -149,10 +154,12 @@ class Snapshots:
     def _stamps(self, project_id: int) -> Stamps:
         store = self._store
         described = store.agenda.description(project_id)
-        maps = store.maps.standing(project_id, embedder_at_work(store))
+        embedder_id = embedder_at_work(store)
+        maps = store.maps.standing(project_id, embedder_id)
         return Stamps(
             store.facts.stamp("sheet", project_id),
             store.facts.stamp("labels", project_id),
+            store.clips.failures(embedder_id),
             store.judgments.stamp(project_id),
             tuple((locality, one.stamp) for locality, one in sorted(maps.items()) if one.stamp),
             described["title"],
@@ -197,7 +204,8 @@ def make_snapshot(
     judged = Judged.from_arrays(kept[1]) if kept else None
     has_classifier = judged is not None and judged.probabilities is not None
     judged_rows = places(task_ids, judged.task_ids if judged else np.empty(0, dtype=np.int64))
-    columns |= label_columns(task_ids, labels, stamps.class_names)
+    failed = dict(store.clips.unheard(project_id, embedder_at_work(store)))
+    columns |= label_columns(task_ids, labels, failed, stamps.class_names)
     columns |= judged_columns(judged, judged_rows, stamps.class_names)
     return Snapshot(
         project_id,
@@ -211,5 +219,6 @@ def make_snapshot(
         kept[0] if kept and has_classifier else None,
         sum(one.labels is not None for one in labels.values()),
         labels,
+        failed,
         judged_rows,
     )

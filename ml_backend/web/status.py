@@ -16,6 +16,7 @@ from ml_backend.holding import held_version, learned_version
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.versions import Progress, Round
+from ml_backend.unread import unread
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -67,9 +68,13 @@ def register(app: Flask, store: Store, settings: Settings) -> None:
 
 
 def describe(store: Store, project_id: int) -> dict[str, Any]:
-    """Tell how a project stands: clips, labels, model version, last rounds, errors."""
+    """Tell how a project stands: clips, labels, model version, last rounds, errors.
+
+    ``states`` counts every clip once (``clip.STATES``): its numbers add up to ``n_clips``.
+    """
     embedder_id = (store.facts.read("embedder") or {}).get("embedder_id") or ""
-    counts = store.clips.count(project_id, embedder_id)
+    states = store.clips.states(project_id, embedder_id)
+    counts = {**store.clips.count(project_id, embedder_id), "clips": sum(states.values())}
     labels = store.labels.read(project_id)
     per_class = Tally(name for one in labels for name in one.labels or ())
     progress = store.versions.progress(project_id)
@@ -86,8 +91,10 @@ def describe(store: Store, project_id: int) -> dict[str, Any]:
             {"task": task_id, "reason": reason}
             for task_id, reason in store.clips.unheard(project_id, embedder_id, limit=_N_REASONS)
         ],
-        "n_labeled": sum(one.labels is not None for one in labels),
-        "n_skipped": sum(one.is_skipped for one in labels),
+        "n_labeled": states["labeled"],
+        "n_skipped": states["skipped"],
+        "states": states,
+        "unread": unread(store, project_id),
         "labels": {name: per_class[name] for name in description["class_names"]},
         "names": store.facts.read(f"names of project {project_id}"),
         "model_version": progress.model_version if progress else None,
@@ -183,6 +190,24 @@ class _Projects(Collector):
             for row in rows:
                 gauge.add_metric([str(row["project"])], row[name])
             yield gauge
+        states = GaugeMetricFamily(
+            "earmark_clips_by_state",
+            "Clips of a project, each in one state",
+            labels=["project", "state"],
+        )
+        for row in rows:
+            for state, n_clips in row["states"].items():
+                states.add_metric([str(row["project"]), state], n_clips)
+        yield states
+        unreadable = GaugeMetricFamily(
+            "earmark_unread_annotations",
+            "Annotations that are not read, or not in full",
+            labels=["project"],
+        )
+        for row in rows:
+            n_unread = sum(one["n_annotations"] for one in row["unread"])
+            unreadable.add_metric([str(row["project"])], n_unread)
+        yield unreadable
         last = GaugeMetricFamily(
             "earmark_round_seconds", "What the last round took", labels=["project", "step"]
         )

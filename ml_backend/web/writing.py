@@ -8,9 +8,10 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from ml_backend.annotation import build_result
+from ml_backend.annotation import build_result, read_task
+from ml_backend.answer import is_blank, read_answer
 from ml_backend.errors import (
     LabelStudioAuthError,
     LabelStudioError,
@@ -26,7 +27,9 @@ N_AT_ONCE = 2
 """As fast as more on SQLite, where writers get into each other's way, other people's as well."""
 
 T = TypeVar("T")
+R = TypeVar("R")
 Said = dict[str, Any]
+Blank = Literal["no_label", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,44 @@ def take_back(visitor: Visitor, written: Iterable[Written]) -> list[Written | Re
     return _twice(list(written), lambda one: one.task_id, undo)
 
 
+def clear(
+    visitor: Visitor,
+    project_id: int,
+    task_ids: Sequence[int],
+    state: Blank,
+    config: LabelConfig,
+) -> list[int | Refused]:
+    """Delete the annotations that put tasks into a state, whoever made them.
+
+    A task is looked at anew: if it is in another state by now, or one of these annotations holds
+    what somebody entered, it is left as it is.
+
+    Returns
+    -------
+    list of (int or Refused)
+        The number of each task that is cleared, or why it is not, in the order given.
+    """
+    label_studio = visitor.label_studio
+
+    def delete(task_id: int, is_again: bool) -> int | Refused:
+        task = label_studio.task(task_id)
+        annotations = task["annotations"]
+        if task["project"] != project_id:
+            return Refused(task_id, "It is no task of this project.")
+        chosen = [one for one in annotations if read_answer(one, config).kind == state]
+        if is_again and not chosen:
+            return task_id
+        if not chosen or read_task(task_id, annotations, config).state != state:
+            return Refused(task_id, "It was annotated anew, or asked about again, meanwhile.")
+        if not all(is_blank(one, config) for one in chosen):
+            return Refused(task_id, "An annotation holds what somebody entered; label it anew.")
+        for annotation in chosen:
+            label_studio.delete_annotation(annotation["id"])
+        return task_id
+
+    return _twice(task_ids, lambda task_id: task_id, delete)
+
+
 def _own(visitor: Visitor, task_id: int) -> dict[str, Any] | None:
     """Give the visitor's latest annotation of a task."""
     listed = visitor.label_studio.annotations(task_id)
@@ -131,14 +172,14 @@ def _said(annotation: dict[str, Any]) -> Said:
 def _twice(
     items: Sequence[T],
     task_of: Callable[[T], int],
-    act: Callable[[T, bool], Written | Refused],
-) -> list[Written | Refused]:
+    act: Callable[[T, bool], R | Refused],
+) -> list[R | Refused]:
     """Do something for each, a few at once; what failed on the way, once more, one by one.
 
     On SQLite, Label Studio answers 500 to one of two who write at the same moment.
     """
 
-    def explained(item: T, is_again: bool = False) -> Written | Refused:
+    def explained(item: T, is_again: bool = False) -> R | Refused:
         task_id = task_of(item)
         try:
             return act(item, is_again)

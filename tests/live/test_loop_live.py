@@ -248,7 +248,7 @@ def at_random(earmark, store, project):
     strategy = get_strategy("random")
     for seed in range(N_RANDOM_DRAWS):
         drawn = np.random.default_rng(seed).choice(clips.task_ids, N_LABELS, replace=False)
-        labels = [TaskLabels(int(one), frozenset({truth[int(one)]}), False, 1) for one in drawn]
+        labels = [TaskLabels(int(one), frozenset({truth[int(one)]}), "labeled", 1) for one in drawn]
         learned = learn(clips, labels, config, strategy, embedder_id=embedder_id, n_head=1)
         yield learned.classifier
 

@@ -116,7 +116,7 @@ def test_each_visitor_labels_under_their_own_name(site, first, second, task_id):
     for client in (first, second):
         assert site.say(client, [task_id], ["siren"])["n"] == 1
     assert {one["completed_by"] for one in site.annotations(task_id)} == {me, you}
-    assert site.labels(task_id) == TaskLabels(task_id, frozenset({"siren"}), False, 2)
+    assert site.labels(task_id) == TaskLabels(task_id, frozenset({"siren"}), "labeled", 2)
 
 
 def second_id(site, client):
@@ -157,9 +157,9 @@ def test_a_label_is_changed_skipped_and_undone_step_by_step(site, first, task_id
         said.append(site.say(first, [task_id], labels))
         states.append(site.annotations(task_id))
         assert len(states[-1]) == 1
-        expected = (None, True) if labels is None else (frozenset(labels), False)
+        expected = (None, "skipped") if labels is None else (frozenset(labels), "labeled")
         read = site.labels(task_id)
-        assert (read.labels, read.is_skipped) == expected
+        assert (read.labels, read.state) == expected
     for step, before in zip(reversed(said), reversed(states[:-1]), strict=True):
         assert site.undo(first, step) == {"n": 1, "refused": []}
         assert [spoken(one) for one in site.annotations(task_id)] == [spoken(o) for o in before]

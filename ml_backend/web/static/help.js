@@ -17,6 +17,7 @@ const KEYS = [
     ["1 … 9", "label; with Shift, all selected clips"],
     ["0 or S", "skip"],
     ["Enter", "write the labels, where a clip may have several"],
+    ["N", "write “none of them”, where a clip may have several"],
     ["Ctrl Z", "undo the last labeling, then the one before"],
   ]],
   ["The table", [

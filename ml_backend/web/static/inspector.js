@@ -1,7 +1,7 @@
 // The inspector: what the focused clip sounds and looks like, what is known of it, and its labels.
 //
 // Keys, wherever nothing else wants them: Space plays, ← and → go to the previous and next clip,
-// numbers label, 0 or S skips, Ctrl+Z undoes.
+// numbers label, N says "none of them" where several may be right, 0 or S skips, Ctrl+Z undoes.
 
 import { make } from "./elements.js";
 import { annotationsOf, judgmentOf, metadataOf, Neighbors } from "./judgment.js";

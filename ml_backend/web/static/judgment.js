@@ -3,7 +3,7 @@
 import { make, showPicture } from "./elements.js";
 import { address, getJson } from "./server.js";
 import { state } from "./state.js";
-import { count, numberText, probabilityText } from "./wording.js";
+import { count, NONE_OF_THEM, numberText, probabilityText } from "./wording.js";
 
 const N_BARS = 6;
 const N_NEIGHBORS = 12;
@@ -59,12 +59,17 @@ export function annotationsOf({ annotations = [] }) {
   const section = make("section", {}, make("h3", {}, "Annotations"));
   if (annotations.length === 0)
     section.append(make("p", { class: "faint" }, "Nobody has labeled this clip yet."));
-  const items = annotations.map(({ by, labels, is_mine: isMine }) => {
-    const said = labels === null ? "skipped" : labels.join(", ") || "none of the labels";
-    return [isMine ? `${by} (you)` : by, said];
-  });
+  const items = annotations.map((one) => [one.is_mine ? `${one.by} (you)` : one.by, saidIn(one)]);
   if (items.length > 0) section.append(pairs(items));
   return section;
+}
+
+const SAID = { skipped: "skipped", no_label: "submitted without a label", unreadable: "cannot be read" };
+
+/** What one annotation says, and what of it Earmark cannot read. */
+function saidIn({ kind, labels, problems = [] }) {
+  const said = SAID[kind] ?? (labels?.join(", ") || NONE_OF_THEM);
+  return problems.length === 0 ? said : `${said}: it ${problems.join(" and ")}`;
 }
 
 /** Every metadata value, as it was imported. */

@@ -1,8 +1,8 @@
 // Labeling: buttons and keys that write annotations as the visitor, shown at once on map and table.
 //
 // Where a clip has one label, a button or its number writes it and the next clip comes. Where it may
-// have several, they switch labels on and off, and Enter writes them. `undo` takes back the last
-// writing, then the one before, and so on.
+// have several, they switch labels on and off, and Enter writes them; "none of them" has a button and
+// a key of its own. `undo` takes back the last writing, then the one before, and so on.
 
 import { ask, fail, notice } from "./ask.js";
 import { make, say } from "./elements.js";
@@ -10,11 +10,10 @@ import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
 import { send } from "./server.js";
 import { state } from "./state.js";
-import { clips, count } from "./wording.js";
+import { clips, count, NONE_OF_THEM } from "./wording.js";
 
 const N_KEYS = 9;
 const SKIP = null; // "cannot tell", as the server and pool.mark understand it
-const NONE_OF_THEM = "none of them"; // as the server calls it where a clip has no label
 const NOT_THERE = 404;
 const N_UNDONE = 50;
 const MOST_AT_ONCE = 200; // as many as the server takes
@@ -38,6 +37,12 @@ export class Labeling {
       class: "primary",
       click: (event) => this.#pressed(event, () => this.enter()),
     });
+    this.none = make(
+      "button",
+      { type: "button", click: (event) => this.#pressed(event, () => this.#say([])) },
+      `${NONE_OF_THEM[0].toUpperCase()}${NONE_OF_THEM.slice(1)} `,
+      make("kbd", {}, "N"),
+    );
     this.skip = make(
       "button",
       { type: "button", click: (event) => this.#pressed(event, () => this.#say(SKIP)) },
@@ -50,7 +55,7 @@ export class Labeling {
       "Undo ",
       make("kbd", {}, "Ctrl Z"),
     );
-    const rest = make("div", { class: "labels-rest" }, this.confirm, this.skip, this.undoButton);
+    const rest = make("div", { class: "labels-rest" }, this.confirm, this.none, this.skip, this.undoButton);
     this.element = make(
       "section",
       { class: "labeling", "aria-label": "Label", tabindex: "-1" },
@@ -70,7 +75,7 @@ export class Labeling {
     const pressed = [...this.buttons.children].indexOf(document.activeElement);
     this.buttons.replaceChildren(...names.map((name, i) => this.#makeButton(name, i, labels)));
     this.buttons.children[pressed]?.focus({ preventScroll: true });
-    this.confirm.hidden = !isMulti;
+    this.confirm.hidden = this.none.hidden = !isMulti;
     this.#showUndo();
     this.showScope();
   }
@@ -94,13 +99,15 @@ export class Labeling {
     else if (number >= 1 && number <= Math.min(N_KEYS, names.length))
       this.#choose(names[number - 1], event.shiftKey);
     else if (key === "enter" && pool.frame.multi_label) this.enter(event.shiftKey);
+    else if (key === "n" && pool.frame.multi_label) this.#say([], event.shiftKey);
     else return false;
     return true;
   }
 
-  /** Write the labels that are switched on; none means that the clip has none of them. */
+  /** Write the labels that are switched on, if any: that it has none of them is said by itself. */
   enter(isForAll = false) {
     const labels = pool.frame.class_names.filter((name) => this.#toggled.has(name));
+    if (labels.length === 0) return notice(`No label is chosen. N says: ${NONE_OF_THEM}.`);
     return this.#say(labels, isForAll);
   }
 
@@ -164,7 +171,8 @@ export class Labeling {
     this.scopeLine.hidden = n < 2;
     if (n < 2) this.scope.checked = false;
     this.scopeText.textContent = `Label all ${n} selected (or hold Shift)`;
-    const what = [...this.#toggled].join(", ") || "none of these";
+    const what = [...this.#toggled].join(", ") || "…";
+    this.confirm.disabled = this.#toggled.size === 0;
     this.confirm.replaceChildren(
       this.scope.checked ? `Label ${n} as: ${what} ` : `Label as: ${what} `,
       make("kbd", {}, "Enter"),
@@ -177,7 +185,7 @@ export class Labeling {
     const isMany = chosen.length > 1 && (isForAll || this.scope.checked);
     const taskIds = isMany ? chosen : [this.#taskId];
     if (taskIds[0] === null) return undefined;
-    const what = labels === SKIP ? "skipped" : labels.join(", ") || "none of the labels";
+    const what = labels === SKIP ? "skipped" : labels.join(", ") || NONE_OF_THEM;
     if (isMany && taskIds.length > MOST_AT_ONCE) {
       return fail(
         `${clips(taskIds.length)} are selected; at most ${MOST_AT_ONCE} are labeled at once. Select fewer.`,

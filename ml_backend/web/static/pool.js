@@ -26,7 +26,7 @@ class Pool extends EventTarget {
   #provided = new Map(); // name → { ids, column }
   #columns = new Map(); // name → promise of a column, of the present revision
   #kept = new Map(); // name → { etag, column } as last sent
-  #said = null; // label and skipped as the server says
+  #said = null; // label, skipped and state as the server says
   #marks = new Map(); // task id → { labels, until } where it does not say so yet
   #locality = null;
 
@@ -161,7 +161,7 @@ class Pool extends EventTarget {
     this.ids = frame.columns.get("task_id").values;
     this.#columns = new Map();
     this.#addListed();
-    this.#said = new Map(["label", "skipped"].map((name) => [name, frame.columns.get(name)]));
+    this.#said = new Map(["label", "skipped", "state"].map((name) => [name, frame.columns.get(name)]));
     this.#putMarks();
     if (!isFirst) this.dispatchEvent(new Event("revision"));
   }
@@ -192,7 +192,7 @@ function labelsAt(columns, row) {
   return codes[row] < 0 ? [] : [names[codes[row]]];
 }
 
-/** Label and skipped as the server says, with marks over them; marks that it has met are dropped. */
+/** Label, skipped and state as the server says, with marks over them; marks that it has met go. */
 export function withMarks(said, marks, rowOf, now) {
   const shown = new Map(said);
   for (const [taskId, { labels, until }] of marks) {
@@ -203,11 +203,13 @@ export function withMarks(said, marks, rowOf, now) {
   for (const [name, column] of said) {
     shown.set(name, { ...column, codes: column.codes.slice(), names: [...(column.names ?? [])] });
   }
-  const [label, skipped] = [shown.get("label"), shown.get("skipped")];
+  const [label, skipped, state] = ["label", "skipped", "state"].map((name) => shown.get(name));
   for (const [taskId, { labels }] of marks) {
     const row = rowOf(taskId);
     skipped.codes[row] = labels === null ? 1 : 0;
     label.codes[row] = labels === null || labels.length === 0 ? -1 : codeOf(label.names, labels);
+    const stated = labels === null ? "skipped" : labels.length > 0 ? "labeled" : "in the pool";
+    state.codes[row] = state.names.indexOf(stated);
   }
   return shown;
 }

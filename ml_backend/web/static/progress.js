@@ -1,6 +1,7 @@
 // Keeps the progress page true: fetches it again every few seconds, as the server draws it, and
 // exchanges the sections that have changed. What is open or has the focus stays so.
 
+import { askAgain } from "./again.js";
 import { ask, fail, notice } from "./ask.js";
 import { dropAsked } from "./asked_first.js";
 import { send } from "./server.js";
@@ -14,6 +15,11 @@ const trouble = document.getElementById("trouble");
 localizeTimes(document);
 document.addEventListener("click", async ({ target }) => {
   if (target.closest("[data-drop-asked]") && (await dropAsked())) await refresh();
+  const again = target.closest("[data-ask-again]");
+  if (!again) return;
+  const isFree = document.getElementById("asked-first").hidden;
+  await askAgain(again.dataset.askAgain, Number(again.dataset.n), isFree);
+  await refresh();
 });
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("[data-version]")) return;

@@ -10,6 +10,9 @@ export const count = (number) => whole.format(number);
 /** A count with its noun: `1 clip`, `1,260 clips`. */
 export const clips = (number) => `${count(number)} clip${number === 1 ? "" : "s"}`;
 
+/** Where a clip may have several labels: what it is said to have when it has none, as on the server. */
+export const NONE_OF_THEM = "none of them";
+
 /** A number: four digits, whole ones in full. */
 export function numberText(number) {
   return Number.isInteger(number) ? String(number) : plain.format(number);
