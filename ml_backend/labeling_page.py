@@ -150,9 +150,10 @@ _PAGE = """\
     }}
     .sound .lsf-timeline-controls {{ margin-top: 24px; }}
     .lsf-sidepanels {{ padding-right: 24px !important; }}
-    .lsf-sidepanels__wrapper_align_right {{ width: 24px; overflow: hidden; }}
-    .lsf-sidepanels__wrapper_align_right:hover,
-    .lsf-sidepanels__wrapper_align_right:focus-within {{ width: auto; overflow: visible; }}
+    .lsf-sidepanels__wrapper_align_right {{ max-width: 24px; overflow: hidden; }}
+    .lsf-sidepanels__wrapper_align_right:hover {{
+      max-width: 100%; transition: max-width 0s 0.4s;
+    }}
   </Style>
   <Header value="$clip" size="5"/>
   <View className="sound">
