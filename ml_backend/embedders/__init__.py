@@ -41,7 +41,7 @@ def load_embedder(name: str, weights: Path | None, cache_dir: Path) -> Embedder:
     Examples
     --------
     >>> load_embedder("melstats", None, Path(".earmark")).embedder_id
-    'melstats-1'
+    'melstats-2'
     """
     from ml_backend.embedders.melstats import MelStats
     from ml_backend.embedders.runtime import load_mn
