@@ -6,6 +6,7 @@ login when started again. ``label_studio.log`` in that folder is locked for as l
 """
 
 import fcntl
+import json
 import os
 import signal
 import sqlite3
@@ -38,6 +39,8 @@ FLAGS = {
     "SSRF_PROTECTION_ENABLED": "false",
     # Without it every import of predictions recounts every task of the project.
     "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true",
+    # One key for the most frequent step: the guess is right, or the label is chosen.
+    "EDITOR_KEYMAP": json.dumps({"annotation:submit": {"key": "enter,ctrl+enter"}}),
     "COLLECT_ANALYTICS": "false",
     "SENTRY_DSN": "",
     "FRONTEND_SENTRY_DSN": "",

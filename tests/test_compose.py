@@ -82,7 +82,7 @@ def test_nothing_secret_has_a_value_or_a_default():
         assert not (secret.search(name) and value), name
     for match in VARIABLE.finditer(COMPOSE_TEXT):
         assert not secret.search(match[1]) or match[2] == "?", match[0]
-    flags = {"LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN"}
+    flags = {"LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN", "EDITOR_KEYMAP"}
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if secret.search(name) and name not in flags:

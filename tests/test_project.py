@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 
+from importer.instructions import EARLIER as EARLIER_INSTRUCTIONS
 from importer.project import set_up
 from importer.tab import ensure_tab
 from ml_backend.errors import (
@@ -17,6 +18,7 @@ from ml_backend.errors import (
 )
 from ml_backend.label_config import label_config_xml
 from ml_backend.label_studio import LabelStudio
+from tests.test_label_config import EARLIER as EARLIER_PAGE
 
 BACKEND = "http://earmark.test:9090"
 SECRET = "the-secret"
@@ -25,6 +27,7 @@ NEW_PROJECT = {
     "sampling": "Sequential sampling",
     "skip_queue": "REQUEUE_FOR_OTHERS",
     "show_skip_button": True,
+    "enable_empty_annotation": True,
     "show_collab_predictions": True,
     "show_instruction": False,
     "expert_instruction": "",
@@ -42,6 +45,7 @@ class Server:
         self.writes = 0
         self.is_backend_up = True
         self.document_root = "/"
+        self.refuses_label_configs = False
 
     def __call__(self, request):
         kind, _, number = request.url.path.rstrip("/").rpartition("/")
@@ -80,6 +84,8 @@ class Server:
         return httpx.Response(200, json=row)
 
     def refusal(self, kind, fields):
+        if self.refuses_label_configs and "label_config" in fields:
+            return "Created annotations are incompatible with provided labeling schema"
         if kind == "localfiles" and not fields["path"].startswith(self.document_root):
             return f'Absolute local path "{fields["path"]}" must be a subdirectory of the root'
         if kind == "ml":
@@ -140,6 +146,7 @@ def test_a_new_project_gets_everything_the_loop_needs(server, label_studio, want
     assert project["label_config"] == label_config_xml(["siren", "other"], multi_label=False)
     assert project["sampling"] == "Uncertainty sampling"
     assert project["skip_queue"] == "IGNORE_SKIPPED"
+    assert project["enable_empty_annotation"] is False
     assert project["show_collab_predictions"] is True
     assert project["show_instruction"] is True
     assert "Skip" in project["expert_instruction"]
@@ -290,6 +297,70 @@ def test_a_mere_change_of_looks_is_kept_without_a_word(server, label_studio, wan
     set_up(label_studio, **wanted)
     server.only("projects")["label_config"] += "<!-- mine -->"
     assert set_up(label_studio, **wanted).warnings == ()
+
+
+def earlier(server):
+    """Give the project what an earlier Earmark wrote: page, options, instructions."""
+    project = server.only("projects")
+    links = project["expert_instruction"].rpartition("\n")[2]
+    instructions = f"{EARLIER_INSTRUCTIONS[0]}\n{links}"
+    project.update(
+        label_config=EARLIER_PAGE, enable_empty_annotation=True, expert_instruction=instructions
+    )
+    return project
+
+
+@pytest.mark.parametrize("labels", [("siren", "other"), ()])
+def test_what_an_earlier_version_wrote_is_renewed(server, label_studio, wanted, labels):
+    set_up(label_studio, **wanted)
+    now = {**server.only("projects")}
+    project = earlier(server)
+    report = set_up(label_studio, **{**wanted, "labels": labels})
+    assert report.changes == (
+        "renewed the labeling page",
+        "set enable_empty_annotation",
+        "renewed the instructions",
+    )
+    assert report.warnings == ()
+    assert project == now
+
+
+def test_a_page_that_label_studio_does_not_let_go_is_kept_and_said(server, label_studio, wanted):
+    set_up(label_studio, **wanted)
+    project = earlier(server)
+    server.refuses_label_configs = True
+    report = set_up(label_studio, **wanted)
+    assert project["label_config"] == EARLIER_PAGE
+    assert "keeps the earlier labeling page" in report.warnings[0]
+    assert "incompatible" in report.warnings[0]
+    assert project["enable_empty_annotation"] is False
+
+
+OWN = (
+    '<View><Audio name="audio" value="$audio"/><Choices name="kind" toName="audio"{more}>'
+    '<Choice value="siren"/><Choice value="other"/></Choices></View>'
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "is_warned", "may_be_empty"),
+    [
+        ("", True, False),
+        (' required="true"', False, False),
+        (' choice="multiple"', False, True),
+    ],
+)
+def test_a_label_config_of_ones_own_is_kept_and_what_it_lacks_is_said(
+    server, label_studio, wanted, more, is_warned, may_be_empty
+):
+    set_up(label_studio, **wanted)
+    own = OWN.format(more=more)
+    server.only("projects").update(label_config=own, enable_empty_annotation=True)
+    report = set_up(label_studio, **{**wanted, "labels": ()})
+    assert server.only("projects")["label_config"] == own
+    assert server.only("projects")["enable_empty_annotation"] is may_be_empty
+    said = " ".join(report.warnings)
+    assert ('required="true" to <Choices name="kind">' in said) is is_warned
 
 
 def test_a_label_config_is_replaced_when_asked(server, label_studio, wanted):
