@@ -54,7 +54,8 @@ def create_map_app(pool):
 
     @app.get("/projects/1/words")
     def words():
-        return jsonify([word for word in WORDS if request.args["q"].lower() in word.lower()])
+        found = [word for word in WORDS if request.args["q"].lower() in word.lower()]
+        return jsonify(names=found, nearest=[] if found else WORDS[:2])
 
     @app.post("/projects/1/search")
     def search():
@@ -290,13 +291,13 @@ def test_names_with_markup_are_shown_as_text(visit, pool):
 # Picking
 
 
-def test_a_click_selects_the_clip_and_shift_and_alt_change_the_selection(visit, pool):
+def test_a_click_opens_the_clip_and_shift_and_alt_change_the_selection(visit, pool):
     page = visit(pool)
     places = places_on_screen(page, pool)
     first, second = (int(row) for row in lonely(pool, places)[:2])
     page.mouse.click(*places[first])
     chosen = state(page)
-    assert chosen["selection"] == [pool.ids[first]]
+    assert chosen["selection"] == []
     assert chosen["focus"] == pool.ids[first]
     page.keyboard.down("Shift")
     page.mouse.click(*places[second])
@@ -367,7 +368,7 @@ def test_dragging_moves_the_map_and_the_wheel_zooms_where_the_pointer_is(visit, 
     page.mouse.up()
     assert state(page)["selection"] == []
     page.mouse.click(*(places[row] + shift))
-    assert state(page)["selection"] == [pool.ids[row]]
+    assert state(page)["focus"] == pool.ids[row]
 
 
 def test_the_card_shows_what_the_clip_is(visit, pool):
@@ -399,7 +400,7 @@ def test_another_locality_moves_the_clips_and_keeps_the_selection(visit, pool):
     row = int(lonely(pool, places)[0])
     assert state(page)["selection"] == [10]
     page.mouse.click(*places[row])
-    assert state(page)["selection"] == [pool.ids[row]]
+    assert state(page)["focus"] == pool.ids[row]
 
 
 def test_a_new_revision_recolors_in_place(visit, pool):
@@ -552,6 +553,43 @@ def test_a_sound_may_be_dropped_on_the_map(visit, pool):
     assert page.locator(".drop-veil").is_hidden()
 
 
+def test_a_word_sorts_the_table_and_its_scale_is_explained(visit, pool):
+    page = visit(pool)
+    page.get_by_role("combobox", name="Find by word").fill("civil")
+    page.get_by_role("option", name="Civil defense siren").click()
+    wait_color(page, "word:Civil defense siren")
+    page.get_by_text("Probability from 0 to 1").wait_for()
+    best = np.argsort(-pool.similarity)[:3]
+    until(
+        page,
+        "id => document.querySelector('.grid-row[aria-rowindex=\"2\"]')?.id === id",
+        arg=f"clip-{pool.ids[best[0]]}",
+    )
+    head = page.get_by_role("columnheader", name="Sounds like “Civil defense siren”")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert float(page.locator(".legend .ends span").first.inner_text()) == 0
+    assert float(page.locator(".legend .ends span").last.inner_text()) <= 1
+    keep_picture(page, "word")
+
+
+def test_of_an_unknown_word_the_nearest_names_are_offered(visit, pool):
+    page = visit(pool)
+    page.get_by_role("combobox", name="Find by word").fill("sirene")
+    page.get_by_text("AudioSet has no “sirene”. Its nearest names:").wait_for()
+    assert page.get_by_role("option").all_inner_texts() == WORDS[:2]
+    keep_picture(page, "nearest")
+
+
+def test_where_the_embedder_knows_no_words_the_box_says_why(visit, pool):
+    pool.why_no_words = "melstats has no names for sounds"
+    page = visit(pool)
+    box = page.get_by_role("combobox", name="Find by word")
+    assert box.is_disabled()
+    assert box.get_attribute("title").startswith("melstats has no names for sounds.")
+    assert "no search by words" in box.get_attribute("placeholder")
+    keep_picture(page, "no-words")
+
+
 def test_a_word_colors_the_map(visit, pool):
     page = visit(pool)
     box = page.get_by_role("combobox", name="Find by word")
@@ -581,7 +619,7 @@ def test_the_map_is_used_with_the_keyboard_alone(visit, pool):
     scale = 0.94 * min(box["width"], box["height"])
     middle = np.array([0.5 - 60 / scale, 0.5])  # one step to the left of the middle
     nearest = np.linalg.norm(pool.places[1] - middle, axis=1).argmin()
-    assert state(page)["selection"] == [pool.ids[nearest]]
+    assert state(page)["focus"] == pool.ids[nearest]
 
 
 def test_help_lists_the_keys(visit, pool):

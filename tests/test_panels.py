@@ -64,6 +64,11 @@ def ids_in_table(page):
     )
 
 
+def keep_picture(page, name):
+    if folder := os.environ.get("EARMARK_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"panels-{name}.png")
+
+
 def notice(page, text):
     return page.locator(".notice").get_by_text(text)
 
@@ -92,6 +97,58 @@ def test_columns_are_fetched_when_they_are_opened_or_when_the_address_names_them
     assert fetched <= {"meta:street", "clip", "recording"}  # the table shows the last two
     column(page, "salience").locator(".histogram").wait_for()
     assert "GET /projects/1/column?name=meta:salience" in pool.asked
+
+
+def test_clips_without_a_place_on_the_map_are_told_until_they_have_one(visit, pool):
+    pool.n_placed, pool.map["progress"] = 120, 0.4
+    page = visit(pool)
+    wait_total(page, "All 300 clips (120 of 300 on the map)")
+    page.locator(".map-progress").get_by_text("120 of 300 clips placed").wait_for()
+    keep_picture(page, "placed")
+    pool.n_placed, pool.map["progress"] = 300, 1
+    pool.revision += 1
+    until(page, "document.querySelector('#filters .total').textContent === 'All 300 clips'")
+    page.locator(".map-progress").wait_for(state="hidden")
+
+
+LONG = "recordings/2024-05-03/the_northern_corner_of_a_very_long_street/clip_%05d.wav"
+
+
+def test_long_names_are_cut_in_the_middle_and_whole_in_their_titles(visit, pool):
+    pool.clips = [LONG % number for number in range(300)]
+    pool.class_names = ["siren", "a_very_long_name_of_a_class_of_sounds_1", "other"]
+    page = visit(pool, f"?focus={pool.ids[7]}&f.label=-,siren")
+    page.locator(".clip-name .tail").get_by_text("/clip_00007.wav").wait_for()
+    whole = """all => all.map(one => {
+      const tail = one.querySelector('.tail') ?? one.firstChild;
+      return [one.title, one.textContent, tail.scrollWidth <= tail.clientWidth];
+    })"""
+    for place in (f"#clip-{pool.ids[7]} .cut", ".clip-name .cut", ".legend .name", ".labels .name"):
+        for title, text, is_seen in page.locator(place).evaluate_all(whole):
+            assert title == text
+            assert is_seen, (place, title)
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_a_legend_of_twenty_classes_names_all_of_them_and_leaves_the_map_in_sight(visit, width):
+    names = [f"class of sounds {number}" for number in range(20)]
+    names[3:5] = ["صفارة الإنذار", "汽车喇叭"]
+    page = visit(SmallPool(300, class_names=names), viewport={"width": width, "height": 900})
+    legend = page.locator(".legend")
+    assert legend.locator(".name").all_text_contents() == names
+    colors = legend.locator("circle").evaluate_all(
+        "all => all.map(one => one.getAttribute('fill'))"
+    )
+    assert len(set(colors)) == 20
+    (key, stage) = (legend.bounding_box(), page.locator(".map-stage").bounding_box())
+    is_beside = key["x"] >= stage["x"] + stage["width"] - 1
+    is_below = key["y"] >= stage["y"] + stage["height"] - 1
+    assert is_beside or is_below
+    lefts = legend.locator(".name > .head").evaluate_all(
+        "all => all.slice(0, 6).map(one => one.getBoundingClientRect().left)"
+    )
+    assert width < 1000 or max(lefts) - min(lefts) < 2, "names stand beside their colors"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_range_is_typed_and_says_how_many_pass(visit, pool):
@@ -330,16 +387,79 @@ def test_headings_stand_over_their_columns(visit, pool, width, n_columns):
     assert page.locator(".grid-body .grid-row:visible").first.evaluate(lefts) == heads
 
 
-def test_the_selection_of_one_goes_along_with_what_is_heard(visit, pool):
+def test_opening_clips_changes_no_tick(visit, pool):
     page = visit(pool)
-    page.locator(f"#clip-{pool.ids[1]}").click()
+    ids = [int(one) for one in pool.ids]
+    page.locator(f"#clip-{ids[1]}").click()
     page.get_by_role("heading", name=pool.clips[1]).wait_for()
     page.keyboard.press("ArrowRight")
     page.get_by_role("heading", name=pool.clips[2]).wait_for()
-    assert state(page)["selection"] == [pool.ids[2]]
+    assert state(page)["selection"] == []
+    page.locator(f"#clip-{ids[2]} .tick").click()
+    page.get_by_role("grid").focus()
+    page.keyboard.press("ArrowDown")
+    page.locator(f"#clip-{ids[4]}").click()
+    page.get_by_role("heading", name=pool.clips[4]).wait_for()
+    now = state(page)
+    assert (now["selection"], now["focus"]) == ([ids[2]], ids[4])
     page.keyboard.press("Space")
     page.get_by_role("button", name="Pause").wait_for()
-    assert state(page)["selection"] == [pool.ids[2]], "Space plays"
+    assert state(page)["selection"] == [ids[2]], "Space plays"
+
+
+def test_the_inspector_says_which_clips_a_key_labels(visit, pool):
+    page = visit(pool)
+    ids = [int(one) for one in pool.ids[100:106]]
+    target = page.locator(".labeling .target")
+    select(page, [ids[0], ids[1]])
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    assert target.inner_text() == "Labels are for the clip above."
+    page.locator(f"#clip-{ids[2]}").click()
+    page.get_by_text("Labels are for the clip above, which is not selected.").wait_for()
+    page.get_by_role("heading", name=pool.clips[102]).wait_for()
+    page.get_by_text("103 of 300").wait_for()
+    keep_picture(page, "aside")
+    page.wait_for_timeout(200)
+    page.keyboard.press("1")
+    page.get_by_role("heading", name=pool.clips[103]).wait_for()
+    page.wait_for_timeout(200)
+    assert pool.labels[ids[2]] == [SIREN]
+    assert not {ids[0], ids[1]} & set(pool.labels)
+    page.get_by_label("Label all 2 selected").check()
+    assert target.inner_text() == "Labels are for all 2 selected, after a question."
+    page.keyboard.press("2")
+    page.get_by_role("button", name="Label 2 clips").click()
+    notice(page, f"2 clips: {BARK}.").wait_for()
+    assert [pool.labels.get(one) for one in ids[:4]] == [[BARK], [BARK], [SIREN], None]
+
+
+def test_one_ticked_clip_is_labeled_as_such_and_not_the_one_that_is_open(visit, pool):
+    page = visit(pool)
+    ticked, opened = (int(pool.ids[row]) for row in (100, 101))
+    page.locator(".grid").evaluate("grid => (grid.scrollTop = 28 * 98)")
+    page.locator(f"#clip-{opened}").click()
+    page.get_by_role("heading", name=pool.clips[101]).wait_for()
+    page.locator(f"#clip-{ticked} .tick").click()
+    assert state(page)["focus"] == opened
+    page.get_by_label("Label the selected clip").wait_for()
+    page.keyboard.press("Shift+Digit1")
+    page.get_by_role("button", name="Label 1 clip").click()
+    until(page, "document.querySelector('#said').textContent.includes('siren')")
+    assert (pool.labels[ticked], opened in pool.labels) == ([SIREN], False)
+
+
+def test_the_box_over_the_ticks_takes_all_or_none(visit, pool):
+    page = visit(pool, "?f.meta:salience=5..")
+    wait_total(page, int((pool.salience >= 5).sum()))
+    box = page.get_by_label("Select all that pass the filters, or none")
+    box.check()
+    assert state(page)["selection"] == pool.ids[pool.salience >= 5].tolist()
+    box.click()
+    assert state(page)["selection"] == []
+    page.locator(".tick-box").nth(3).click()
+    until(page, "document.querySelector('.grid-head input').indeterminate")
+    box.click()
+    assert state(page)["selection"] == []
 
 
 def test_what_the_filters_hide_is_neither_labeled_nor_queued_with_the_selection(visit, pool):
@@ -629,6 +749,140 @@ def test_several_are_labeled_after_a_question_and_taken_back_together(visit, poo
     assert not set(chosen) & set(pool.labels)
 
 
+def select(page, task_ids):
+    page.evaluate(
+        """async (ids) => {
+          const app = document.querySelector('script[src*="app.js"]').src;
+          const { state } = await import(app.replace("app.js", "state.js"));
+          state.set({ selection: ids });
+        }""",
+        [int(one) for one in task_ids],
+    )
+    row = (int(task_ids[0]) - 10) // 3
+    until(
+        page,
+        "name => document.querySelector('.clip-name').textContent.startsWith(name)",
+        arg=f"clip {row:05d}",
+    )
+
+
+def test_the_question_says_what_is_labeled_already_and_offers_the_rest_first(visit, pool):
+    task_ids = pool.ids[50:100].tolist()  # ten have a label, one is skipped
+    before, skipped = dict(pool.labels), set(pool.skipped)
+    said = [pool.labels[i][0] for i in task_ids if i in pool.labels]
+    assert (len(said), len(skipped & set(task_ids))) == (10, 1)
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 50 selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+    question = page.get_by_role("dialog", name="Label these 50 clips as other?")
+    told = question.inner_text()
+    assert "10 of them are labeled already" in told
+    assert "1 is skipped" in told
+    for name in set(said):
+        assert f"{said.count(name)} {name}" in told
+    keep_picture(page, "question")
+    page.keyboard.press("Enter")
+    notice(page, "39 clips: other.").wait_for()
+    free = [i for i in task_ids if i not in before and i not in skipped]
+    assert {i: pool.labels[i] for i in pool.labels if i not in free} == before
+    assert all(pool.labels[i] == [OTHER] for i in free)
+    assert pool.skipped == skipped
+    page.keyboard.press("Control+z")
+    notice(page, "Taken back: 39 clips as before.").wait_for()
+    assert pool.labels == before
+
+
+def test_to_label_all_of_them_is_the_second_choice_and_undone_exactly(visit, pool):
+    task_ids = pool.ids[50:100].tolist()
+    before, skipped = dict(pool.labels), set(pool.skipped)
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 50 selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+    page.get_by_role("button", name="Label all 50").click()
+    notice(page, "50 clips: other.").wait_for()
+    assert all(pool.labels[i] == [OTHER] for i in task_ids)
+    page.locator(".notice").get_by_role("button", name="Undo").click()
+    notice(page, "Taken back: 50 clips as before.").wait_for()
+    assert (pool.labels, pool.skipped) == (before, skipped)
+
+
+def test_where_all_have_an_answer_enter_changes_none(visit, pool):
+    task_ids, before = pool.ids[:9].tolist(), dict(pool.labels)
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 9 selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+    page.get_by_role("button", name="Change 9 clips").wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert (pool.labels, pool.pieces) == (before, [])
+
+
+def test_what_somebody_answered_meanwhile_keeps_its_answer(visit, pool):
+    task_ids = pool.ids[100:104].tolist()
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 4 selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+    page.get_by_role("button", name="Label 4 clips").wait_for()
+    pool.labels[task_ids[1]] = [SIREN]  # which the page has not heard of
+    page.keyboard.press("Enter")
+    notice(page, "3 clips: other. 1 clip had an answer and kept it.").wait_for()
+    assert pool.labels[task_ids[1]] == [SIREN]
+
+
+def test_any_number_is_labeled_in_pieces_and_undone_together(visit):
+    pool = SmallPool(1000)
+    task_ids, before = pool.ids[300:].tolist(), dict(pool.labels)
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 700 selected").wait_for()
+    pool.goes_on.clear()
+    page.keyboard.press("Shift+Digit3")
+    page.get_by_role("button", name="Label 700 clips").click()
+    working = page.locator(".notice.working")
+    working.get_by_text("Labeling as other: 0 of 700 clips").wait_for()
+    keep_picture(page, "working")
+    pool.goes_on.set()
+    notice(page, "700 clips: other.").wait_for()
+    assert working.count() == 0
+    assert max(map(len, pool.pieces)) <= 50
+    assert sorted(i for piece in pool.pieces for i in piece) == task_ids
+    assert all(pool.labels[i] == [OTHER] for i in task_ids)
+    page.keyboard.press("Control+z")
+    notice(page, "Taken back: 700 clips as before.").wait_for()
+    assert pool.labels == before
+    page.keyboard.press("Control+z")
+    notice(page, "There is nothing to undo.").wait_for()
+
+
+@pytest.mark.parametrize("how", ["the button", "undo"])
+def test_labeling_many_can_be_stopped(visit, pool, how):
+    task_ids, before = pool.ids[100:].tolist(), dict(pool.labels)
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 200 selected").wait_for()
+    pool.goes_on.clear()
+    page.keyboard.press("Shift+Digit3")
+    page.get_by_role("button", name="Label 200 clips").click()
+    until(page, "document.querySelector('.notice.working')")
+    if how == "undo":
+        page.keyboard.press("Control+z")
+        pool.goes_on.set()
+    else:
+        page.get_by_role("button", name="Stop").click()
+        pool.goes_on.set()
+        n = sum(map(len, pool.pieces))
+        notice(page, f"{n} clips: other, {200 - n} left as they were.").wait_for()
+        assert len(pool.labels) == len(before) + n
+        page.locator(".notice").get_by_role("button", name="Undo").click()
+    notice(page, "Taken back").wait_for()
+    assert pool.labels == before
+    assert len(pool.pieces) == 1
+
+
 def test_what_could_not_be_taken_back_is_tried_again_before_what_came_earlier(visit, pool):
     page = visit(pool, f"?focus={pool.ids[100]}")
     for row, key in ((100, "1"), (101, "1")):
@@ -725,6 +979,98 @@ def test_similar_clips_are_found_and_heard(visit, pool):
     page.get_by_role("heading", name=pool.clips[1]).wait_for()
     page.get_by_role("button", name="Select these").click()
     assert len(state(page)["selection"]) == 13
+
+
+def test_similar_clips_are_told_apart_by_whether_they_are_labeled(visit, pool):
+    pool.labels = {int(pool.ids[row]): [SIREN] for row in (2, 5)}
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_text("Find similar").click()
+    page.locator(".neighbors button").first.wait_for()
+    listed = page.locator(".neighbors li").all_inner_texts()
+    assert listed[0].split("\n")[0] == "Nearest labeled clips"
+    assert "distance to this clip" in listed[0]
+    assert [SIREN in one for one in listed[1:3]] == [True, True]
+    assert listed[3].split("\n")[0] == "Nearest clips without a label"
+    assert len(listed) == 14
+    keep_picture(page, "similar")
+
+
+def press_and_see(page, pool, row, key):
+    """Open a clip, press a key, and give what the clip is then."""
+    task_id, n = int(pool.ids[row]), len(pool.pieces)
+    page.locator(f"#clip-{task_id}").click()
+    page.get_by_role("heading", name=pool.clips[row]).wait_for()
+    page.wait_for_timeout(150)
+    page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    if len(pool.pieces) == n:
+        return None
+    return "skipped" if task_id in pool.skipped else pool.labels[task_id][0]
+
+
+def test_every_class_has_the_key_that_label_studio_gives_it(visit):
+    names = [f"class {number:02d}" for number in range(1, 21)]
+    pool = SmallPool(300, class_names=names)
+    page = visit(pool, viewport={"width": 1400, "height": 1300})
+    page.locator(f"#clip-{pool.ids[0]}").click()
+    shown = page.locator(".labels kbd").all_inner_texts()
+    assert shown == list("1234567890qwetasdfgz")
+    assert press_and_see(page, pool, 0, "0") == "class 10"
+    assert press_and_see(page, pool, 1, "q") == "class 11"
+    assert press_and_see(page, pool, 2, "z") == "class 20"
+    assert press_and_see(page, pool, 3, "s") == "class 16"
+    assert press_and_see(page, pool, 4, "u") == "skipped", "as its button says"
+    assert "U" in page.get_by_role("button", name="Skip", exact=False).last.inner_text()
+
+
+def test_a_command_whose_key_is_a_class_s_has_none_and_the_help_says_so(visit):
+    pool = SmallPool(300, hotkeys=["f", "x", ""])
+    page = visit(pool)
+    fit = page.get_by_role("button", name="Show the whole map")
+    assert fit.get_attribute("title") == "Show the whole map"
+    assert page.get_by_role("button", name="Zoom in (+)").is_visible()
+    assert press_and_see(page, pool, 0, "f") == SIREN
+    page.get_by_role("grid").focus()
+    page.keyboard.press("x")
+    page.wait_for_timeout(300)
+    assert pool.labels[int(pool.ids[1])] == [BARK]
+    assert press_and_see(page, pool, 3, "3") is None
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    rows = dict(
+        zip(
+            keys.locator("dt").all_inner_texts(),
+            keys.locator("dd").all_inner_texts(),
+            strict=True,
+        )
+    )
+    assert (rows["f"], rows["x"]) == ("label siren", "label <b>bark</b>")
+    assert rows["S"] == "skip: cannot tell"
+    assert "the whole map" not in rows.values()
+    assert rows["Ctrl Space"] == "tick the open clip, or no longer"
+    keep_picture(page, "help")
+
+
+@pytest.mark.parametrize("key", ["Shift+Digit1", "Shift+KeyQ"])
+def test_shift_and_a_key_is_for_all_selected_whether_digit_or_letter(visit, key):
+    pool = SmallPool(300, hotkeys=["1", "q", ""])
+    page = visit(pool)
+    select(page, pool.ids[100:103])
+    page.get_by_text("1 of 3 selected").wait_for()
+    page.keyboard.press(key)
+    name = SIREN if "1" in key else BARK
+    page.get_by_role("heading", name=f"Label these 3 clips as {name}?").wait_for()
+
+
+def test_the_arrows_of_a_number_pad_are_arrows(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    page.evaluate(
+        "document.body.dispatchEvent(new KeyboardEvent('keydown',"
+        " { key: 'End', code: 'Numpad1', bubbles: true }))"
+    )
+    page.wait_for_timeout(200)
+    assert pool.pieces == []
 
 
 def test_typing_is_not_labeling(visit, pool):

@@ -16,7 +16,7 @@ from ml_backend.web.packed import PackedColumn, category, fraction, number, pack
 from ml_backend.web.queue_head import QueueHead
 from ml_backend.web.shown import places
 from ml_backend.web.snapshots import NAMES_SHOWN, Snapshot, Snapshots, embedder_at_work
-from ml_backend.web.sounds import WORD, Sounds
+from ml_backend.web.sounds import WORD, Sounds, why_no_words
 from ml_backend.web.workshop import Pending
 
 _FRAME = ("label", "state", "skipped", "predicted", "entropy", "coverage", "rank", "recording")
@@ -108,10 +108,12 @@ def _frame(store: Store, settings: Settings, snapshot: Snapshot, locality: int) 
         revision=snapshot.revision,
         model_version=snapshot.model_version,
         class_names=snapshot.class_names,
+        hotkeys=list(snapshot.stamps.hotkeys),
         multi_label=snapshot.stamps.multi_label,
         title=snapshot.stamps.title,
         label_studio_url=settings.studio_pages_url,
         map=described,
+        why_no_words=why_no_words(store),
         available=_available(store, snapshot),
     )
 

@@ -42,6 +42,7 @@ class Stamps:
     title: str
     class_names: tuple[str, ...]
     multi_label: bool
+    hotkeys: tuple[str, ...]
 
     @property
     def revision(self) -> str:
@@ -165,6 +166,7 @@ class Snapshots:
             described["title"],
             tuple(described["class_names"]),
             described["multi_label"],
+            tuple(described["hotkeys"]),
         )
 
 

@@ -1,6 +1,7 @@
 // Elements: made with text, never with markup, so that a name with HTML in it is shown as text.
 
 import { onReturn } from "./away.js";
+import { splitName } from "./wording.js";
 
 /** Make an element: functions become listeners, true and false set or leave out an attribute.
  *
@@ -16,6 +17,15 @@ export function make(tag, attributes = {}, ...children) {
   }
   element.append(...children.filter((child) => child !== null && child !== undefined));
   return element;
+}
+
+/** A name that is cut in the middle where there is no room for it: what tells names apart is mostly
+ * at their ends.
+ */
+export function cut(text, attributes = {}) {
+  const parts = splitName(text).map((part, i) => make("span", { class: i === 0 ? "head" : "tail" }, part));
+  const label = parts.length > 1 ? { "aria-label": text } : {}; // or it is read with a gap in it
+  return make("span", { class: "name cut", dir: "auto", title: text, ...label, ...attributes }, ...parts);
 }
 
 /** Make an SVG element. */

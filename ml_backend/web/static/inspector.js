@@ -1,10 +1,10 @@
 // The inspector: what the focused clip sounds and looks like, what is known of it, and its labels.
 //
 // Keys, wherever nothing else wants them: Space plays, ← and → go to the previous and next clip,
-// numbers label, N says "none of them" where several may be right, 0 or S skips, Ctrl+Z undoes.
+// the keys of the classes label, S skips (see keys.js), Ctrl+Z undoes.
 
 import { whyAway } from "./away.js";
-import { make } from "./elements.js";
+import { cut, make } from "./elements.js";
 import { annotationsOf, judgmentOf, metadataOf, Neighbors } from "./judgment.js";
 import { Labeling } from "./labeling.js";
 import { Player } from "./player.js";
@@ -13,6 +13,7 @@ import { sequence } from "./sequence.js";
 import { getJson } from "./server.js";
 import { state } from "./state.js";
 import { count } from "./wording.js";
+import { writing } from "./writing.js";
 
 const PAUSE_MS = 120; // a held arrow key passes clips by without asking for each
 const LATE_MS = 500;
@@ -29,10 +30,8 @@ class Inspector {
 
   constructor(panel) {
     this.player = new Player();
-    this.labeling = new Labeling({
-      moveOn: () => this.#step(1),
-      refresh: (taskIds) => this.#refresh(taskIds),
-    });
+    this.labeling = new Labeling({ moveOn: () => this.#step(1) });
+    writing.addEventListener("written", ({ detail }) => this.#refresh(detail));
     this.neighbors = new Neighbors();
     this.title = make("h2", { class: "clip-name" });
     this.place = make("div", { class: "faint small" });
@@ -141,7 +140,7 @@ class Inspector {
   }
 
   #fill(details) {
-    this.title.textContent = this.title.title = details.clip || pool.nameOf(details.task_id);
+    this.title.replaceChildren(cut(details.clip || pool.nameOf(details.task_id)));
     this.player.show(details.task_id, details.duration_s);
     this.labeling.show(details.task_id, details.labels ?? []);
     this.neighbors.show(details.task_id);
@@ -153,8 +152,8 @@ class Inspector {
 
   #showPlace() {
     const { focus } = state.get();
-    const { place, n } = focus === null ? { place: -1, n: 0 } : sequence.position(focus);
-    const of = sequence.isOfSelection ? `${count(n)} selected` : count(n);
+    const { place, n, isOfSelection } = focus === null ? { place: -1 } : sequence.position(focus);
+    const of = isOfSelection ? `${count(n)} selected` : count(n);
     this.place.textContent = place < 0 ? "" : `${count(place + 1)} of ${of}`;
     this.previous.disabled = focus === null || sequence.neighbor(focus, -1) === null;
     this.next.disabled = focus === null || sequence.neighbor(focus, 1) === null;
@@ -190,12 +189,9 @@ class Inspector {
   }
 
   #step(step) {
-    const { focus, selection } = state.get();
+    const { focus } = state.get();
     const neighbor = focus === null ? null : sequence.neighbor(focus, step);
-    if (neighbor === null) return;
-    // A single selected clip is the one that is heard.
-    const isSelected = selection.length === 1 && selection[0] === focus;
-    state.set({ focus: neighbor, selection: isSelected ? [neighbor] : selection });
+    if (neighbor !== null) state.set({ focus: neighbor });
   }
 
   #press(event) {

@@ -1,57 +1,48 @@
 // Labeling: buttons and keys that write annotations as the visitor, shown at once on map and table.
 //
-// Where a clip has one label, a button or its number writes it and the next clip comes. Where it may
+// Where a clip has one label, a button or its key writes it and the next clip comes. Where it may
 // have several, they switch labels on and off, and Enter writes them; "none of them" has a button and
-// a key of its own. `undo` takes back the last writing, then the one before, and so on.
+// a key of its own.
 
-import { ask, fail, notice } from "./ask.js";
-import { make, say } from "./elements.js";
+import { notice } from "./ask.js";
+import { askForMany } from "./bulk.js";
+import { cut, make } from "./elements.js";
+import { classKeys, classOf, commandOf, keyOf } from "./keys.js";
 import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
-import { send } from "./server.js";
-import { state } from "./state.js";
-import { clips, count, labelsText, NONE_OF_THEM } from "./wording.js";
+import { count, labelsText, NONE_OF_THEM } from "./wording.js";
+import { writing } from "./writing.js";
 
-const N_KEYS = 9;
+const NONE_ON_BUTTON = `${NONE_OF_THEM[0].toUpperCase()}${NONE_OF_THEM.slice(1)} `;
 const SKIP = null; // "cannot tell", as the server and pool.mark understand it
-const NOT_THERE = 404;
-const N_UNDONE = 50;
-const MOST_AT_ONCE = 200; // as many as the server takes
 
 export class Labeling {
   #moveOn;
   #taskId = null;
   #toggled = new Set();
-  #written = []; // { token, takeBack, focus, taskIds } of each writing that can be taken back
-  #isWriting = Promise.resolve();
 
-  /** `moveOn()` focuses the next clip; `refresh(taskIds)` fetches what is known of them again. */
-  constructor({ moveOn, refresh }) {
-    [this.#moveOn, this.refresh] = [moveOn, refresh];
+  /** `moveOn()` focuses the next clip. */
+  constructor({ moveOn }) {
+    this.#moveOn = moveOn;
+    writing.addEventListener("undos", () => this.#showUndo());
     this.buttons = make("div", { class: "labels", role: "group", "aria-label": "Labels" });
     this.scope = make("input", { type: "checkbox", change: () => this.showScope() });
     this.scopeText = make("span", {});
     this.scopeLine = make("label", { class: "check scope" }, this.scope, this.scopeText);
+    this.target = make("p", { class: "small target", role: "status" });
     this.confirm = make("button", {
       type: "button",
       class: "primary",
       click: (event) => this.#pressed(event, () => this.enter()),
     });
-    this.none = make(
-      "button",
-      { type: "button", click: (event) => this.#pressed(event, () => this.#say([])) },
-      `${NONE_OF_THEM[0].toUpperCase()}${NONE_OF_THEM.slice(1)} `,
-      make("kbd", {}, "N"),
-    );
+    this.none = make("button", { type: "button", click: (event) => this.#pressed(event, () => this.#say([])) });
     this.skip = make(
       "button",
       { type: "button", click: (event) => this.#pressed(event, () => this.#say(SKIP)) },
-      "Skip ",
-      make("kbd", {}, "0"),
     );
     this.undoButton = make(
       "button",
-      { type: "button", class: "quiet", click: () => this.undo() },
+      { type: "button", class: "quiet", click: () => writing.undo() },
       "Undo ",
       make("kbd", {}, "Ctrl Z"),
     );
@@ -59,6 +50,7 @@ export class Labeling {
     this.element = make(
       "section",
       { class: "labeling", "aria-label": "Label", tabindex: "-1" },
+      this.target,
       this.scopeLine,
       this.buttons,
       rest,
@@ -75,6 +67,8 @@ export class Labeling {
     const pressed = [...this.buttons.children].indexOf(document.activeElement);
     this.buttons.replaceChildren(...names.map((name, i) => this.#makeButton(name, i, labels)));
     this.buttons.children[pressed]?.focus({ preventScroll: true });
+    this.skip.replaceChildren("Skip ", make("kbd", {}, keyOf("skip").toUpperCase()));
+    this.none.replaceChildren(NONE_ON_BUTTON, make("kbd", {}, keyOf("none").toUpperCase()));
     this.confirm.hidden = this.none.hidden = !isMulti;
     this.#showUndo();
     this.showScope();
@@ -87,19 +81,17 @@ export class Labeling {
 
   /** Obey a key; answers whether it meant something. */
   press(event) {
-    const { class_names: names } = pool.frame;
     const key = event.key.toLowerCase();
     if ((event.ctrlKey || event.metaKey) && key === "z" && !event.shiftKey) {
-      this.undo();
+      writing.undo();
       return true;
     }
     if (event.ctrlKey || event.metaKey || this.#taskId === null) return false;
-    const number = /^(Digit|Numpad)\d$/.test(event.code) ? Number(event.code.at(-1)) : -1;
-    if (number === 0 || key === "s") this.#say(SKIP, event.shiftKey);
-    else if (number >= 1 && number <= Math.min(N_KEYS, names.length))
-      this.#choose(names[number - 1], event.shiftKey);
+    const name = classOf(event);
+    if (name !== undefined) this.#choose(name, event.shiftKey);
+    else if (commandOf(event) === "skip") this.#say(SKIP, event.shiftKey);
     else if (key === "enter" && pool.frame.multi_label) this.enter(event.shiftKey);
-    else if (key === "n" && pool.frame.multi_label) this.#say([], event.shiftKey);
+    else if (commandOf(event) === "none" && pool.frame.multi_label) this.#say([], event.shiftKey);
     else return false;
     return true;
   }
@@ -107,46 +99,17 @@ export class Labeling {
   /** Write the labels that are switched on, if any: that it has none of them is said by itself. */
   enter(isForAll = false) {
     const labels = pool.frame.class_names.filter((name) => this.#toggled.has(name));
-    if (labels.length === 0) return notice(`No label is chosen. N says: ${NONE_OF_THEM}.`);
+    if (labels.length === 0) return notice(`No label is chosen. ${keyOf("none").toUpperCase()} says: ${NONE_OF_THEM}.`);
     return this.#say(labels, isForAll);
   }
 
-  /** Take back a writing, or the last one. */
-  undo(one = null) {
-    this.#isWriting = this.#isWriting.then(() => this.#takeBack(one));
-    return this.#isWriting;
-  }
-
-  async #takeBack(one) {
-    const place = one === null ? this.#written.length - 1 : this.#written.indexOf(one);
-    if (place < 0) return notice("There is nothing to undo.");
-    const [written] = this.#written.splice(place, 1);
-    const { token, takeBack, focus, taskIds } = written;
-    this.#showUndo();
-    takeBack();
-    const { selection } = state.get();
-    state.set({ focus, selection: selection.length === 1 ? [focus] : selection });
-    try {
-      const { n, refused } = await send("DELETE", `annotations/${encodeURIComponent(token)}`);
-      if (refused.length > 0) {
-        pool.unmark(refused.map(({ task_id: taskId }) => taskId));
-        fail(`Taken back for ${clips(n)}, not for ${count(refused.length)}. ${reasonsOf(refused)}`);
-      } else notice(`Taken back: ${clips(n)} as before.`);
-    } catch (error) {
-      pool.unmark(taskIds);
-      if (error.status !== NOT_THERE) this.#written.splice(place, 0, written); // to be tried again
-      this.#showUndo();
-      fail(`It could not be taken back. ${error.message}`);
-    }
-    return this.refresh(taskIds);
-  }
-
   #makeButton(name, i, labels) {
-    const key = i < N_KEYS ? make("kbd", {}, String(i + 1)) : null;
+    const sign = classKeys()[i];
+    const key = sign ? make("kbd", {}, sign) : null;
     const isOn = pool.frame.multi_label ? this.#toggled.has(name) : labels.includes(name);
     const attributes = { type: "button", "aria-pressed": String(isOn), title: name };
     const click = (event) => this.#pressed(event, () => this.#choose(name));
-    return make("button", { ...attributes, click }, key, make("span", { class: "name" }, name));
+    return make("button", { ...attributes, click }, key, cut(name));
   }
 
   // Space would press a clicked button again, where it should play the next clip.
@@ -165,92 +128,49 @@ export class Labeling {
     return undefined;
   }
 
-  /** Tell how many clips a label would be for, and what it would be. */
+  /** The selected clips that a label may be for, where they are others than the one that is open. */
+  #others() {
+    const chosen = sequence.chosen();
+    return chosen.length === 1 && chosen[0] === this.#taskId ? [] : chosen;
+  }
+
+  /** Tell which clips a label would be for, and what it would be. */
   showScope() {
-    const n = sequence.chosen().length;
-    this.scopeLine.hidden = n < 2;
-    if (n < 2) this.scope.checked = false;
-    this.scopeText.textContent = `Label all ${n} selected (or hold Shift)`;
+    const others = this.#others();
+    const n = others.length;
+    this.scopeLine.hidden = this.target.hidden = n === 0;
+    if (n === 0) this.scope.checked = false;
+    const all = n === 1 ? "the selected clip" : `all ${count(n)} selected`;
+    this.scopeText.textContent = `Label ${all} (or hold Shift)`;
+    const isAside = this.#taskId !== null && !others.includes(this.#taskId);
+    if (this.scope.checked) this.target.textContent = `Labels are for ${all}, after a question.`;
+    else this.target.textContent = `Labels are for the clip above${isAside ? ", which is not selected" : ""}.`;
     const what = labelsText([...this.#toggled]) || "…";
     this.confirm.disabled = this.#toggled.size === 0;
     this.confirm.replaceChildren(
-      this.scope.checked ? `Label ${n} as: ${what} ` : `Label as: ${what} `,
+      this.scope.checked ? `Label ${count(n)} as: ${what} ` : `Label as: ${what} `,
       make("kbd", {}, "Enter"),
     );
   }
 
   /** Write labels (null = a skip) for the clip, or for the whole selection after a question. */
   async #say(labels, isForAll = false) {
-    const chosen = sequence.chosen();
-    const isMany = chosen.length > 1 && (isForAll || this.scope.checked);
-    const taskIds = isMany ? chosen : [this.#taskId];
-    if (taskIds[0] === null) return undefined;
-    const what = labels === SKIP ? "skipped" : labelsText(labels) || NONE_OF_THEM;
-    if (isMany && taskIds.length > MOST_AT_ONCE) {
-      return fail(
-        `${clips(taskIds.length)} are selected; at most ${MOST_AT_ONCE} are labeled at once. Select fewer.`,
-      );
-    }
-    if (isMany) {
-      const question =
-        labels === SKIP
-          ? `Skip these ${clips(taskIds.length)}?`
-          : `Label these ${clips(taskIds.length)} as ${what}?`;
-      const yes =
-        labels === SKIP ? `Skip ${clips(taskIds.length)}` : `Label ${clips(taskIds.length)}`;
-      const nHidden = state.get().selection.length - chosen.length;
-      const hidden = nHidden > 0 ? ` ${clips(nHidden)} more are selected, but the filters hide them.` : "";
-      const details = `It is written to Label Studio under your name, and can be undone once.${hidden}`;
-      if ((await ask(question, { yes, details })) === null) return undefined;
-    }
+    const chosen = this.#others();
+    const isMany = chosen.length > 0 && (isForAll || this.scope.checked);
     const focus = this.#taskId;
+    if (focus === null) return undefined;
+    const what = labels === SKIP ? "skipped" : labelsText(labels) || NONE_OF_THEM;
     const shown = labels?.length === 0 ? [NONE_OF_THEM] : labels;
-    const takeBack = pool.mark(new Map(taskIds.map((taskId) => [taskId, shown])));
-    if (!isMany) this.#moveOn();
-    this.#isWriting = this.#isWriting.then(() =>
-      this.#write(taskIds, labels, what, takeBack, focus),
-    );
-    return this.#isWriting;
-  }
-
-  async #write(taskIds, labels, what, takeBack, focus) {
-    try {
-      const { undo, n, refused } = await send("POST", "annotations", { task_ids: taskIds, labels });
-      const written = { token: undo, takeBack, focus, taskIds };
-      if (n > 0) this.#written = [...this.#written, written].slice(-N_UNDONE);
-      this.#showUndo();
-      if (refused.length > 0) this.#tellRefused(n, refused);
-      else if (taskIds.length > 1) notice(`${clips(n)}: ${what}.`, this.#makeUndo(written));
-      else say(`Clip ${taskIds[0]}: ${what}.`);
-    } catch (error) {
-      pool.unmark(taskIds);
-      fail(`Nothing was labeled. ${error.message}`);
+    if (!isMany) {
+      const written = writing.write([focus], labels, { what, shown, focus });
+      this.#moveOn();
+      return written;
     }
-    return this.refresh(taskIds);
+    const wanted = await askForMany(chosen, labels, what);
+    return wanted && writing.write(wanted.taskIds, labels, { what, shown, focus, ...wanted });
   }
 
   #showUndo() {
-    this.undoButton.disabled = this.#written.length === 0;
-  }
-
-  #makeUndo(written) {
-    return make(
-      "button",
-      {
-        type: "button",
-        click: ({ target }) => {
-          this.undo(written);
-          target.disabled = true;
-        },
-      },
-      "Undo",
-    );
-  }
-
-  #tellRefused(n, refused) {
-    pool.unmark(refused.map(({ task_id: taskId }) => taskId));
-    fail(`${clips(n)} labeled, ${count(refused.length)} not. ${reasonsOf(refused)}`);
+    this.undoButton.disabled = !writing.canUndo;
   }
 }
-
-const reasonsOf = (refused) => [...new Set(refused.map(({ reason }) => reason))].join(" ");

@@ -10,7 +10,7 @@ import { makeHoverCard } from "./hovercard.js";
 import { drawLegend } from "./legend.js";
 import { makeLocalitySlider, makeProgressLine } from "./locality.js";
 import { MapView } from "./mapview.js";
-import { combine, marksOf, positionsOf, toggleValue } from "./marks.js";
+import { combine, marksOf, positionsOf, toggleValue, withOpened } from "./marks.js";
 import { pool } from "./pool.js";
 import { makeSoundSearch, makeWordBox } from "./search.js";
 import { state } from "./state.js";
@@ -20,7 +20,7 @@ const ABOUT =
   "Map of all clips: similar ones lie close. Arrows move it, plus and minus zoom, Enter chooses the clip in the middle";
 const NOTHING = "Nothing to see yet: clips appear here once they have been heard.";
 
-/** Fill `element` with the map. Answers with its keys. */
+/** Fill `element` with the map. Answers with what keys do to it. */
 export function mountMap(element) {
   const { stage, canvas, lasso, legend, bar, empty } = build(element);
   const mapView = new MapView(canvas);
@@ -40,6 +40,7 @@ export function mountMap(element) {
     const isCategory = painted.legend.kind === "category";
     drawLegend(legend, painted.legend, {
       title: titleOf(pool.frame, name),
+      about: name.startsWith("word:") ? "Probability from 0 to 1 that AudioSet's classifier gives this name" : "",
       theme: theme(),
       filter: isCategory ? state.get().filters[name] : undefined,
       onToggle: (value) => state.set({ filters: toggleValue(state.get().filters, name, value) }),
@@ -92,8 +93,11 @@ export function mountMap(element) {
 
   const select = (rows, how, focus = null) => {
     const picked = rows.map((row) => mapView.ids[row]);
-    const selection = combine(state.get().selection, picked, how);
-    const focused = focus ?? state.get().focus;
+    const now = state.get();
+    // Whoever adds a first clip to the one that is open means both.
+    const before = focus !== null && how === "add" ? withOpened(now) : now.selection;
+    const selection = combine(before, picked, how);
+    const focused = focus ?? now.focus;
     state.set({ selection, focus: selection.includes(focused) ? focused : (selection[0] ?? null) });
   };
 
@@ -113,7 +117,10 @@ export function mountMap(element) {
   attachGestures(mapView, lasso, {
     tool: tools.tool,
     onHover: (row, px, py) => card.show(row < 0 ? null : mapView.ids[row], px, py),
-    onPick: (row, how) => (row < 0 ? how === "replace" && select([], how) : select([row], how, mapView.ids[row])),
+    onPick: (row, how) => {
+      if (how === "replace") state.set(row < 0 ? { selection: [] } : { focus: mapView.ids[row] });
+      else if (row >= 0) select([row], how, mapView.ids[row]);
+    },
     onEnclose: (polygon, how) =>
       select(inPolygon(mapView.xy, polygon).filter((row) => !mapView.isFaded(row)), how),
   });
@@ -130,10 +137,14 @@ export function mountMap(element) {
   const ready = show();
   return {
     ready,
-    keys: { ...tools.keys, c: () => {
+    acts: {
+      ...tools.acts,
+      color: () => {
         colorBox.input.focus();
         colorBox.input.click(); // which opens the list
-      }, Escape: () => state.set({ selection: [], focus: null }) },
+      },
+      clear: () => state.set({ selection: [], focus: null }),
+    },
   };
 }
 

@@ -16,6 +16,9 @@ export function positionsOf(frame) {
   return xy;
 }
 
+/** How many clips have a place on the map. */
+export const countPlaced = (frame) => frame.columns.get("x").values.reduce((n, x) => n + Number(x >= 0), 0);
+
 /** Marks of all rows; `highlight` = { column, value } fades all but one category. */
 export function marksOf(pool, { visible, selection, focus }, highlight = null) {
   const { columns, n } = pool.frame;
@@ -43,6 +46,9 @@ export function toggleValue(filters, name, value) {
   const values = chosen.includes(value) ? chosen.filter((one) => one !== value) : [...chosen, value];
   return values.length > 0 ? { ...others, [name]: { ...filter, values } } : others;
 }
+
+/** The selection, or the clip that is open where nothing is selected. */
+export const withOpened = ({ selection, focus }) => (selection.length === 0 && focus !== null ? [focus] : selection);
 
 /** A selection after more clips were picked: `how` is "replace", "add" or "remove". */
 export function combine(selection, picked, how) {
