@@ -134,7 +134,7 @@ def test_where_a_clip_may_have_several_labels_the_instructions_tell_of_none(
 ):
     set_up(label_studio, **wanted, multi_label=True)
     told = server.only("projects")["expert_instruction"]
-    assert "Submitted with no label picked, it says <b>none of them</b>" in told
+    assert "If you hear none of the\nlabels, choose <b>none of them</b>" in told
 
 
 def test_a_new_project_gets_everything_the_loop_needs(server, label_studio, wanted, tmp_path):

@@ -55,11 +55,11 @@ def test_every_clip_tells_what_its_prediction_tells(street):
     said = columns(street)
     assert len(street.current) == N_CLIPS
     for prediction in street.current:
-        (choice, *_) = prediction["result"]
+        figures, choice = prediction["result"][0], prediction["result"][-1]
         row = said[prediction["task"]]
         assert [row[CLASS]] == choice["value"]["choices"]
         assert row[PROBABILITY] == pytest.approx(choice["score"], abs=0.0051)
-        assert row[ENTROPY] == pytest.approx(choice["meta"]["entropy"], abs=0.0051)
+        assert row[ENTROPY] == pytest.approx(figures["meta"]["entropy"], abs=0.0051)
         assert row[VERSION] == street.version
 
 
@@ -152,10 +152,10 @@ def test_block_by_block_a_row_that_shows_a_version_shows_it_in_all_columns(stree
     wanted = None
     seen = set()
     while street.go_on():
-        meta = {one["task"]: one["result"][0] for one in street.current}
+        choices = {one["task"]: one["result"][-1] for one in street.current}
         rows = {t: row for t, row in columns(street).items() if row[VERSION] == street.version}
         for task_id, row in rows.items():
-            wanted = meta[task_id]
+            wanted = choices[task_id]
             assert row[PROBABILITY] == pytest.approx(wanted["score"], abs=0.0051)
         seen.add(len(rows))
     assert {0, 8, 16, N_CLIPS} <= seen
