@@ -77,6 +77,7 @@ class SmallPool:
         self.xy = rng.random((n, 2))
         self.map = {"locality": 0, "kind": "pca", "progress": 1, "state": ""}
         self.queue, self.tabs, self.undoable, self.asked = [], [], {}, []
+        self.is_blind, self.is_down, self.said = False, False, []
         self.n_refused_sounds = 0
         self.unseen = set()  # labeled clips that the frame does not tell of yet
 
@@ -168,11 +169,17 @@ class SmallPool:
         before = {i: (self.labels.get(i), i in self.skipped) for i in task_ids}
         token = f"undo-{len(self.undoable)}"
         self.undoable[token] = before
+        self.said += [(task_id, labels) for task_id in task_ids]
         for task_id in task_ids:
             self.labels[task_id] = labels or []
             (self.skipped.add if labels is None else self.skipped.discard)(task_id)
         self.revision += 1
         return token
+
+    def ahead(self):
+        """Those without an answer, in the order of their ranks."""
+        order = self.ids[np.argsort(-self.entropy)].tolist()
+        return [one for one in order if one not in self.labels and one not in self.skipped]
 
     def undo(self, token):
         undone = self.undoable.pop(token)
@@ -258,8 +265,27 @@ def create_small_app(pool):
             ]
         )
 
+    @app.post("/projects/1/label/next")
+    def label_next():
+        asked = request.get_json()
+        kept = asked["ahead"][:1]
+        order = [one for one in pool.ahead() if one not in [*asked["mine"], *kept]]
+        return jsonify(
+            model_version=f"v{pool.revision}",
+            labels=[
+                {"name": name, "key": str(i)} for i, name in enumerate(CLASS_NAMES, start=1)
+            ],
+            multi_label=pool.multi_label,
+            is_blind=pool.is_blind,
+            clips=[*kept, *order][:8],
+            n_left=len(order) + len(kept),
+            n_held=0,
+        )
+
     @app.post("/projects/1/annotations")
     def annotate():
+        if pool.is_down:
+            return jsonify(error="Label Studio does not answer."), 502
         asked = request.get_json()
         token = pool.annotate(asked["task_ids"], asked["labels"])
         return jsonify(undo=token, n=len(asked["task_ids"]), refused=[])

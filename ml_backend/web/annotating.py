@@ -127,7 +127,7 @@ def _labels(body: dict[str, object]) -> list[str] | None:
 
 def _refusals(answers: Sequence[Written | Refused]) -> list[dict[str, object]]:
     return [
-        {"task_id": one.task_id, "reason": one.reason}
+        {"task_id": one.task_id, "reason": one.reason, "may_work_again": one.may_work_again}
         for one in answers
         if isinstance(one, Refused)
     ]

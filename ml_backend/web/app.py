@@ -25,6 +25,7 @@ from ml_backend.web import (
     clips,
     contract,
     headers,
+    label_queue,
     media,
     pages,
     pool,
@@ -85,6 +86,7 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     clips.register(app, store, settings, snapshots, permissions)
     similar.register(app, snapshots, sounds)
     annotating.register(app, store, permissions)
+    label_queue.register(app, store, permissions)
     asking.register(app, settings)
     app.register_error_handler(EarmarkError, _explain)
     app.register_error_handler(HTTPException, _refuse)
