@@ -12,15 +12,16 @@ Label Studio writes into an annotation the ``alias`` of a choice where there is 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 from xml.etree.ElementTree import Element, ParseError, fromstring
 from xml.sax.saxutils import quoteattr
 
 from ml_backend.errors import LabelConfigError
+from ml_backend.hotkeys import CLASS_KEYS, assign_keys
 
 _MULTI_LABEL_BY_CHOICE = {"single": False, "single-radio": False, "multiple": True}
 _FIELD = re.compile(r"\$(\w+)")
-_N_HOTKEYS = 9
 _JUDGMENT = "judgment"
 
 
@@ -43,6 +44,8 @@ class LabelConfig:
     judgment_name : str or None
         Name of the read-only ``<TextArea>`` in which a prediction tells its figures: Label Studio
         shows no other part of a clip-level prediction but the choice and the score.
+    hotkeys : tuple of str
+        One per class: the key that chooses it in Label Studio, or "" where it has none.
     """
 
     class_names: tuple[str, ...]
@@ -52,6 +55,7 @@ class LabelConfig:
     control: Literal["choices", "labels"]
     audio_field: str
     judgment_name: str | None = None
+    hotkeys: tuple[str, ...] = ()
 
 
 def parse_label_config(xml: str) -> LabelConfig:
@@ -81,7 +85,8 @@ def parse_label_config(xml: str) -> LabelConfig:
     >>> config.class_names, config.multi_label, config.audio_field
     (('siren', 'other'), False, 'audio')
     """
-    tags = list(_parse_tree(xml).iter())
+    tree = _parse_tree(xml)
+    tags = list(tree.iter())
     sounds = {tag.get("name"): tag for tag in tags if _kind(tag) == "audio"}
     if not sounds:
         raise LabelConfigError(
@@ -90,7 +95,8 @@ def parse_label_config(xml: str) -> LabelConfig:
     control = _control(tags, set(sounds))
     to_name = control.get("toName", "").split(",")[0].strip()
     sound = sounds.get(to_name, next(iter(sounds.values())))
-    class_names = _class_names(control)
+    hotkeys = _hotkeys(tree, control)
+    class_names = tuple(hotkeys)
     multi_label = _is_multi_label(control)
     if len(class_names) == 1 and not multi_label:
         raise LabelConfigError(
@@ -105,6 +111,7 @@ def parse_label_config(xml: str) -> LabelConfig:
         control="choices" if _kind(control) == "choices" else "labels",
         audio_field=_audio_field(sound),
         judgment_name=_judgment_name(tags, to_name),
+        hotkeys=tuple(hotkeys.values()),
     )
 
 
@@ -159,7 +166,8 @@ def _is_multi_label(control: Element) -> bool:
     return _MULTI_LABEL_BY_CHOICE[how]
 
 
-def _class_names(control: Element) -> tuple[str, ...]:
+def _hotkeys(tree: Element, control: Element) -> dict[str, str]:
+    """Return the key of each class, in the config's order."""
     if control.get("value", "").startswith("$"):
         raise LabelConfigError(
             f"{_named(control)} takes its choices from the task ({control.get('value')}); Earmark "
@@ -170,24 +178,26 @@ def _class_names(control: Element) -> tuple[str, ...]:
             f"{_named(control)} has nested choices; Earmark learns a flat list. "
             "Put every choice on one level."
         )
-    # A name twice is one class.
-    names = tuple(dict.fromkeys(_choice_names(control)))
-    if not names:
+    keys = assign_keys(tree)
+    hotkeys: dict[str, str] = {}
+    for tag, name in _named_choices(control):
+        hotkeys.setdefault(name, keys[tag])  # a name twice is one class
+    if not hotkeys:
         inner = "Choice" if _kind(control) == "choices" else "Label"
         raise LabelConfigError(
             f'{_named(control)} offers nothing to choose; add <{inner} value="…"/> to it.'
         )
-    return names
+    return hotkeys
 
 
-def _choice_names(control: Element) -> Iterator[str]:
+def _named_choices(control: Element) -> Iterator[tuple[Element, str]]:
     inner = "choice" if _kind(control) == "choices" else "label"
     for tag in control.iter():
         if _kind(tag) == inner:
             name = tag.get("alias") or tag.get("value")
             if not name:
                 raise LabelConfigError(f"A <{tag.tag}> in {_named(control)} has no value; add one.")
-            yield name
+            yield tag, name
 
 
 def _audio_field(sound: Element) -> str:
@@ -213,7 +223,8 @@ def label_config_xml(class_names: Sequence[str], *, multi_label: bool) -> str:
 
     From top to bottom: the clip's name, its spectrogram, the player, the choices, what the
     classifier makes of it, the metadata; the fields are those of an imported task (``clip``,
-    ``spectrogram``, ``audio``, ``meta``). The first nine classes get the hotkeys 1 to 9.
+    ``spectrogram``, ``audio``, ``meta``). The classes get the keys of ``CLASS_KEYS``, as many as
+    there are.
 
     Parameters
     ----------
@@ -244,12 +255,14 @@ def label_config_xml(class_names: Sequence[str], *, multi_label: bool) -> str:
             f"The labels are {', '.join(map(repr, class_names)) or 'none'}; "
             f"wanted at least {least}, each with a name, none twice."
         )
-    choices = "\n".join(_choice_xml(name, place) for place, name in enumerate(names, start=1))
+    choices = "\n".join(
+        _choice_xml(name, key) for name, key in zip_longest(names, CLASS_KEYS[: len(names)])
+    )
     return _TEMPLATE.format(choice="multiple" if multi_label else "single-radio", choices=choices)
 
 
-def _choice_xml(name: str, place: int) -> str:
-    hotkey = f' hotkey="{place}"' if place <= _N_HOTKEYS else ""
+def _choice_xml(name: str, key: str | None) -> str:
+    hotkey = f' hotkey="{key}"' if key else ""
     return f"    <Choice value={quoteattr(name)}{hotkey}/>"
 
 

@@ -87,8 +87,9 @@ class Reader:
         self._store.agenda.describe(
             project_id,
             title=project.get("title") or "",
-            class_names=list(config.class_names),
+            class_names=config.class_names,
             multi_label=config.multi_label,
+            hotkeys=config.hotkeys,
         )
         with watch.step("tasks"):
             if tasks or self._has_other_tasks(project):

@@ -5,6 +5,7 @@ What is written into it stays in memory, where a test reads it back.
 
 import io
 import json
+import threading
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,6 +23,7 @@ SAMPLE_RATE_HZ = 16_000
 DURATION_S = 1.5
 CLASS_NAMES = ["siren", "<b>bark</b>", "other"]
 STREETS = [f"street {number}" for number in range(20)]
+STUDIO_KEYS = "1234567890qwetasdfgzxcvbyiopjklnm"  # as Label Studio hands them out
 MISSING = 255  # among codes of one byte
 GROUPS = {
     **{"label": "labels", "skipped": "labels", "predicted": "model", "entropy": "model"},
@@ -54,18 +56,24 @@ def packed(n, columns, **extras):
 class SmallPool:
     """Clips with every kind of column, some values missing, and what a visitor wrote of them."""
 
-    def __init__(self, n=300, *, multi_label=False, seed=0):
+    def __init__(self, n=300, *, multi_label=False, seed=0, class_names=CLASS_NAMES, hotkeys=None):
         rng = np.random.default_rng(seed)
+        self.class_names = list(class_names)
+        self.hotkeys = [*STUDIO_KEYS[: len(class_names)]] if hotkeys is None else hotkeys
         self.n, self.multi_label, self.revision = n, multi_label, 1
         self.ids = 10 + 3 * np.arange(n)
-        self.labels = {int(i): [CLASS_NAMES[rng.integers(3)]] for i in self.ids[: n // 5]}
+        self.labels = {
+            int(i): [class_names[rng.integers(len(class_names))]] for i in self.ids[: n // 5]
+        }
         if multi_label:
             for task_id in list(self.labels)[::2]:
                 self.labels[task_id] = ["siren", "other"]
         self.skipped = {int(self.ids[n // 4])} if n > 3 else set()
-        self.probabilities = rng.dirichlet(np.full(3, 0.5), n)  # (n_clips, n_classes)
+        self.probabilities = rng.dirichlet(
+            np.full(len(class_names), 0.5), n
+        )  # (n_clips, n_classes)
         terms = self.probabilities * np.log(self.probabilities + 1e-12)
-        self.entropy = np.clip(-terms.sum(axis=1) / np.log(3), 0, 1)
+        self.entropy = np.clip(-terms.sum(axis=1) / np.log(len(class_names)), 0, 1)
         self.salience = np.where(rng.random(n) < 0.1, np.nan, rng.integers(1, 9, n))
         self.level_db = np.round(rng.normal(-30, 8, n), 1)
         # A year of recordings, at any time of the day.
@@ -79,13 +87,18 @@ class SmallPool:
         self.queue, self.tabs, self.undoable, self.asked = [], [], {}, []
         self.is_blind, self.is_down, self.said = False, False, []
         self.n_refused_sounds = 0
+        self.pieces, self.goes_on = (
+            [],
+            threading.Event(),
+        )  # tasks labeled at once; clear it to pause
+        self.goes_on.set()
         self.unseen = set()  # labeled clips that the frame does not tell of yet
 
     def column(self, name):
         """One column as ``packed`` takes it, or None."""
         scaled, numbers, n_recordings = {"scale": 1 / 65534}, np.arange(self.n), self.n // 7 + 1
         if name.startswith("probability:"):
-            values = self.probabilities[:, CLASS_NAMES.index(name.split(":", 1)[1])]
+            values = self.probabilities[:, self.class_names.index(name.split(":", 1)[1])]
             return name, "number", "f4", values, {}
         found = {
             "task_id": ("number", "i4", self.ids, {}),
@@ -93,7 +106,12 @@ class SmallPool:
             "y": ("number", "u2", self.xy[:, 1] * 65534, scaled),
             "label": ("category", "u1", *self._labels()),
             "skipped": ("boolean", "u1", np.isin(self.ids, list(self.skipped)), {}),
-            "predicted": ("category", "u1", self.probabilities.argmax(1), {"names": CLASS_NAMES}),
+            "predicted": (
+                "category",
+                "u1",
+                self.probabilities.argmax(1),
+                {"names": self.class_names},
+            ),
             "entropy": ("number", "u2", np.round(self.entropy * 65534), scaled),
             "coverage": ("number", "u2", self.xy[:, 0] * 32767, {"scale": 2 / 65534}),
             "rank": ("number", "u4", np.argsort(np.argsort(-self.entropy)) + 1, {}),
@@ -115,7 +133,7 @@ class SmallPool:
             task_id: labels for task_id, labels in self.labels.items() if task_id not in self.unseen
         }
         said = [", ".join(seen.get(int(task_id)) or []) for task_id in self.ids]
-        names = list(dict.fromkeys([*CLASS_NAMES, *filter(None, said)]))
+        names = list(dict.fromkeys([*self.class_names, *filter(None, said)]))
         return [names.index(name) if name else MISSING for name in said], {"names": names}
 
     def frame(self):
@@ -134,7 +152,8 @@ class SmallPool:
             [self.column(name) for name in shown],
             revision=str(self.revision),
             model_version="v1",
-            class_names=CLASS_NAMES,
+            class_names=self.class_names,
+            hotkeys=self.hotkeys,
             multi_label=self.multi_label,
             title="Street <sounds>",
             label_studio_url="http://127.0.0.1:9",
@@ -157,7 +176,7 @@ class SmallPool:
             ],
             "labels": labels,
             "annotations": [{"by": "a@b.co", "labels": labels, "is_mine": True}] if labels else [],
-            "probabilities": dict(zip(CLASS_NAMES, probabilities, strict=True)),
+            "probabilities": dict(zip(self.class_names, probabilities, strict=True)),
             "entropy": float(self.entropy[row]),
             "coverage": 0.4,
             "rank": 3,
@@ -287,8 +306,14 @@ def create_small_app(pool):
         if pool.is_down:
             return jsonify(error="Label Studio does not answer."), 502
         asked = request.get_json()
-        token = pool.annotate(asked["task_ids"], asked["labels"])
-        return jsonify(undo=token, n=len(asked["task_ids"]), refused=[])
+        pool.pieces.append(asked["task_ids"])
+        task_ids, answered = asked["task_ids"], []
+        if asked["only_unanswered"]:
+            answered = [i for i in task_ids if i in pool.labels or i in pool.skipped]
+            task_ids = [i for i in task_ids if i not in answered]
+        pool.goes_on.wait(10)
+        token = pool.annotate(task_ids, asked["labels"]) if task_ids else None
+        return jsonify(undo=token, n=len(task_ids), answered=answered, refused=[])
 
     @app.delete("/projects/1/annotations/<token>")
     def undo(token):

@@ -314,25 +314,55 @@ def test_an_undo_is_forgotten_after_an_hour():
     assert undos.take(late, visitor, 3) is None
 
 
-def test_who_labels_much_takes_nobody_elses_undo():
+def test_who_labels_much_takes_nobody_elses_undo(monkeypatch):
+    monkeypatch.setattr(annotating, "_N_CLIPS_OF_ONE", 100)
     undos = Undos()
     busy, calm = (Visitor(None, "a@b.test", number, "key", "csrf") for number in (7, 8))
     written = [Written(1, 2, None, {"result": [], "was_cancelled": False})]
     of_calm = undos.add(calm, 3, written)
-    of_busy = [undos.add(busy, 3, written) for _ in range(2000)]
+    of_busy = [undos.add(busy, 3, written) for _ in range(300)]
     assert undos.take(of_calm, calm, 3) == written
     kept = [word for word in of_busy if undos.take(word, busy, 3)]
     assert kept == of_busy[-100:]
 
 
 def test_the_undos_of_all_are_bounded_too(monkeypatch):
-    monkeypatch.setattr(annotating, "_N_UNDOS", 50)
+    monkeypatch.setattr(annotating, "_N_CLIPS", 50)
     undos = Undos()
     written = [Written(1, 2, None, {"result": [], "was_cancelled": False})]
     crowd = [Visitor(None, "a@b.test", number, "key", "csrf") for number in range(60)]
     words = [undos.add(one, 3, written) for one in crowd]
     kept = [one for one, word in zip(crowd, words, strict=True) if undos.take(word, one, 3)]
     assert kept == crowd[-50:]
+
+
+def test_all_pieces_of_a_large_selection_can_be_undone():
+    undos = Undos()
+    visitor = Visitor(None, "a@b.test", 7, "key", "csrf")
+    after = {"result": [], "was_cancelled": False}
+    pieces = [[Written(25 * k + i, 2, None, after) for i in range(25)] for k in range(400)]
+    words = [undos.add(visitor, 3, piece) for piece in pieces]
+    assert [undos.take(word, visitor, 3) for word in words] == pieces
+
+
+# --- only what nobody has answered ---
+
+
+def test_on_request_what_anybody_has_answered_is_left_alone(place, ada, bob, project):
+    project_id, (mine, theirs, skipped, free) = project
+    say(ada, project_id, [mine], ["siren"])
+    say(bob, project_id, [theirs], ["horn"])
+    say(bob, project_id, [skipped], None)
+    before = copy.deepcopy(annotations(place, [mine, theirs, skipped]))
+    body = {"task_ids": [mine, theirs, skipped, free], "labels": ["other"]}
+    path = f"/projects/{project_id}/annotations"
+    answer = ada.post(path, json={**body, "only_unanswered": True}, headers=csrf(ada))
+    told = answer.get_json()
+    assert (told["n"], told["answered"], told["refused"]) == (1, [mine, theirs, skipped], [])
+    assert annotations(place, [mine, theirs, skipped]) == before
+    assert labels(place, project_id)[free].labels == {"other"}
+    assert undo(ada, project_id, answer).get_json()["n"] == 1
+    assert annotations(place, [mine, theirs, skipped, free]) == before
 
 
 # --- what is refused ---

@@ -131,9 +131,49 @@ def test_the_template_is_one_that_label_studio_accepts(multi_label):
     assert {tag.tag for tag in interface.objects} == {"Image", "Audio", "Table"}
 
 
-def test_the_first_nine_classes_have_a_key_of_their_own():
-    xml = label_config_xml(NAMES, multi_label=False)
-    assert [f'hotkey="{key}"' in xml for key in range(1, 11)] == [True] * 9 + [False]
+@pytest.mark.parametrize("n_classes", [2, 10, 14, 25])
+def test_each_class_has_a_key_that_means_nothing_else_on_the_map(n_classes):
+    names = [f"class {number}" for number in range(n_classes)]
+    config = parse_label_config(label_config_xml(names, multi_label=False))
+    assert config.hotkeys == tuple("1234567890qwetadgyiopjknm")[:n_classes]
+
+
+@pytest.mark.parametrize(
+    ("given", "keys"),
+    [
+        (("", "", ""), ("1", "2", "3")),
+        (("", "1", ""), ("2", "1", "3")),
+        (("Q", "3", ""), ("q", "3", "1")),
+        (("2", "2", ""), ("2", "2", "1")),
+        (("f,g", "", "shift+a"), ("f", "1", "shift+a")),
+    ],
+)
+def test_a_class_without_a_key_gets_the_first_that_is_free(given, keys):
+    inner = "".join(
+        f'<Choice value="{name}"{f" hotkey={key!r}" if key else ""}/>'
+        for name, key in zip("abc", given, strict=True)
+    )
+    assert parse_label_config(view(AUDIO, choices(inner))).hotkeys == keys
+
+
+def test_what_stands_above_the_choices_takes_its_keys_first():
+    rating = '<Rating name="quality" toName="audio"/>'
+    mood = choices(name="mood", toName="audio", inner='<Choice value="x"/><Choice value="y"/>')
+    sound = choices()
+    assert parse_label_config(view(AUDIO, rating, sound, mood)).hotkeys == ("2", "3")
+    assert parse_label_config(view(AUDIO, sound, mood, rating)).hotkeys == ("1", "2")
+
+
+def test_after_the_last_key_there_is_none():
+    inner = "".join(f'<Choice value="{number}"/>' for number in range(35))
+    hotkeys = parse_label_config(view(AUDIO, choices(inner))).hotkeys
+    assert "".join(hotkeys) == "1234567890qwetasdfgzxcvbyiopjklnm"
+    assert hotkeys[33:] == ("", "")
+
+
+def test_a_name_twice_has_its_first_key():
+    inner = '<Choice value="a"/><Choice value="b"/><Choice value="a"/><Choice value="c"/>'
+    assert parse_label_config(view(AUDIO, choices(inner))).hotkeys == ("1", "2", "4")
 
 
 @pytest.mark.parametrize("names", [[], ["siren"], ["siren", ""], ["siren", "siren "]])

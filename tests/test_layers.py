@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
-    "errors",
+    "errors hotkeys",
     "settings cleaning clip columns handshake migrations stopwatch",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
     "label_config label_studio sheet",

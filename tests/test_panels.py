@@ -64,6 +64,11 @@ def ids_in_table(page):
     )
 
 
+def keep_picture(page, name):
+    if folder := os.environ.get("EARMARK_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"panels-{name}.png")
+
+
 def notice(page, text):
     return page.locator(".notice").get_by_text(text)
 
@@ -629,6 +634,134 @@ def test_several_are_labeled_after_a_question_and_taken_back_together(visit, poo
     assert not set(chosen) & set(pool.labels)
 
 
+def select(page, task_ids):
+    page.evaluate(
+        """async (ids) => {
+          const app = document.querySelector('script[src*="app.js"]').src;
+          const { state } = await import(app.replace("app.js", "state.js"));
+          state.set({ selection: ids });
+        }""",
+        [int(one) for one in task_ids],
+    )
+
+
+def test_the_question_says_what_is_labeled_already_and_offers_the_rest_first(visit, pool):
+    task_ids = pool.ids[50:100].tolist()  # ten have a label, one is skipped
+    before, skipped = dict(pool.labels), set(pool.skipped)
+    said = [pool.labels[i][0] for i in task_ids if i in pool.labels]
+    assert (len(said), len(skipped & set(task_ids))) == (10, 1)
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 50 selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+    question = page.get_by_role("dialog", name="Label these 50 clips as other?")
+    told = question.inner_text()
+    assert "10 of them are labeled already" in told
+    assert "1 is skipped" in told
+    for name in set(said):
+        assert f"{said.count(name)} {name}" in told
+    keep_picture(page, "question")
+    page.keyboard.press("Enter")
+    notice(page, "39 clips: other.").wait_for()
+    free = [i for i in task_ids if i not in before and i not in skipped]
+    assert {i: pool.labels[i] for i in pool.labels if i not in free} == before
+    assert all(pool.labels[i] == [OTHER] for i in free)
+    assert pool.skipped == skipped
+    page.keyboard.press("Control+z")
+    notice(page, "Taken back: 39 clips as before.").wait_for()
+    assert pool.labels == before
+
+
+def test_to_label_all_of_them_is_the_second_choice_and_undone_exactly(visit, pool):
+    task_ids = pool.ids[50:100].tolist()
+    before, skipped = dict(pool.labels), set(pool.skipped)
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 50 selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+    page.get_by_role("button", name="Label all 50").click()
+    notice(page, "50 clips: other.").wait_for()
+    assert all(pool.labels[i] == [OTHER] for i in task_ids)
+    page.locator(".notice").get_by_role("button", name="Undo").click()
+    notice(page, "Taken back: 50 clips as before.").wait_for()
+    assert (pool.labels, pool.skipped) == (before, skipped)
+
+
+def test_where_all_have_an_answer_enter_changes_none(visit, pool):
+    task_ids, before = pool.ids[:9].tolist(), dict(pool.labels)
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 9 selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+    page.get_by_role("button", name="Change all 9").wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert (pool.labels, pool.pieces) == (before, [])
+
+
+def test_what_somebody_answered_meanwhile_keeps_its_answer(visit, pool):
+    task_ids = pool.ids[100:104].tolist()
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 4 selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+    page.get_by_role("button", name="Label 4 clips").wait_for()
+    pool.labels[task_ids[1]] = [SIREN]  # which the page has not heard of
+    page.keyboard.press("Enter")
+    notice(page, "3 clips: other. 1 clip had an answer and kept it.").wait_for()
+    assert pool.labels[task_ids[1]] == [SIREN]
+
+
+def test_any_number_is_labeled_in_pieces_and_undone_together(visit):
+    pool = SmallPool(1000)
+    task_ids, before = pool.ids[300:].tolist(), dict(pool.labels)
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 700 selected").wait_for()
+    pool.goes_on.clear()
+    page.keyboard.press("Shift+Digit3")
+    page.get_by_role("button", name="Label 700 clips").click()
+    working = page.locator(".notice.working")
+    working.get_by_text("Labeling as other: 0 of 700 clips").wait_for()
+    keep_picture(page, "working")
+    pool.goes_on.set()
+    notice(page, "700 clips: other.").wait_for()
+    assert working.count() == 0
+    assert max(map(len, pool.pieces)) <= 50
+    assert sorted(i for piece in pool.pieces for i in piece) == task_ids
+    assert all(pool.labels[i] == [OTHER] for i in task_ids)
+    page.keyboard.press("Control+z")
+    notice(page, "Taken back: 700 clips as before.").wait_for()
+    assert pool.labels == before
+    page.keyboard.press("Control+z")
+    notice(page, "There is nothing to undo.").wait_for()
+
+
+@pytest.mark.parametrize("how", ["the button", "undo"])
+def test_labeling_many_can_be_stopped(visit, pool, how):
+    task_ids, before = pool.ids[100:].tolist(), dict(pool.labels)
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 200 selected").wait_for()
+    pool.goes_on.clear()
+    page.keyboard.press("Shift+Digit3")
+    page.get_by_role("button", name="Label 200 clips").click()
+    until(page, "document.querySelector('.notice.working')")
+    if how == "undo":
+        page.keyboard.press("Control+z")
+        pool.goes_on.set()
+    else:
+        page.get_by_role("button", name="Stop").click()
+        pool.goes_on.set()
+        n = sum(map(len, pool.pieces))
+        notice(page, f"{n} clips: other, {200 - n} left as they were.").wait_for()
+        assert len(pool.labels) == len(before) + n
+        page.locator(".notice").get_by_role("button", name="Undo").click()
+    notice(page, "Taken back").wait_for()
+    assert pool.labels == before
+    assert len(pool.pieces) == 1
+
+
 def test_what_could_not_be_taken_back_is_tried_again_before_what_came_earlier(visit, pool):
     page = visit(pool, f"?focus={pool.ids[100]}")
     for row, key in ((100, "1"), (101, "1")):
@@ -699,6 +832,84 @@ def test_similar_clips_are_found_and_heard(visit, pool):
     page.get_by_role("heading", name=pool.clips[1]).wait_for()
     page.get_by_role("button", name="Select these").click()
     assert len(state(page)["selection"]) == 13
+
+
+def press_and_see(page, pool, row, key):
+    """Open a clip, press a key, and give what the clip is then."""
+    task_id, n = int(pool.ids[row]), len(pool.pieces)
+    page.locator(f"#clip-{task_id}").click()
+    page.get_by_role("heading", name=pool.clips[row]).wait_for()
+    page.wait_for_timeout(150)
+    page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    if len(pool.pieces) == n:
+        return None
+    return "skipped" if task_id in pool.skipped else pool.labels[task_id][0]
+
+
+def test_every_class_has_the_key_that_label_studio_gives_it(visit):
+    names = [f"class {number:02d}" for number in range(1, 21)]
+    pool = SmallPool(300, class_names=names)
+    page = visit(pool, viewport={"width": 1400, "height": 1300})
+    page.locator(f"#clip-{pool.ids[0]}").click()
+    shown = page.locator(".labels kbd").all_inner_texts()
+    assert shown == list("1234567890qwetasdfgz")
+    assert press_and_see(page, pool, 0, "0") == "class 10"
+    assert press_and_see(page, pool, 1, "q") == "class 11"
+    assert press_and_see(page, pool, 2, "z") == "class 20"
+    assert press_and_see(page, pool, 3, "s") == "class 16"
+    assert press_and_see(page, pool, 4, "u") == "skipped", "as its button says"
+    assert "U" in page.get_by_role("button", name="Skip", exact=False).last.inner_text()
+
+
+def test_a_command_whose_key_is_a_class_s_has_none_and_the_help_says_so(visit):
+    pool = SmallPool(300, hotkeys=["f", "x", ""])
+    page = visit(pool)
+    fit = page.get_by_role("button", name="Show the whole map")
+    assert fit.get_attribute("title") == "Show the whole map"
+    assert page.get_by_role("button", name="Zoom in (+)").is_visible()
+    assert press_and_see(page, pool, 0, "f") == SIREN
+    page.get_by_role("grid").focus()
+    page.keyboard.press("x")
+    page.wait_for_timeout(300)
+    assert pool.labels[int(pool.ids[1])] == [BARK]
+    assert press_and_see(page, pool, 3, "3") is None
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    rows = dict(
+        zip(
+            keys.locator("dt").all_inner_texts(),
+            keys.locator("dd").all_inner_texts(),
+            strict=True,
+        )
+    )
+    assert (rows["f"], rows["x"]) == ("label siren", "label <b>bark</b>")
+    assert rows["S"] == "skip: cannot tell"
+    assert "the whole map" not in rows.values()
+    assert rows["Ctrl Space"] == "select, or no longer"
+    keep_picture(page, "help")
+
+
+@pytest.mark.parametrize("key", ["Shift+Digit1", "Shift+KeyQ"])
+def test_shift_and_a_key_is_for_all_selected_whether_digit_or_letter(visit, key):
+    pool = SmallPool(300, hotkeys=["1", "q", ""])
+    page = visit(pool)
+    select(page, pool.ids[100:103])
+    page.get_by_text("1 of 3 selected").wait_for()
+    page.keyboard.press(key)
+    name = SIREN if "1" in key else BARK
+    page.get_by_role("heading", name=f"Label these 3 clips as {name}?").wait_for()
+
+
+def test_the_arrows_of_a_number_pad_are_arrows(visit, pool):
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    page.evaluate(
+        "document.body.dispatchEvent(new KeyboardEvent('keydown',"
+        " { key: 'End', code: 'Numpad1', bubbles: true }))"
+    )
+    page.wait_for_timeout(200)
+    assert pool.pieces == []
 
 
 def test_typing_is_not_labeling(visit, pool):

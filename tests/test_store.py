@@ -486,10 +486,11 @@ def test_a_stamp_changes_with_what_it_stands_for_and_only_then(store):
     assert all(now != then for now, then in zip(stamps(), before, strict=True))
 
 
-def test_a_project_tells_whether_clips_have_many_labels(store):
+def test_a_project_tells_its_labels_their_keys_and_whether_clips_have_many(store):
     assert store.agenda.description(1)["multi_label"] is False
     store.agenda.hint(1, now=1.0)
-    store.agenda.describe(1, title="Street", class_names=["siren"], multi_label=True)
+    assert store.agenda.description(1)["hotkeys"] == []
+    store.agenda.describe(1, title="Street", class_names=["a"], multi_label=True, hotkeys=["q"])
     assert store.agenda.description(1) == {
-        "title": "Street", "class_names": ["siren"], "multi_label": True, "error": "",
+        "title": "Street", "class_names": ["a"], "multi_label": True, "hotkeys": ["q"], "error": "",
     }  # fmt: skip

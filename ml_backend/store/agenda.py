@@ -5,6 +5,7 @@ notes how far it has read when it takes a project, and a project is due again as
 has been heard than was done. Taking is a lease, so a killed worker's project comes back.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,14 +155,31 @@ class Agenda:
         )
 
     def describe(
-        self, project_id: int, *, title: str, class_names: list[str], multi_label: bool = False
+        self,
+        project_id: int,
+        *,
+        title: str,
+        class_names: Sequence[str],
+        multi_label: bool = False,
+        hotkeys: Sequence[str] = (),
     ) -> None:
-        """Remember what a project is called, which labels it knows, and whether clips have many."""
-        self._set(project_id, title=title, class_names=class_names, multi_label=multi_label)
+        """Remember what a project is called, its labels and their keys, and if clips have many."""
+        self._set(
+            project_id,
+            title=title,
+            class_names=list(class_names),
+            multi_label=multi_label,
+            hotkeys=list(hotkeys),
+        )
 
     def description(self, project_id: int) -> dict[str, Any]:
-        """Give ``title``, ``class_names``, ``multi_label`` and the last ``error`` of a project."""
-        unknown = {"title": "", "class_names": [], "multi_label": False, "error": ""}
+        """Give what ``describe`` was told of a project, and the last ``error``.
+
+        Of ``hotkeys`` there is one per class, "" for none; or none at all, before the first round.
+        """
+        unknown = {
+            "title": "", "class_names": [], "multi_label": False, "hotkeys": [], "error": "",
+        }  # fmt: skip
         statement = select(*(project.c[name] for name in unknown)).where(
             project.c.project_id == project_id
         )

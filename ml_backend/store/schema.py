@@ -27,6 +27,7 @@ project = Table(
     Column("title", Text, nullable=False, default=""),
     Column("class_names", JSON, nullable=False, default=list),
     Column("multi_label", Boolean, nullable=False, default=False),
+    Column("hotkeys", JSON, nullable=False, default=list),
     Column("error", Text, nullable=False, default=""),
     # The agenda: what was heard of the project, and how far a round has come to terms with it.
     Column("n_heard", BigInteger, nullable=False, default=0),

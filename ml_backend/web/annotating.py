@@ -21,8 +21,8 @@ from ml_backend.web.writing import Refused, Written, take_back, write
 MAX_TASKS = 200
 """So many at once: each takes Label Studio about 0.1 s."""
 UNDO_S = 3600.0
-_N_UNDOS_OF_ONE = 100
-_N_UNDOS = 5000
+_N_CLIPS_OF_ONE = 20_000
+_N_CLIPS = 100_000
 
 
 def register(app: Flask, store: Store, permissions: Permissions) -> None:
@@ -34,15 +34,18 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
         visitor = somebody()
         body = json_body()
         task_ids = task_numbers(body.get("task_ids"), at_most=MAX_TASKS)
-        labels = _labels(body)
+        labels, only_unanswered = _labels(body), body.get("only_unanswered") is True
         project = permissions.project(visitor, project_id) or {}
         config = parse_label_config(str(project.get("label_config")))
         with one_by_one.turn_of(visitor.user_id):
-            answers = write(visitor, project_id, task_ids, labels, config)
+            answers = write(
+                visitor, project_id, task_ids, labels, config, only_unanswered=only_unanswered
+            )
         written = [one for one in answers if isinstance(one, Written)]
         store.agenda.hint(project_id, now=time.time())
         undo = undos.add(visitor, project_id, written) if written else None
-        return jsonify(undo=undo, n=len(written), refused=_refusals(answers))
+        answered = [one.task_id for one in answers if isinstance(one, Refused) and one.is_answered]
+        return jsonify(undo=undo, n=len(written), answered=answered, refused=_refusals(answers))
 
     @app.delete("/projects/<int:project_id>/annotations/<undo>")
     def unannotate(project_id: int, undo: str) -> ResponseReturnValue:
@@ -69,7 +72,10 @@ def somebody() -> Visitor:
 
 
 class Undos:
-    """What can be undone, the latest of everybody; safe to share between threads."""
+    """What can be undone, the latest of everybody; safe to share between threads.
+
+    Bounded by clips, not by undos: a large selection is written, and undone, in many pieces.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -102,10 +108,15 @@ class Undos:
         with self._lock:
             self._kept[word] = kept
             theirs = [one for one, undo in self._kept.items() if undo.whose[0] == kept.whose[0]]
-            if len(theirs) > _N_UNDOS_OF_ONE:
-                del self._kept[theirs[0]]
-            if len(self._kept) > _N_UNDOS:
-                self._kept.popitem(last=False)
+            self._drop_oldest(theirs, _N_CLIPS_OF_ONE)
+            self._drop_oldest(list(self._kept), _N_CLIPS)
+
+    def _drop_oldest(self, words: Sequence[str], n_clips: int) -> None:
+        n_kept = sum(len(self._kept[word].written) for word in words)
+        for word in words:
+            if n_kept <= n_clips:
+                return
+            n_kept -= len(self._kept.pop(word).written)
 
 
 @dataclass(frozen=True)
@@ -129,5 +140,5 @@ def _refusals(answers: Sequence[Written | Refused]) -> list[dict[str, object]]:
     return [
         {"task_id": one.task_id, "reason": one.reason, "may_work_again": one.may_work_again}
         for one in answers
-        if isinstance(one, Refused)
+        if isinstance(one, Refused) and not one.is_answered
     ]

@@ -107,6 +107,7 @@ def _frame(store: Store, settings: Settings, snapshot: Snapshot, locality: int) 
         revision=snapshot.revision,
         model_version=snapshot.model_version,
         class_names=snapshot.class_names,
+        hotkeys=list(snapshot.stamps.hotkeys),
         multi_label=snapshot.stamps.multi_label,
         title=snapshot.stamps.title,
         label_studio_url=settings.studio_pages_url,

@@ -44,13 +44,15 @@ class Refused:
     """A task that was left as it is, and why.
 
     ``may_work_again`` tells what failed on the way from what is settled; ``is_silent``, that
-    nobody answered, and a second try now would not go better.
+    nobody answered, and a second try now would not go better; ``is_answered``, that only
+    unanswered tasks were asked for, and this one has an annotation already.
     """
 
     task_id: int
     reason: str
     may_work_again: bool = False
     is_silent: bool = False
+    is_answered: bool = False
 
 
 def write(
@@ -59,8 +61,12 @@ def write(
     task_ids: Sequence[int],
     labels: Sequence[str] | None,
     config: LabelConfig,
+    *,
+    only_unanswered: bool = False,
 ) -> list[Written | Refused]:
     """Give tasks the visitor's answer; None for labels says "cannot tell", a skip.
+
+    With ``only_unanswered``, a task that anybody has annotated or skipped is left as it is.
 
     Returns
     -------
@@ -80,6 +86,8 @@ def write(
     def answer(task_id: int, is_again: bool) -> Written | Refused:
         if task_id not in annotators:
             return Refused(task_id, "It is no task of this project.")
+        if only_unanswered and annotators[task_id]:
+            return Refused(task_id, "It has an answer already.", is_answered=True)
         is_theirs = visitor.user_id in annotators[task_id]
         own = _own(visitor, task_id) if is_theirs or is_again else None
         before = _said(own) if own else None

@@ -2,6 +2,7 @@
 
 import { make, say } from "./elements.js";
 import { mountHelp } from "./help.js";
+import { commandOf } from "./keys.js";
 import { mountLayout } from "./layout.js";
 import { mountMap } from "./map.js";
 import { mountPanels } from "./panels.js";
@@ -30,11 +31,11 @@ function forgetGone() {
 }
 
 /** Single keys work everywhere but where somebody types. */
-function listen(keys) {
+function listen(acts) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (event.target.closest("input, select, textarea, dialog, [contenteditable]")) return;
-    const act = keys[event.key] ?? keys[event.key.toLowerCase()];
+    const act = acts[event.key === "Escape" ? "none" : commandOf(event)];
     if (!act) return;
     event.preventDefault();
     act();
@@ -48,7 +49,7 @@ function mountMapOrSay() {
   } catch (error) {
     const sentence = make("p", { class: "problem" }, `${error.message} Filters, table and inspector work without it.`);
     byId("map").replaceChildren(sentence);
-    return { ready: Promise.resolve(), keys: {} };
+    return { ready: Promise.resolve(), acts: {} };
   }
 }
 
@@ -65,7 +66,7 @@ try {
   addEventListener("popstate", forgetGone);
   const map = mountMapOrSay();
   const openHelp = mountHelp(byId("help"));
-  listen({ ...map.keys, "?": openHelp });
+  listen({ ...map.acts, help: openHelp });
   state.on(["selection"], sayWhatIsSelected);
   mountPanels({ filters: byId("filters"), table: byId("table"), inspector: byId("inspector") });
   await map.ready;

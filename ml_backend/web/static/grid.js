@@ -2,6 +2,7 @@
 // focus, X or Ctrl+Space selects, Shift takes everything in between, Ctrl+A all, Escape none.
 
 import { make, oncePerFrame } from "./elements.js";
+import { commandOf } from "./keys.js";
 import { state } from "./state.js";
 import { moveByKey, rowsInSight, scrollToRow, select } from "./viewport.js";
 
@@ -221,5 +222,5 @@ function widthOf({ name, kind, title }) {
   return { least: `max(${px}px, ${head_em.toFixed(1)}em)`, share };
 }
 
-const isSelectKey = ({ key, ctrlKey, metaKey }) =>
-  key === " " ? ctrlKey : key.toLowerCase() === "x" && !ctrlKey && !metaKey;
+const isSelectKey = (event) =>
+  event.ctrlKey || event.metaKey ? event.key === " " : commandOf(event) === "tick";

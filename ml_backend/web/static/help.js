@@ -1,48 +1,79 @@
-// The overlay that lists the keys: `?` opens it.
+// The overlay that lists the keys of this project: `?` opens it.
 
 import { make } from "./elements.js";
+import { classKeys, keyOf } from "./keys.js";
+import { pool } from "./pool.js";
 
-const KEYS = [
-  ["The map", [
-    ["V / L / B", "hand, lasso, box"],
-    ["Shift, Alt + drag", "lasso that adds, that takes away"],
-    ["+ / − / F / Z", "zoom in, out, full map, to the selection"],
-    ["Arrows", "move the map, while it has the focus"],
-    ["Enter", "choose the clip nearest to the middle (Shift adds)"],
-    ["Esc", "nothing selected"],
-  ]],
-  ["Listening and labeling", [
-    ["Space", "play, pause"],
-    ["← / →", "previous, next clip"],
-    ["1 … 9", "label; with Shift, all selected clips"],
-    ["0 or S", "skip"],
-    ["Enter", "write the labels, where a clip may have several"],
-    ["Ctrl Z", "undo the last labeling, then the one before"],
-  ]],
-  ["The table", [
-    ["↑ ↓ Page Home End", "go from clip to clip"],
-    ["X or Ctrl Space", "select, or no longer"],
-    ["Shift + ↑ ↓", "select all in between"],
-    ["Ctrl A", "select all that pass the filters"],
-  ]],
-  ["Everywhere", [
-    ["Tab", "from part to part"],
-    ["C", "color by …"],
-    ["?", "this list"],
-  ]],
-];
+const N_EACH = 12; // classes, above which their keys are told in one line
+
+/** All keys: [[heading, [[keys, meaning], …]], …]; commands without a key here are left out. */
+function keys() {
+  const isMulti = pool.frame.multi_label;
+  const of = (command, meaning) => [keyOf(command).toUpperCase(), meaning];
+  return [
+    ["Listening and labeling", [
+      ["Space", "play, pause"],
+      ["← / →", "previous, next clip"],
+      ...keysOfClasses(),
+      of("skip", "skip: cannot tell"),
+      isMulti && ["Enter", "write the labels that are switched on, none if none is"],
+      ["Shift + these", isMulti ? "with Enter or skip: all selected clips, after a question" : "all selected clips, after a question"],
+      ["Ctrl Z", "undo the last labeling, then the one before"],
+    ]],
+    ["The map", [
+      [["pan", "lasso", "box"].map(keyOf).filter(Boolean).join(" / ").toUpperCase(), "hand, lasso, box"],
+      ["Shift, Alt + drag", "lasso that adds, that takes away"],
+      of("zoomIn", "zoom in"),
+      of("zoomOut", "zoom out"),
+      of("showAll", "the whole map"),
+      of("showSelection", "zoom to the selection"),
+      ["Arrows", "move the map, while it has the focus"],
+      ["Enter", "choose the clip nearest to the middle (Shift adds)"],
+      ["Esc", "nothing selected, no clip open"],
+    ]],
+    ["The table", [
+      ["↑ ↓ Page Home End", "go from clip to clip"],
+      [[keyOf("tick").toUpperCase(), "Ctrl Space"].filter(Boolean).join(" or "), "select, or no longer"],
+      ["Shift + ↑ ↓", "select all in between"],
+      ["Ctrl A", "select all that pass the filters"],
+    ]],
+    ["Everywhere", [
+      ["Tab", "from part to part"],
+      of("color", "color by …"),
+      of("help", "this list"),
+    ]],
+  ];
+}
+
+/** The keys of the classes, which are those of Label Studio's labeling page. */
+function keysOfClasses() {
+  const signs = classKeys();
+  const named = pool.frame.class_names.map((name, i) => [signs[i], name]).filter(([key]) => key);
+  const verb = pool.frame.multi_label ? "switch on or off" : "label";
+  if (named.length <= N_EACH) return named.map(([key, name]) => [key, `${verb} ${name}`]);
+  return [[named.map(([key]) => key).join(" "), `${verb} ${named[0][1]}, ${named[1][1]}, …, ${named.at(-1)[1]}`]];
+}
 
 /** Build the dialog; answers with what opens it. */
 export function mountHelp(button) {
-  const sections = KEYS.flatMap(([heading, rows]) => [
-    make("h2", {}, heading),
-    make("dl", {}, ...rows.flatMap(([keys, meaning]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, meaning)])),
-  ]);
   const close = make("button", { type: "button", click: () => dialog.close() }, "Close");
   const title = make("h1", { id: "help-title" }, "Keys");
-  const dialog = make("dialog", { class: "help", "aria-labelledby": "help-title" }, title, ...sections, close);
+  const list = make("div", {});
+  const dialog = make("dialog", { class: "help", "aria-labelledby": "help-title" }, title, list, close);
   document.body.append(dialog);
-  const open = () => dialog.open || dialog.showModal();
+  const open = () => {
+    if (dialog.open) return;
+    list.replaceChildren(...sections());
+    dialog.showModal();
+  };
   button.addEventListener("click", open);
   return open;
+}
+
+function sections() {
+  return keys().flatMap(([heading, rows]) => {
+    const known = rows.filter((row) => row && row[0]);
+    const items = known.flatMap(([signs, meaning]) => [make("dt", {}, make("kbd", {}, signs)), make("dd", {}, meaning)]);
+    return [make("h2", {}, heading), make("dl", {}, ...items)];
+  });
 }

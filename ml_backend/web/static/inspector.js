@@ -1,7 +1,7 @@
 // The inspector: what the focused clip sounds and looks like, what is known of it, and its labels.
 //
 // Keys, wherever nothing else wants them: Space plays, ← and → go to the previous and next clip,
-// numbers label, 0 or S skips, Ctrl+Z undoes.
+// the keys of the classes label, S skips (see keys.js), Ctrl+Z undoes.
 
 import { make } from "./elements.js";
 import { annotationsOf, judgmentOf, metadataOf, Neighbors } from "./judgment.js";
@@ -12,6 +12,7 @@ import { sequence } from "./sequence.js";
 import { getJson } from "./server.js";
 import { state } from "./state.js";
 import { count } from "./wording.js";
+import { writing } from "./writing.js";
 
 const PAUSE_MS = 120; // a held arrow key passes clips by without asking for each
 const N_KNOWN = 100;
@@ -27,10 +28,8 @@ class Inspector {
 
   constructor(panel) {
     this.player = new Player();
-    this.labeling = new Labeling({
-      moveOn: () => this.#step(1),
-      refresh: (taskIds) => this.#refresh(taskIds),
-    });
+    this.labeling = new Labeling({ moveOn: () => this.#step(1) });
+    writing.addEventListener("written", ({ detail }) => this.#refresh(detail));
     this.neighbors = new Neighbors();
     this.title = make("h2", { class: "clip-name" });
     this.place = make("div", { class: "faint small" });

@@ -20,7 +20,7 @@ const ABOUT =
   "Map of all clips: similar ones lie close. Arrows move it, plus and minus zoom, Enter chooses the clip in the middle";
 const NOTHING = "Nothing to see yet: clips appear here once they have been heard.";
 
-/** Fill `element` with the map. Answers with its keys. */
+/** Fill `element` with the map. Answers with what keys do to it. */
 export function mountMap(element) {
   const { stage, canvas, lasso, legend, bar, empty } = build(element);
   const mapView = new MapView(canvas);
@@ -130,10 +130,14 @@ export function mountMap(element) {
   const ready = show();
   return {
     ready,
-    keys: { ...tools.keys, c: () => {
+    acts: {
+      ...tools.acts,
+      color: () => {
         colorBox.input.focus();
         colorBox.input.click(); // which opens the list
-      }, Escape: () => state.set({ selection: [], focus: null }) },
+      },
+      none: () => state.set({ selection: [], focus: null }),
+    },
   };
 }
 

@@ -1,6 +1,8 @@
 // The buttons on the map: what dragging does, zoom, whole map, selection; and their keys.
 
 import { make, makeSvg } from "./elements.js";
+import { keyOf } from "./keys.js";
+import { pool } from "./pool.js";
 
 const PATHS = {
   pan: "M8 2v12M2 8h12M8 2 6 4M8 2l2 2M8 14l-2-2M8 14l2-2M2 8l2-2M2 8l2 2M14 8l-2-2M14 8l-2 2",
@@ -12,9 +14,9 @@ const PATHS = {
   near: "M8 1v3M8 12v3M1 8h3M12 8h3M8 5a3 3 0 1 0 0 6 3 3 0 1 0 0-6Z",
 };
 const TOOLS = [
-  ["pan", "Move the map (V). With Shift or Alt, a drag draws a lasso"],
-  ["lasso", "Lasso (L). Shift adds, Alt takes away"],
-  ["box", "Box (B). Shift adds, Alt takes away"],
+  ["pan", "Move the map", ". With Shift or Alt, a drag draws a lasso"],
+  ["lasso", "Lasso", ". Shift adds, Alt takes away"],
+  ["box", "Box", ". Shift adds, Alt takes away"],
 ];
 const ZOOM_STEP = 1.6;
 
@@ -30,27 +32,35 @@ export function makeToolbar({ mapView, rowsOfSelection }) {
     for (const [name, button] of toggles) button.setAttribute("aria-pressed", String(name === tool));
     mapView.canvas.dataset.tool = tool;
   };
-  const add = (icon, title, act) => {
+  const retitles = [];
+  const add = (icon, command, title, act, more = "") => {
     const picture = makeSvg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, makeSvg("path", { d: PATHS[icon] }));
-    const button = make("button", { type: "button", title, "aria-label": title, click: act }, picture);
+    const button = make("button", { type: "button", click: act }, picture);
+    retitles.push(() => {
+      const key = keyOf(command).toUpperCase();
+      button.title = `${title}${key && ` (${key})`}${more}`;
+      button.setAttribute("aria-label", button.title);
+    });
     element.append(button);
     return button;
   };
+  const retitle = () => retitles.forEach((one) => one());
 
-  for (const [tool, title] of TOOLS) toggles.set(tool, add(tool, title, () => choose(tool)));
+  for (const [tool, title, more] of TOOLS) toggles.set(tool, add(tool, tool, title, () => choose(tool), more));
   element.append(make("hr"));
-  const zoomIn = () => mapView.zoom(ZOOM_STEP);
-  const zoomOut = () => mapView.zoom(1 / ZOOM_STEP);
-  const near = () => mapView.showRows(rowsOfSelection());
-  add("in", "Zoom in (+)", zoomIn);
-  add("out", "Zoom out (−)", zoomOut);
-  add("all", "Show the whole map (F)", () => mapView.showAll());
-  add("near", "Show the selection from near (Z)", near);
-  choose("pan");
-
-  const keys = {
-    v: () => choose("pan"), l: () => choose("lasso"), b: () => choose("box"),
-    "+": zoomIn, "=": zoomIn, "-": zoomOut, f: () => mapView.showAll(), z: near,
+  const acts = {
+    ...Object.fromEntries(TOOLS.map(([tool]) => [tool, () => choose(tool)])),
+    zoomIn: () => mapView.zoom(ZOOM_STEP),
+    zoomOut: () => mapView.zoom(1 / ZOOM_STEP),
+    showAll: () => mapView.showAll(),
+    showSelection: () => mapView.showRows(rowsOfSelection()),
   };
-  return { element, tool: () => current, keys };
+  add("in", "zoomIn", "Zoom in", acts.zoomIn);
+  add("out", "zoomOut", "Zoom out", acts.zoomOut);
+  add("all", "showAll", "Show the whole map", acts.showAll);
+  add("near", "showSelection", "Show the selection from near", acts.showSelection);
+  retitle();
+  pool.addEventListener("revision", retitle);
+  choose("pan");
+  return { element, tool: () => current, acts };
 }

@@ -1,0 +1,66 @@
+// The question before several clips are labeled at once: which of them have an answer already, and
+// whether these shall keep it.
+
+import { ask } from "./ask.js";
+import { textAt } from "./packed.js";
+import { pool } from "./pool.js";
+import { state } from "./state.js";
+import { clips, count } from "./wording.js";
+
+const N_NAMED = 4;
+
+/** Ask; answers with `{ taskIds, onlyUnanswered }`, or null when it was called off. */
+export async function askForMany(taskIds, labels, what) {
+  const { free, told } = answersOf(taskIds);
+  const verb = labels === null ? "Skip" : "Label";
+  const as = labels === null ? "" : ` as ${what}`;
+  const question = `${verb} these ${clips(taskIds.length)}${as}?`;
+  const nAnswered = taskIds.length - free.length;
+  const nHidden = state.get().selection.length - taskIds.length;
+  const details = [told, "It is written to Label Studio under your name, and can be undone."];
+  if (nAnswered > 0)
+    details.push("Labeling all changes the answers that are yours; what others said stays, and yours stands beside it.");
+  if (nHidden > 0) details.push(`${clips(nHidden)} more are selected, but the filters hide them.`);
+  const all = { taskIds, onlyUnanswered: false };
+  if (nAnswered === 0 || free.length === 0) {
+    const yes = nAnswered === 0 ? `${verb} ${clips(taskIds.length)}` : `Change all ${count(nAnswered)}`;
+    const answer = await ask(question, { yes, details: details.filter(Boolean), isCareful: nAnswered > 0 });
+    return answer && { ...all, onlyUnanswered: nAnswered === 0 };
+  }
+  const yes = `${verb} only the ${count(free.length)} without an answer`;
+  const answer = await ask(question, { yes, other: `${verb} all ${count(taskIds.length)}, changing ${count(nAnswered)}`, details });
+  if (answer === "other") return all;
+  return answer && { taskIds: free, onlyUnanswered: true };
+}
+
+/** Which tasks have no answer, and a sentence about those that have: `10 of them are labeled
+ * already: 8 siren, 2 bark. 1 is skipped.`
+ */
+function answersOf(taskIds) {
+  const { columns } = pool.frame;
+  const [label, skipped] = [columns.get("label"), columns.get("skipped")];
+  const counts = new Map();
+  let nSkipped = 0;
+  const free = taskIds.filter((taskId) => {
+    const row = pool.rowOf(taskId);
+    const said = row < 0 ? null : textAt(label, row);
+    if (row >= 0 && skipped.codes[row] === 1) nSkipped++;
+    else if (said !== null) counts.set(said, (counts.get(said) ?? 0) + 1);
+    else return true;
+    return false;
+  });
+  return { free, told: tellAnswers(counts, nSkipped) };
+}
+
+/** Say how many clips have which label, the most frequent ones by name. */
+export function tellAnswers(counts, nSkipped) {
+  const sorted = [...counts].sort((a, b) => b[1] - a[1]);
+  const n = sorted.reduce((sum, [, number]) => sum + number, 0);
+  const named = sorted.slice(0, N_NAMED).map(([name, number]) => `${count(number)} ${name}`);
+  const nRest = sorted.slice(N_NAMED).reduce((sum, [, number]) => sum + number, 0);
+  if (nRest > 0) named.push(`${count(nRest)} something else`);
+  const verb = (number) => (number === 1 ? "is" : "are");
+  const labeled = n > 0 ? `${count(n)} of them ${verb(n)} labeled already: ${named.join(", ")}.` : "";
+  const skips = nSkipped > 0 ? `${count(nSkipped)} ${n > 0 ? "" : "of them "}${verb(nSkipped)} skipped.` : "";
+  return [labeled, skips].filter(Boolean).join(" ");
+}
