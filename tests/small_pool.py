@@ -85,7 +85,7 @@ class SmallPool:
         self.xy = rng.random((n, 2))
         self.map = {"locality": 0, "kind": "pca", "progress": 1, "state": ""}
         self.queue, self.tabs, self.undoable, self.asked = [], [], {}, []
-        self.is_blind, self.is_down, self.said = False, False, []
+        self.is_blind, self.is_down, self.refused, self.said = False, False, {}, []
         self.n_refused_sounds = 0
         self.pieces, self.goes_on = (
             [],
@@ -291,9 +291,8 @@ def create_small_app(pool):
         order = [one for one in pool.ahead() if one not in [*asked["mine"], *kept]]
         return jsonify(
             model_version=f"v{pool.revision}",
-            labels=[
-                {"name": name, "key": str(i)} for i, name in enumerate(CLASS_NAMES, start=1)
-            ],
+            class_names=pool.class_names,
+            hotkeys=pool.hotkeys,
             multi_label=pool.multi_label,
             is_blind=pool.is_blind,
             clips=[*kept, *order][:8],
@@ -308,12 +307,18 @@ def create_small_app(pool):
         asked = request.get_json()
         pool.pieces.append(asked["task_ids"])
         task_ids, answered = asked["task_ids"], []
-        if asked["only_unanswered"]:
+        if asked.get("only_unanswered"):
             answered = [i for i in task_ids if i in pool.labels or i in pool.skipped]
             task_ids = [i for i in task_ids if i not in answered]
         pool.goes_on.wait(10)
+        refused = [
+            {"task_id": i, "reason": pool.refused[i], "may_work_again": False}
+            for i in task_ids
+            if i in pool.refused
+        ]
+        task_ids = [i for i in task_ids if i not in pool.refused]
         token = pool.annotate(task_ids, asked["labels"]) if task_ids else None
-        return jsonify(undo=token, n=len(task_ids), answered=answered, refused=[])
+        return jsonify(undo=token, n=len(task_ids), answered=answered, refused=refused)
 
     @app.delete("/projects/1/annotations/<token>")
     def undo(token):

@@ -1,4 +1,4 @@
-"""Which clips "Label and go on" gives: the order of the current version, and to each person others."""
+"""Which clips "Label and go on" gives: those of the current order, and to each person others."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import pytest
 
 from ml_backend.label_config import label_config_xml
 from ml_backend.store.queue import Wanted
-from ml_backend.web.label_queue import LEASE_S, N_AHEAD, Leases, keys_of
+from ml_backend.web.label_queue import LEASE_S, N_AHEAD, Leases
 from tests.fake_label_studio import TOKEN
 from tests.seeing import SeenProject
 from tests.visiting import BASIC, OTHER_TOKEN, csrf
@@ -51,9 +51,11 @@ def asked(tmp_path):
 
 def test_the_clips_are_the_head_of_the_order_that_label_studio_follows(asked):
     told = asked.ask()
-    assert told["clips"] == asked.order()[:N_AHEAD] == asked.studio.queue(asked.project_id)[:N_AHEAD]
+    assert (
+        told["clips"] == asked.order()[:N_AHEAD] == asked.studio.queue(asked.project_id)[:N_AHEAD]
+    )
     assert told["n_left"] == N_CLIPS
-    assert told["labels"] == [{"name": "siren", "key": "1"}, {"name": "other", "key": "2"}]
+    assert (told["class_names"], told["hotkeys"]) == (["siren", "other"], ["1", "2"])
     assert (told["multi_label"], told["is_blind"]) == (False, False)
 
 
@@ -103,7 +105,7 @@ def test_two_people_and_two_pages_of_one_person_never_hold_the_same_clip(asked):
     pages = [(TOKEN, "a"), (OTHER_TOKEN, "b"), (TOKEN, "c")]
     given = [asked.ask(who, tab)["clips"] for who, tab in pages]
     assert [len(clips) for clips in given] == [N_AHEAD] * 3
-    assert sorted(sum(given, [])) == sorted(asked.order()[: 3 * N_AHEAD])
+    assert sorted(one for clips in given for one in clips) == sorted(asked.order()[: 3 * N_AHEAD])
 
 
 def test_what_a_page_no_longer_holds_is_free_for_others(asked):
@@ -186,13 +188,3 @@ def test_a_silent_label_studio_is_said_and_gives_no_clips(asked):
     asked.ask()
     asked.studio.breaks_at = "/api/tasks"
     assert asked.ask(status=502)["error"]
-
-
-def test_keys_are_those_of_label_studio_where_they_are_known():
-    names = [f"class {number}" for number in range(40)]
-    keys = [one["key"] for one in keys_of(names)]
-    given = [key for key in keys if key]
-    assert given[:12] == [*"1234567890qw"]
-    assert len(given) == len(set(given)) == 33
-    assert keys[33:] == [None] * 7
-    assert keys_of(["a", "b"], {"a": "x"}) == [{"name": "a", "key": "x"}, {"name": "b", "key": None}]

@@ -33,8 +33,6 @@ N_AHEAD = 8
 """Number of clips that a page holds: sounds and pictures of the first few are made ready."""
 LEASE_S = 60.0
 """A page that is in sight asks every few seconds."""
-KEYS = "1234567890qwetasdfgzxcvbyiopjklnm"
-"""Label Studio gives its classes these keys, in this order."""
 MAX_MINE = 1000
 _N_ASKED = 24
 
@@ -101,14 +99,14 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
         project = permissions.project(visitor, project_id) or {}
         config = parse_label_config(str(project.get("label_config")))
         build_result(config.class_names[:1], config)  # raises where pages cannot label
-        described = store.agenda.description(project_id)
         progress = store.versions.progress(project_id)
         version = progress.model_version if progress else None
         n_wanted = int(project.get("maximum_annotations") or 1)
         holder = (visitor.user_id, tab)
         told = {
             "model_version": version,
-            "labels": keys_of(config.class_names, described.get("hotkeys")),
+            "class_names": config.class_names,
+            "hotkeys": config.hotkeys,
             "multi_label": config.multi_label,
             "is_blind": not project.get("show_collab_predictions", True),
         }
@@ -168,20 +166,6 @@ def first_open(
         ]
         start, n_asked = start + n_asked, 2 * n_asked
     return found[:n]
-
-
-def keys_of(
-    class_names: Sequence[str], hotkeys: dict[str, str] | None = None
-) -> list[dict[str, str | None]]:
-    """Give every class with its key: that of Label Studio where it is known.
-
-    Examples
-    --------
-    >>> keys_of(["siren", "other"])
-    [{'name': 'siren', 'key': '1'}, {'name': 'other', 'key': '2'}]
-    """
-    keys = hotkeys or dict(zip(class_names, KEYS, strict=False))
-    return [{"name": name, "key": keys.get(name)} for name in class_names]
 
 
 def _open_order(store: Store, project_id: int, n_wanted: int) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ _FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 def register(app: Flask, store: Store, settings: Settings) -> None:
-    """Add the map page, the page for labeling alone, and the static files; templates get ``asset(name)`` for an address."""
+    """Add the map, the page for labeling, and the static files; templates get ``asset(name)``."""
     app.add_template_global(_asset, "asset")
 
     @app.get("/static/<digest>/<name>")

@@ -8,20 +8,22 @@ const COMMANDS = {
   ...{ color: "c", tick: "x", help: "?" },
 };
 const ALIASES = { "=": "+" };
-const SKIP_KEYS = "surh"; // Label Studio hands the last three out to no class
+export const SKIP_KEYS = "surh"; // Label Studio hands the last three out to no class
 
 /** The key of each class, "" where it has none that can be pressed here. */
-export function classKeys() {
-  const { class_names: names, hotkeys = [] } = pool.frame;
+export function classKeys({ class_names: names, hotkeys = [] } = pool.frame) {
   return names.map((_, i) => (/^[!-~]$/.test(hotkeys[i] ?? "") ? hotkeys[i] : ""));
 }
 
 /** The key of a command, "" where it is a class's. */
 export function keyOf(command) {
   const taken = classKeys();
-  if (command === "skip") return [...SKIP_KEYS].find((key) => !taken.includes(key)) ?? "";
+  if (command === "skip") return firstFree(SKIP_KEYS, taken);
   return taken.includes(COMMANDS[command]) ? "" : COMMANDS[command];
 }
+
+/** The first of some keys that is not taken, or "". */
+export const firstFree = (keys, taken) => [...keys].find((key) => !taken.includes(key)) ?? "";
 
 /** The command that was pressed, or undefined. */
 export function commandOf(event) {
@@ -37,7 +39,7 @@ export function classOf(event) {
 }
 
 /** What a key writes without Shift; a letter or digit by its place where the layout has others. */
-function pressedKey({ key, code = "" }) {
+export function pressedKey({ key, code = "" }) {
   if (key.length > 1) return key; // such as the arrows that a number pad may have
   if (/^[a-z]$/i.test(key)) return key.toLowerCase();
   const [, sign] = /^(?:Digit|Numpad|Key)([0-9A-Z])$/.exec(code) ?? [];

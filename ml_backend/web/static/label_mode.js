@@ -1,12 +1,13 @@
 // Label and go on: one key labels the clip, and the next clip of the queue is there and plays.
 //
-// A class's key answers (where clips may have several labels it switches, Enter submits and N says
-// "none of these"); S skips, Space plays again, Backspace goes back to see and change the last
+// A class's key, which is Label Studio's, answers (where clips may have several labels it switches,
+// Enter submits and N says "none of these"); S skips, Space plays again, Backspace goes back to see and change the last
 // answers, Ctrl+Z takes the last one back. Answers go to Label Studio behind the visitor's back
 // (outbox.js); what comes next is the server's order (label_queue.js).
 
 import { fail } from "./ask.js";
 import { say } from "./elements.js";
+import { classKeys, firstFree, pressedKey, SKIP_KEYS } from "./keys.js";
 import { LabelQueue } from "./label_queue.js";
 import { LabelView, wordsOf } from "./label_view.js";
 import { Outbox } from "./outbox.js";
@@ -17,6 +18,7 @@ import { count } from "./wording.js";
 const N_READY = 4; // clips whose sound and picture are made ready
 const N_DETAILS = 40;
 const PAUSE_S = 30; // who answers nothing for longer was away
+const NONE_KEYS = "nuhr";
 const TYPED_IN = "input, select, textarea, dialog, [contenteditable]";
 const SKIP = null; // "cannot tell", as the server understands it
 
@@ -147,10 +149,15 @@ class LabelMode {
   }
 
   #showLabels() {
-    const labels = this.queue.standing.labels;
-    const keys = new Set(labels.map(({ key }) => key));
-    const freeKeys = new Set(["s", "n"].filter((key) => !keys.has(key)));
-    this.view.showLabels(labels, this.#chosen, { isMulti: this.#isMulti, freeKeys });
+    const { class_names: names, multi_label: isMulti } = this.queue.standing;
+    this.view.showLabels(names, this.#chosen, { isMulti, keys: this.#keys });
+  }
+
+  /** What each key means: of the classes, in their order, of skipping and of "none of these". */
+  get #keys() {
+    const classes = classKeys(this.queue.standing);
+    const skip = firstFree(SKIP_KEYS, classes);
+    return { classes, skip, none: firstFree(NONE_KEYS, [...classes, skip]) };
   }
 
   // Sound
@@ -183,17 +190,16 @@ class LabelMode {
 
   #choose(name) {
     if (!this.#isMulti) return this.#answer([name]);
-    const { labels } = this.queue.standing;
     const isOn = this.#chosen.includes(name);
     const wanted = (one) => (one === name ? !isOn : this.#chosen.includes(one));
-    this.#chosen = labels.map((label) => label.name).filter(wanted);
+    this.#chosen = this.queue.standing.class_names.filter(wanted);
     return this.#showLabels();
   }
 
   #submit() {
     if (!this.#isMulti) return;
     if (this.#chosen.length > 0) this.#answer(this.#chosen);
-    else say("Nothing is chosen. N says that it is none of these.");
+    else say(`Nothing is chosen. ${this.#keys.none.toUpperCase()} says that it is none of these.`);
   }
 
   #answer(labels) {
@@ -294,17 +300,24 @@ class LabelMode {
   }
 
   #obeys(event) {
-    const key = event.key.toLowerCase();
-    if (event.ctrlKey || event.metaKey) return key === "z" && !event.shiftKey && (this.#undo(), true);
-    const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code)?.[1];
-    const label = this.queue.standing?.labels.find((one) => one.key === (digit ?? key));
-    if (label) this.#choose(label.name);
+    const key = pressedKey(event);
+    const isUndo = (event.ctrlKey || event.metaKey) && key === "z" && !event.shiftKey;
+    if (isUndo) this.#undo();
+    else if (event.ctrlKey || event.metaKey || !this.queue.standing) return false;
+    else return this.#obeysPlain(key);
+    return true;
+  }
+
+  #obeysPlain(key) {
+    const { classes, skip, none } = this.#keys;
+    const place = classes.indexOf(key);
+    if (place >= 0) this.#choose(this.queue.standing.class_names[place]);
     else if (key === " ") this.#play();
-    else if (key === "backspace" || key === "arrowleft") this.#step(-1);
-    else if (key === "arrowright") this.#shown && this.#step(1);
-    else if (key === "s") this.#answer(SKIP);
-    else if (key === "n" && this.#isMulti) this.#answer([]);
-    else if (key === "enter") this.#submit();
+    else if (key === "Backspace" || key === "ArrowLeft") this.#step(-1);
+    else if (key === "ArrowRight") this.#shown && this.#step(1);
+    else if (key === skip) this.#answer(SKIP);
+    else if (key === none && this.#isMulti) this.#answer([]);
+    else if (key === "Enter") this.#submit();
     else return false;
     return true;
   }

@@ -10,6 +10,7 @@ const N_LAST = 6;
 
 export class LabelView {
   #acts;
+  #shown = null; // classes and keys
 
   /** `acts`: choose(name), submit(), none(), skip(), back(), replay(), undo(), seek(time_s), show(answer). */
   constructor(place, acts) {
@@ -101,27 +102,29 @@ export class LabelView {
   }
 
   /** Show the classes with their keys, and which of them are chosen. */
-  showLabels(labels, chosen, { isMulti, freeKeys }) {
-    const isSame =
-      this.buttons.children.length === labels.length &&
-      labels.every(({ name }, i) => this.buttons.children[i].dataset.name === name);
-    if (!isSame) this.buttons.replaceChildren(...labels.map((label) => this.#labelButton(label)));
+  showLabels(names, chosen, { isMulti, keys }) {
+    const said = JSON.stringify([names, keys]);
+    if (said !== this.#shown) {
+      const buttons = names.map((name, i) => this.#labelButton(name, keys.classes[i]));
+      this.buttons.replaceChildren(...buttons);
+      this.skip.lastChild.textContent = keys.skip.toUpperCase();
+      this.none.lastChild.textContent = keys.none.toUpperCase();
+    }
+    this.#shown = said;
     for (const button of this.buttons.children)
       button.setAttribute("aria-pressed", String(chosen.includes(button.dataset.name)));
     this.submit.hidden = this.none.hidden = !isMulti;
     this.submit.disabled = chosen.length === 0;
     this.submit.firstChild.textContent = chosen.length > 0 ? `Submit: ${chosen.join(", ")}` : "Submit";
-    this.skip.lastChild.hidden = !freeKeys.has("s");
-    this.none.lastChild.hidden = !freeKeys.has("n");
   }
 
-  #labelButton({ name, key }) {
-    const keyShown = key && make("kbd", {}, key.toUpperCase());
+  #labelButton(name, key) {
+    const sign = key ? make("kbd", {}, key) : null;
     const named = make("span", { class: "name" }, name);
     const probability = make("span", { class: "probability number" });
     const attributes = { type: "button", title: name, "data-name": name };
     const click = (event) => this.#pressed(event, () => this.#acts.choose(name));
-    return make("button", { ...attributes, click }, keyShown, named, probability);
+    return make("button", { ...attributes, click }, sign, named, probability);
   }
 
   /** Put the playhead where the sound is. */
