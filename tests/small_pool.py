@@ -300,6 +300,10 @@ def create_small_app(pool):
             n_held=0,
         )
 
+    @app.delete("/projects/1/label/next/<tab>")
+    def label_left(tab):
+        return "", 204
+
     @app.post("/projects/1/annotations")
     def annotate():
         if pool.is_down:

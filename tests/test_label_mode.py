@@ -262,6 +262,13 @@ def test_after_a_round_the_next_clips_follow_the_new_order(visit, pool):
     assert [one for one, _ in pool.said] == [*order[:3], *new[:3]]
 
 
+def test_a_page_that_is_left_gives_its_clips_back(visit, pool):
+    page = visit(pool)
+    page.goto("about:blank")
+    page.wait_for_timeout(200)
+    assert [one for one in pool.asked if one.startswith("DELETE /projects/1/label/next/")]
+
+
 def test_the_end_of_the_queue_is_told(visit):
     pool = SmallPool(12)
     order = pool.ahead()

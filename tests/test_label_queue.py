@@ -117,6 +117,15 @@ def test_what_a_page_no_longer_holds_is_free_for_others(asked):
     assert given[1:5] == first[4:]
 
 
+def test_a_page_that_is_left_holds_nothing(asked):
+    first = asked.ask(TOKEN, "a")["clips"]
+    leave = f"/projects/{asked.project_id}/label/next/a"
+    for who in (OTHER_TOKEN, TOKEN):  # the first of them says nothing of the other's page
+        assert asked.ask(OTHER_TOKEN, "b")["clips"] == asked.order()[N_AHEAD : 2 * N_AHEAD]
+        assert asked.clients[who].delete(leave, headers=asked.csrf[who]).status_code == 204
+    assert asked.ask(OTHER_TOKEN, "b")["clips"] == first
+
+
 def test_leases_end_when_a_page_asks_no_more():
     now = itertools.count(0.0, 0.6 * LEASE_S)
     leases = Leases(clock=lambda: next(now))

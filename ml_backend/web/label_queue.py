@@ -4,8 +4,9 @@ The order is that of the current version, as Label Studio's queue has it. Left o
 have all the annotations the project wants, clips that this visitor has answered, both as Label
 Studio knows them at this moment, and clips that somebody else holds.
 
-A page holds the clips that it has made ready, by a lease that each of its requests renews. Leases
-are in memory: a restart forgets them, and at worst two people answer the same clip. Label Studio
+A page holds the clips that it has made ready, by a lease that each of its requests renews and its
+leaving ends. Leases are in memory: a restart forgets them, and at worst two people answer the same
+clip. Label Studio
 tells nobody which tasks its own labeling page has locked; it draws at random from the head of the
 order as soon as a project has two annotators, so that both seldom meet.
 """
@@ -69,6 +70,11 @@ class Leases:
             self._held[project_id, holder] = frozenset([*mine, *given]), self._clock() + LEASE_S
         return given
 
+    def release(self, project_id: int, holder: Holder) -> None:
+        """Hold nothing any more."""
+        with self._lock:
+            self._held.pop((project_id, holder), None)
+
     def of_others(self, project_id: int, holder: Holder) -> set[int]:
         """Give the clips of a project that others hold."""
         with self._lock:
@@ -86,15 +92,13 @@ class Leases:
 
 
 def register(app: Flask, store: Store, permissions: Permissions) -> None:
-    """Add the route."""
+    """Add the route, and the one by which a page that is left says so."""
     leases = Leases()
 
     @app.post("/projects/<int:project_id>/label/next")
     def label_next(project_id: int) -> ResponseReturnValue:
         visitor, body = somebody(), json_body()
-        tab = body.get("tab")
-        if not isinstance(tab, str) or not 0 < len(tab) <= 64:
-            raise RequestError("'tab' must be a word by which this page is known again.")
+        holder = (visitor.user_id, _tab(body.get("tab")))
         ahead, mine = _numbers(body, "ahead", N_AHEAD), _numbers(body, "mine", MAX_MINE)
         project = permissions.project(visitor, project_id) or {}
         config = parse_label_config(str(project.get("label_config")))
@@ -102,7 +106,6 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
         progress = store.versions.progress(project_id)
         version = progress.model_version if progress else None
         n_wanted = int(project.get("maximum_annotations") or 1)
-        holder = (visitor.user_id, tab)
         told = {
             "model_version": version,
             "class_names": config.class_names,
@@ -124,6 +127,11 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
         )
         clips = leases.hold(project_id, holder, mine, clips, n=N_AHEAD)
         return jsonify(**told, clips=clips, n_left=len(order), n_held=len(held))
+
+    @app.delete("/projects/<int:project_id>/label/next/<tab>")
+    def label_left(project_id: int, tab: str) -> ResponseReturnValue:
+        leases.release(project_id, (somebody().user_id, _tab(tab)))
+        return "", 204
 
 
 def first_open(
@@ -180,6 +188,12 @@ def _open_order(store: Store, project_id: int, n_wanted: int) -> NDArray[np.int6
     ]
     order = version.ranking["task_ids"].astype(np.int64)
     return order[~np.isin(order, answered)]
+
+
+def _tab(said: Any) -> str:
+    if not isinstance(said, str) or not 0 < len(said) <= 64:
+        raise RequestError("'tab' must be a word by which this page is known again.")
+    return said
 
 
 def _numbers(body: dict[str, Any], name: str, at_most: int) -> list[int]:

@@ -25,7 +25,7 @@ const SKIP = null; // "cannot tell", as the server understands it
 class LabelMode {
   #front = null; // the clip that is asked about
   #shown = null; // the answer that is looked at again, or null
-  #answers = []; // { taskId, title, labels, ids of its writings, answeredAt }, the oldest first
+  #answers = []; // { taskId, title, labels, ids of its writings }, the oldest first
   #undoable = []; // { answer, before } of each writing, the oldest first
   #chosen = []; // where clips may have several labels: those switched on
   #details = new Map();
@@ -218,8 +218,10 @@ class LabelMode {
 
   /** Begin an answer to the clip that is asked about; the next one takes its place. */
   #begin() {
-    const title = this.#details.get(this.#front)?.now?.clip ?? `Clip ${this.#front}`;
+    const known = this.#known(this.#front);
+    const title = known.now?.clip ?? `Clip ${this.#front}`;
     const answer = { taskId: this.#front, title, labels: undefined, ids: [] };
+    known.then(({ clip }) => (answer.title = clip)).catch(() => {});
     this.#answers.push(answer);
     this.#countTime();
     this.#front = this.queue.take();

@@ -7,7 +7,7 @@
 //   queue.trouble            why it tells nothing, or null
 //   queue.addEventListener("change", …)
 
-import { send } from "./server.js";
+import { send, sendLeaving } from "./server.js";
 
 const PAUSE_MS = 1000; // between two looks at the order
 const REST_MS = 10_000; // the same where nothing was answered for a while
@@ -33,6 +33,7 @@ export class LabelQueue extends EventTarget {
     super();
     [this.#mine, this.#isDone] = [mine, isDone];
     document.addEventListener("visibilitychange", () => document.hidden || this.#schedule(0));
+    addEventListener("pagehide", () => sendLeaving("DELETE", `label/next/${this.#tab}`));
   }
 
   take() {
