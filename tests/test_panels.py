@@ -335,16 +335,79 @@ def test_headings_stand_over_their_columns(visit, pool, width, n_columns):
     assert page.locator(".grid-body .grid-row:visible").first.evaluate(lefts) == heads
 
 
-def test_the_selection_of_one_goes_along_with_what_is_heard(visit, pool):
+def test_opening_clips_changes_no_tick(visit, pool):
     page = visit(pool)
-    page.locator(f"#clip-{pool.ids[1]}").click()
+    ids = [int(one) for one in pool.ids]
+    page.locator(f"#clip-{ids[1]}").click()
     page.get_by_role("heading", name=pool.clips[1]).wait_for()
     page.keyboard.press("ArrowRight")
     page.get_by_role("heading", name=pool.clips[2]).wait_for()
-    assert state(page)["selection"] == [pool.ids[2]]
+    assert state(page)["selection"] == []
+    page.locator(f"#clip-{ids[2]} .tick").click()
+    page.get_by_role("grid").focus()
+    page.keyboard.press("ArrowDown")
+    page.locator(f"#clip-{ids[4]}").click()
+    page.get_by_role("heading", name=pool.clips[4]).wait_for()
+    now = state(page)
+    assert (now["selection"], now["focus"]) == ([ids[2]], ids[4])
     page.keyboard.press("Space")
     page.get_by_role("button", name="Pause").wait_for()
-    assert state(page)["selection"] == [pool.ids[2]], "Space plays"
+    assert state(page)["selection"] == [ids[2]], "Space plays"
+
+
+def test_the_inspector_says_which_clips_a_key_labels(visit, pool):
+    page = visit(pool)
+    ids = [int(one) for one in pool.ids[100:106]]
+    target = page.locator(".labeling .target")
+    select(page, [ids[0], ids[1]])
+    page.get_by_role("heading", name=pool.clips[100]).wait_for()
+    assert target.inner_text() == "Labels are for the clip above."
+    page.locator(f"#clip-{ids[2]}").click()
+    page.get_by_text("Labels are for the clip above, which is not selected.").wait_for()
+    page.get_by_role("heading", name=pool.clips[102]).wait_for()
+    page.get_by_text("103 of 300").wait_for()
+    keep_picture(page, "aside")
+    page.wait_for_timeout(200)
+    page.keyboard.press("1")
+    page.get_by_role("heading", name=pool.clips[103]).wait_for()
+    page.wait_for_timeout(200)
+    assert pool.labels[ids[2]] == [SIREN]
+    assert not {ids[0], ids[1]} & set(pool.labels)
+    page.get_by_label("Label all 2 selected").check()
+    assert target.inner_text() == "Labels are for all 2 selected, after a question."
+    page.keyboard.press("2")
+    page.get_by_role("button", name="Label 2 clips").click()
+    notice(page, f"2 clips: {BARK}.").wait_for()
+    assert [pool.labels.get(one) for one in ids[:4]] == [[BARK], [BARK], [SIREN], None]
+
+
+def test_one_ticked_clip_is_labeled_as_such_and_not_the_one_that_is_open(visit, pool):
+    page = visit(pool)
+    ticked, opened = (int(pool.ids[row]) for row in (100, 101))
+    page.locator(".grid").evaluate("grid => (grid.scrollTop = 28 * 98)")
+    page.locator(f"#clip-{opened}").click()
+    page.get_by_role("heading", name=pool.clips[101]).wait_for()
+    page.locator(f"#clip-{ticked} .tick").click()
+    assert state(page)["focus"] == opened
+    page.get_by_label("Label the selected clip").wait_for()
+    page.keyboard.press("Shift+Digit1")
+    page.get_by_role("button", name="Label 1 clip").click()
+    until(page, "document.querySelector('#said').textContent.includes('siren')")
+    assert (pool.labels[ticked], opened in pool.labels) == ([SIREN], False)
+
+
+def test_the_box_over_the_ticks_takes_all_or_none(visit, pool):
+    page = visit(pool, "?f.meta:salience=5..")
+    wait_total(page, int((pool.salience >= 5).sum()))
+    box = page.get_by_label("Select all that pass the filters, or none")
+    box.check()
+    assert state(page)["selection"] == pool.ids[pool.salience >= 5].tolist()
+    box.click()
+    assert state(page)["selection"] == []
+    page.locator(".tick-box").nth(3).click()
+    until(page, "document.querySelector('.grid-head input').indeterminate")
+    box.click()
+    assert state(page)["selection"] == []
 
 
 def test_what_the_filters_hide_is_neither_labeled_nor_queued_with_the_selection(visit, pool):
@@ -643,6 +706,12 @@ def select(page, task_ids):
         }""",
         [int(one) for one in task_ids],
     )
+    row = (int(task_ids[0]) - 10) // 3
+    until(
+        page,
+        "name => document.querySelector('.clip-name').textContent.startsWith(name)",
+        arg=f"clip {row:05d}",
+    )
 
 
 def test_the_question_says_what_is_labeled_already_and_offers_the_rest_first(visit, pool):
@@ -693,7 +762,7 @@ def test_where_all_have_an_answer_enter_changes_none(visit, pool):
     select(page, task_ids)
     page.get_by_text("1 of 9 selected").wait_for()
     page.keyboard.press("Shift+Digit3")
-    page.get_by_role("button", name="Change all 9").wait_for()
+    page.get_by_role("button", name="Change 9 clips").wait_for()
     page.keyboard.press("Enter")
     page.get_by_role("dialog").wait_for(state="detached")
     assert (pool.labels, pool.pieces) == (before, [])
@@ -886,7 +955,7 @@ def test_a_command_whose_key_is_a_class_s_has_none_and_the_help_says_so(visit):
     assert (rows["f"], rows["x"]) == ("label siren", "label <b>bark</b>")
     assert rows["S"] == "skip: cannot tell"
     assert "the whole map" not in rows.values()
-    assert rows["Ctrl Space"] == "select, or no longer"
+    assert rows["Ctrl Space"] == "tick the open clip, or no longer"
     keep_picture(page, "help")
 
 

@@ -417,3 +417,17 @@ def test_a_large_task_number_is_kept_exactly(tmp_path):
     project.lookout.look(project.project_id)
     column = unpack(project.get("frame").get_data())[1]["task_id"]
     assert column.stored.tolist() == [2**40 + 1]
+
+
+def test_the_keys_of_the_classes_are_those_of_the_label_config(tmp_path):
+    project = SeenProject(tmp_path, n=4, classes=[f"class {n}" for n in range(12)], dim=24)
+    project.follow()
+    told, _ = project.read("frame")
+    assert told["hotkeys"] == list("1234567890qw")
+    other = project.studio.projects[project.project_id]
+    other["label_config"] = other["label_config"].replace('hotkey="q"', 'hotkey="k"')
+    before = told["revision"]
+    project.follow()
+    told, _ = project.read("frame")
+    assert told["hotkeys"] == list("1234567890kw")
+    assert told["revision"] != before, "open pages hear of it"

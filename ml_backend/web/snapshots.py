@@ -41,7 +41,7 @@ class Stamps:
     title: str
     class_names: tuple[str, ...]
     multi_label: bool
-    hotkeys: tuple[str, ...] = ()
+    hotkeys: tuple[str, ...]
 
     @property
     def revision(self) -> str:
@@ -159,7 +159,7 @@ class Snapshots:
             described["title"],
             tuple(described["class_names"]),
             described["multi_label"],
-            tuple(described.get("hotkeys", ())),
+            tuple(described["hotkeys"]),
         )
 
 

@@ -14,7 +14,8 @@ export async function askForMany(taskIds, labels, what) {
   const { free, told } = answersOf(taskIds);
   const verb = labels === null ? "Skip" : "Label";
   const as = labels === null ? "" : ` as ${what}`;
-  const question = `${verb} these ${clips(taskIds.length)}${as}?`;
+  const which = taskIds.length === 1 ? "the selected clip" : `these ${clips(taskIds.length)}`;
+  const question = `${verb} ${which}${as}?`;
   const nAnswered = taskIds.length - free.length;
   const nHidden = state.get().selection.length - taskIds.length;
   const details = [told, "It is written to Label Studio under your name, and can be undone."];
@@ -23,7 +24,7 @@ export async function askForMany(taskIds, labels, what) {
   if (nHidden > 0) details.push(`${clips(nHidden)} more are selected, but the filters hide them.`);
   const all = { taskIds, onlyUnanswered: false };
   if (nAnswered === 0 || free.length === 0) {
-    const yes = nAnswered === 0 ? `${verb} ${clips(taskIds.length)}` : `Change all ${count(nAnswered)}`;
+    const yes = nAnswered === 0 ? `${verb} ${clips(taskIds.length)}` : `Change ${clips(nAnswered)}`;
     const answer = await ask(question, { yes, details: details.filter(Boolean), isCareful: nAnswered > 0 });
     return answer && { ...all, onlyUnanswered: nAnswered === 0 };
   }

@@ -1,8 +1,10 @@
-// A grid of any length that draws the rows in sight. Up, Down, Page keys, Home and End move the
-// focus, X or Ctrl+Space selects, Shift takes everything in between, Ctrl+A all, Escape none.
+// A grid of any length that draws the rows in sight. A click, Up, Down, Page keys, Home and End open
+// a clip, and change no tick; the box in front, X and Ctrl select it, Shift takes everything in
+// between, Ctrl+A all, Escape none.
 
 import { make, oncePerFrame } from "./elements.js";
 import { commandOf } from "./keys.js";
+import { withOpened } from "./marks.js";
 import { state } from "./state.js";
 import { moveByKey, rowsInSight, scrollToRow, select } from "./viewport.js";
 
@@ -27,6 +29,12 @@ export class Grid {
     this.head = make("div", { class: "grid-row grid-head", role: "row", "aria-rowindex": "1" });
     this.body = make("div", { class: "grid-body", role: "rowgroup" });
     this.empty = make("p", { class: "faint empty" });
+    this.all = make("input", {
+      type: "checkbox",
+      "aria-label": "Select all that pass the filters, or none",
+      title: "Select all that pass the filters, or none",
+      change: () => state.set({ selection: this.#selected.size > 0 ? [] : this.ids() }),
+    });
     this.grid = make(
       "div",
       {
@@ -81,8 +89,7 @@ export class Grid {
         button,
       );
     });
-    const mark = make("div", { class: "grid-cell tick", role: "columnheader", "aria-colindex": 1 });
-    mark.append(make("span", { class: "unseen" }, "Selected"));
+    const mark = make("div", { class: "grid-cell tick", role: "columnheader", "aria-colindex": 1 }, this.all);
     this.head.replaceChildren(mark, ...heads);
     this.grid.setAttribute("aria-colcount", columns.length + 1);
     const widths = columns.map(widthOf);
@@ -112,6 +119,8 @@ export class Grid {
     const isMoved = focus !== this.#focus || place !== this.#place;
     [this.#selected, this.#focus, this.#place] = [selected, focus, place];
     if (isMoved && place >= 0) this.#reveal(place);
+    this.all.checked = selected.size > 0 && selected.size >= this.#nRows;
+    this.all.indeterminate = selected.size > 0 && !this.all.checked;
     this.refresh();
   }
 
@@ -148,7 +157,8 @@ export class Grid {
         "aria-colindex": i + 2,
       }),
     );
-    const tick = make("div", { class: "grid-cell tick", role: "gridcell", "aria-colindex": 1 });
+    const box = make("span", { class: "tick-box", title: "Select" });
+    const tick = make("div", { class: "grid-cell tick", role: "gridcell", "aria-colindex": 1 }, box);
     const element = make("div", { class: "grid-row", role: "row" }, tick, ...cells);
     this.body.append(element);
     return { element, cells, tick };
@@ -165,7 +175,8 @@ export class Grid {
     element.setAttribute("aria-rowindex", place + 2);
     element.setAttribute("aria-selected", String(isSelected));
     element.classList.toggle("focused", taskId === this.#focus);
-    tick.textContent = isSelected ? "✓" : "";
+    element.setAttribute("aria-current", String(taskId === this.#focus));
+    tick.firstChild.textContent = isSelected ? "✓" : "";
     cells.forEach((cell, i) => {
       const text = this.cellText(this.#columns[i].name, place);
       if (cell.textContent !== text) cell.textContent = text;
@@ -178,10 +189,13 @@ export class Grid {
     if (!row) return;
     const place = Number(row.dataset.place);
     const isTick = event.target.closest(".tick") !== null;
-    this.#select(place, {
-      isShift: event.shiftKey,
-      isCtrl: event.ctrlKey || event.metaKey || isTick,
-    });
+    const isCtrl = event.ctrlKey || event.metaKey;
+    if (isTick || isCtrl || event.shiftKey) {
+      this.#select(place, { isShift: event.shiftKey, isCtrl: isCtrl || isTick }, !isTick);
+    } else {
+      this.#anchor = place;
+      state.set({ focus: this.idAt(place) });
+    }
   }
 
   #press(event) {
@@ -197,7 +211,7 @@ export class Grid {
       this.#anchor = place;
       state.set({ focus: this.idAt(place) });
     } else if (isSelectKey(event) && this.#place >= 0) {
-      this.#select(this.#place, { isShift: event.shiftKey, isCtrl: true });
+      this.#select(this.#place, { isShift: event.shiftKey, isCtrl: true }, false);
     } else if (isAll) state.set({ selection: this.ids() });
     else if (event.key === "Escape") state.set({ selection: [] });
     else return;
@@ -205,13 +219,14 @@ export class Grid {
     event.stopPropagation();
   }
 
-  #select(place, keys) {
-    const selection = select(this.ids(), state.get().selection, place, this.#anchor, keys);
+  #select(place, keys, opens = true) {
+    const { selection: ticked, focus } = state.get();
+    const before = opens ? withOpened(state.get()) : ticked;
+    const selection = select(this.ids(), before, place, this.#anchor, keys);
     if (!keys.isShift || this.#anchor < 0) this.#anchor = place;
-    const { focus } = state.get();
     const taken = this.idAt(place);
-    const stays = selection.includes(focus) ? focus : (selection[0] ?? taken);
-    state.set({ selection, focus: selection.includes(taken) ? taken : stays });
+    if (focus === null || (opens && selection.includes(taken))) state.set({ selection, focus: taken });
+    else state.set({ selection, focus });
   }
 }
 

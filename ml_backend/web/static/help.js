@@ -32,10 +32,10 @@ function keys() {
       ["Esc", "nothing selected, no clip open"],
     ]],
     ["The table", [
-      ["↑ ↓ Page Home End", "go from clip to clip"],
-      [[keyOf("tick").toUpperCase(), "Ctrl Space"].filter(Boolean).join(" or "), "select, or no longer"],
-      ["Shift + ↑ ↓", "select all in between"],
-      ["Ctrl A", "select all that pass the filters"],
+      ["↑ ↓ Page Home End", "open the clip above, below, …"],
+      [[keyOf("tick").toUpperCase(), "Ctrl Space"].filter(Boolean).join(" or "), "tick the open clip, or no longer"],
+      ["Shift + ↑ ↓", "tick all in between"],
+      ["Ctrl A", "tick all that pass the filters"],
     ]],
     ["Everywhere", [
       ["Tab", "from part to part"],

@@ -139,8 +139,8 @@ class Inspector {
 
   #showPlace() {
     const { focus } = state.get();
-    const { place, n } = focus === null ? { place: -1, n: 0 } : sequence.position(focus);
-    const of = sequence.isOfSelection ? `${count(n)} selected` : count(n);
+    const { place, n, isOfSelection } = focus === null ? { place: -1 } : sequence.position(focus);
+    const of = isOfSelection ? `${count(n)} selected` : count(n);
     this.place.textContent = place < 0 ? "" : `${count(place + 1)} of ${of}`;
     this.previous.disabled = focus === null || sequence.neighbor(focus, -1) === null;
     this.next.disabled = focus === null || sequence.neighbor(focus, 1) === null;
@@ -176,12 +176,9 @@ class Inspector {
   }
 
   #step(step) {
-    const { focus, selection } = state.get();
+    const { focus } = state.get();
     const neighbor = focus === null ? null : sequence.neighbor(focus, step);
-    if (neighbor === null) return;
-    // A single selected clip is the one that is heard.
-    const isSelected = selection.length === 1 && selection[0] === focus;
-    state.set({ focus: neighbor, selection: isSelected ? [neighbor] : selection });
+    if (neighbor !== null) state.set({ focus: neighbor });
   }
 
   #press(event) {

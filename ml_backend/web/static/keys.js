@@ -11,7 +11,8 @@ const ALIASES = { "=": "+" };
 export const SKIP_KEYS = "surh"; // Label Studio hands the last three out to no class
 
 /** The key of each class, "" where it has none that can be pressed here. */
-export function classKeys({ class_names: names, hotkeys = [] } = pool.frame) {
+export function classKeys({ class_names: names, hotkeys } = pool.frame) {
+  // hotkeys is empty before a first round
   return names.map((_, i) => (/^[!-~]$/.test(hotkeys[i] ?? "") ? hotkeys[i] : ""));
 }
 

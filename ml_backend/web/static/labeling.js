@@ -8,6 +8,7 @@ import { make } from "./elements.js";
 import { classKeys, classOf, commandOf, keyOf } from "./keys.js";
 import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
+import { count } from "./wording.js";
 import { writing } from "./writing.js";
 
 const SKIP = null; // "cannot tell", as the server and pool.mark understand it
@@ -26,6 +27,7 @@ export class Labeling {
     this.scope = make("input", { type: "checkbox", change: () => this.showScope() });
     this.scopeText = make("span", {});
     this.scopeLine = make("label", { class: "check scope" }, this.scope, this.scopeText);
+    this.target = make("p", { class: "small target", role: "status" });
     this.confirm = make("button", {
       type: "button",
       class: "primary",
@@ -45,6 +47,7 @@ export class Labeling {
     this.element = make(
       "section",
       { class: "labeling", "aria-label": "Label", tabindex: "-1" },
+      this.target,
       this.scopeLine,
       this.buttons,
       rest,
@@ -119,23 +122,34 @@ export class Labeling {
     return undefined;
   }
 
-  /** Tell how many clips a label would be for, and what it would be. */
+  /** The selected clips that a label may be for, where they are others than the one that is open. */
+  #others() {
+    const chosen = sequence.chosen();
+    return chosen.length === 1 && chosen[0] === this.#taskId ? [] : chosen;
+  }
+
+  /** Tell which clips a label would be for, and what it would be. */
   showScope() {
-    const n = sequence.chosen().length;
-    this.scopeLine.hidden = n < 2;
-    if (n < 2) this.scope.checked = false;
-    this.scopeText.textContent = `Label all ${n} selected (or hold Shift)`;
+    const others = this.#others();
+    const n = others.length;
+    this.scopeLine.hidden = this.target.hidden = n === 0;
+    if (n === 0) this.scope.checked = false;
+    const all = n === 1 ? "the selected clip" : `all ${count(n)} selected`;
+    this.scopeText.textContent = `Label ${all} (or hold Shift)`;
+    const isAside = this.#taskId !== null && !others.includes(this.#taskId);
+    if (this.scope.checked) this.target.textContent = `Labels are for ${all}, after a question.`;
+    else this.target.textContent = `Labels are for the clip above${isAside ? ", which is not selected" : ""}.`;
     const what = [...this.#toggled].join(", ") || "none of these";
     this.confirm.replaceChildren(
-      this.scope.checked ? `Label ${n} as: ${what} ` : `Label as: ${what} `,
+      this.scope.checked ? `Label ${count(n)} as: ${what} ` : `Label as: ${what} `,
       make("kbd", {}, "Enter"),
     );
   }
 
   /** Write labels (null = a skip) for the clip, or for the whole selection after a question. */
   async #say(labels, isForAll = false) {
-    const chosen = sequence.chosen();
-    const isMany = chosen.length > 1 && (isForAll || this.scope.checked);
+    const chosen = this.#others();
+    const isMany = chosen.length > 0 && (isForAll || this.scope.checked);
     const focus = this.#taskId;
     if (focus === null) return undefined;
     const what = labels === SKIP ? "skipped" : labels.join(", ") || "none of the labels";

@@ -10,7 +10,7 @@ import { makeHoverCard } from "./hovercard.js";
 import { drawLegend } from "./legend.js";
 import { makeLocalitySlider, makeProgressLine } from "./locality.js";
 import { MapView } from "./mapview.js";
-import { combine, marksOf, positionsOf, toggleValue } from "./marks.js";
+import { combine, marksOf, positionsOf, toggleValue, withOpened } from "./marks.js";
 import { pool } from "./pool.js";
 import { makeSoundSearch, makeWordBox } from "./search.js";
 import { state } from "./state.js";
@@ -92,8 +92,11 @@ export function mountMap(element) {
 
   const select = (rows, how, focus = null) => {
     const picked = rows.map((row) => mapView.ids[row]);
-    const selection = combine(state.get().selection, picked, how);
-    const focused = focus ?? state.get().focus;
+    const now = state.get();
+    // Whoever adds a first clip to the one that is open means both.
+    const before = focus !== null && how === "add" ? withOpened(now) : now.selection;
+    const selection = combine(before, picked, how);
+    const focused = focus ?? now.focus;
     state.set({ selection, focus: selection.includes(focused) ? focused : (selection[0] ?? null) });
   };
 
@@ -113,7 +116,10 @@ export function mountMap(element) {
   attachGestures(mapView, lasso, {
     tool: tools.tool,
     onHover: (row, px, py) => card.show(row < 0 ? null : mapView.ids[row], px, py),
-    onPick: (row, how) => (row < 0 ? how === "replace" && select([], how) : select([row], how, mapView.ids[row])),
+    onPick: (row, how) => {
+      if (how === "replace") state.set(row < 0 ? { selection: [] } : { focus: mapView.ids[row] });
+      else if (row >= 0) select([row], how, mapView.ids[row]);
+    },
     onEnclose: (polygon, how) =>
       select(inPolygon(mapView.xy, polygon).filter((row) => !mapView.isFaded(row)), how),
   });

@@ -44,6 +44,9 @@ export function toggleValue(filters, name, value) {
   return values.length > 0 ? { ...others, [name]: { ...filter, values } } : others;
 }
 
+/** The selection, or the clip that is open where nothing is selected. */
+export const withOpened = ({ selection, focus }) => (selection.length === 0 && focus !== null ? [focus] : selection);
+
 /** A selection after more clips were picked: `how` is "replace", "add" or "remove". */
 export function combine(selection, picked, how) {
   if (how === "replace") return picked;

@@ -1,5 +1,6 @@
-// Sequence: what comes before and after a clip. The selected clips that pass the filters, if there
-// are several, else all that pass; in the order of the table. Fires "change" when that order does.
+// Sequence: what comes before and after a clip, in the order of the table: for one of several
+// selected clips these, as far as they pass the filters, else all that pass. Fires "change" when
+// that order does.
 
 import { pool } from "./pool.js";
 import { state } from "./state.js";
@@ -8,6 +9,7 @@ class Sequence extends EventTarget {
   #rows = new Uint32Array(0); // of the table, in its order
   #places = new Int32Array(0); // row → place in the table, or -1
   #chosen = { selection: null, ids: [], places: new Map() }; // the selection in that order
+  #isOfSelection = false;
   #last = 0; // where the focus was when it was last in the sequence
 
   /** Take over the table's order: rows of the frame that pass the filters. */
@@ -26,15 +28,19 @@ class Sequence extends EventTarget {
 
   /** The first chosen task, or the first of all; null where there is none. */
   first() {
-    return this.chosen()[0] ?? this.#now().at(0);
+    return this.chosen()[0] ?? (this.#rows.length > 0 ? pool.ids[this.#rows[0]] : null);
   }
 
   /** Where a task stands: `{ place, n }`, place -1 where it is not in the sequence. */
   position(taskId) {
+    const isChosen = this.#sorted(state.get().selection).places.has(taskId);
+    // What has left the sequence leaves it as it was.
+    if (this.chosen().length < 2) this.#isOfSelection = false;
+    else if (isChosen || this.placeOf(taskId) >= 0) this.#isOfSelection = isChosen;
     const { n, placeOf } = this.#now();
     const place = placeOf(taskId);
     if (place >= 0) this.#last = place;
-    return { place, n };
+    return { place, n, isOfSelection: this.#isOfSelection };
   }
 
   /** The task `step` further on, or null at the ends. */
@@ -44,18 +50,13 @@ class Sequence extends EventTarget {
     return this.#now().at(place < 0 ? this.#last + (step > 0 ? step - 1 : step) : place + step);
   }
 
-  /** Whether it goes through the selection. */
-  get isOfSelection() {
-    return this.chosen().length > 1;
-  }
-
   /** The selected tasks that pass the filters, in the order of the table. */
   chosen() {
     return this.#sorted(state.get().selection).ids;
   }
 
   #now() {
-    if (!this.isOfSelection) {
+    if (!this.#isOfSelection) {
       const at = (place) => (place in this.#rows ? pool.ids[this.#rows[place]] : null);
       return { n: this.#rows.length, at, placeOf: (taskId) => this.placeOf(taskId) };
     }

@@ -92,8 +92,7 @@ class Writing extends EventTarget {
     await one.ended;
     this.#forget(one);
     if (one.pieces.length === 0) return notice("There is nothing to undo.");
-    const { selection } = state.get();
-    state.set({ focus: one.focus, selection: selection.length === 1 ? [one.focus] : selection });
+    state.set({ focus: one.focus });
     const nAll = one.pieces.reduce((n, { ids }) => n + ids.length, 0);
     const line = one.pieces.length > 1 ? progressNotice() : null;
     const told = { n: 0, refused: [], error: null };
