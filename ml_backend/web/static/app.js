@@ -1,6 +1,7 @@
 // The map page: load the pool, then fill the panels.
 
 import { make, say } from "./elements.js";
+import { openGrid } from "./grid_of_clips.js";
 import { mountHelp } from "./help.js";
 import { commandOf } from "./keys.js";
 import { mountLayout } from "./layout.js";
@@ -66,7 +67,7 @@ try {
   addEventListener("popstate", forgetGone);
   const map = mountMapOrSay();
   const openHelp = mountHelp(byId("help"));
-  listen({ ...map.acts, help: openHelp });
+  listen({ ...map.acts, grid: openGrid, help: openHelp });
   state.on(["selection"], sayWhatIsSelected);
   mountPanels({ filters: byId("filters"), table: byId("table"), inspector: byId("inspector") });
   await map.ready;

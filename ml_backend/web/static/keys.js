@@ -5,7 +5,7 @@ import { pool } from "./pool.js";
 
 const COMMANDS = {
   ...{ pan: "v", lasso: "l", box: "b", zoomIn: "+", zoomOut: "-", showAll: "f", showSelection: "z" },
-  ...{ color: "c", tick: "x", help: "?" },
+  ...{ color: "c", tick: "x", grid: "g", help: "?" },
 };
 const ALIASES = { "=": "+" };
 export const SKIP_KEYS = "surh"; // Label Studio hands the last three out to no class
