@@ -380,6 +380,17 @@ def test_a_silent_queue_is_said_and_found_again(visit, pool):
     assert len(pool.said) == 8
 
 
+def test_the_map_leads_there(browser, pool):
+    with (
+        served(create_small_app(pool)) as address,
+        opened(browser, f"{address}/projects/1/map") as page,
+    ):
+        page.wait_for_selector("body[data-ready=yes]")
+        page.get_by_role("link", name="Label and go on").click()
+        page.wait_for_url("**/projects/1/label")
+        page.wait_for_selector("body[data-ready=yes]")
+
+
 @pytest.mark.parametrize("width", [420, 1400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_fault_of_accessibility(visit, scheme, width, tmp_path):

@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 
+from importer.pages import describe, instruct
 from importer.project import set_up
 from importer.tab import ensure_tab
 from ml_backend.errors import (
@@ -293,7 +294,7 @@ def test_what_somebody_wrote_is_kept_and_the_links_stand_below_it(server, label_
     assert set_up(label_studio, **wanted).changes == ("linked the map and the progress page",)
     project = server.only("projects")
     assert project["expert_instruction"].startswith("Mine.\n<p>Earmark: ")
-    assert project["description"].startswith("Ours.\nTwo lines.\nEarmark: map ")
+    assert project["description"].startswith("Ours.\nTwo lines.\nEarmark: label ")
     assert project["show_instruction"] is False
     assert set_up(label_studio, **wanted).changes == ()
 
@@ -414,3 +415,13 @@ def test_other_tabs_are_left_alone(server, label_studio):
     ensure_tab(label_studio, 1, {"salience": "Number"})
     assert own["data"] == {"title": "Mine", "columnsDisplayType": {}}
     assert len(server.rows["views"]) == 2
+
+
+@pytest.mark.parametrize("put", [describe, instruct])
+def test_the_line_of_an_earlier_release_is_brought_up_to_date(put):
+    new = put("Ours.", "http://host", 7)
+    old = new.replace("label http://host/projects/7/label · ", "").replace(
+        '<a href="http://host/projects/7/label">label and go on</a> · ', ""
+    )
+    assert "label" not in old
+    assert put(old, "http://host", 7) == new
