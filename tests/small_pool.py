@@ -82,7 +82,7 @@ class SmallPool:
         self.street = rng.integers(0, len(STREETS), n)
         self.outdoors = rng.integers(0, 2, n)
         self.clips = [f"clip {i:05d} {'siren' if i % 3 else 'dog bark'} <i>.wav" for i in range(n)]
-        self.xy = rng.random((n, 2))
+        self.xy, self.n_placed = rng.random((n, 2)), n
         self.map = {"locality": 0, "kind": "pca", "progress": 1, "state": ""}
         self.queue, self.tabs, self.undoable, self.asked = [], [], {}, []
         self.is_blind, self.is_down, self.refused, self.said = False, False, {}, []
@@ -92,6 +92,7 @@ class SmallPool:
             threading.Event(),
         )  # tasks labeled at once; clear it to pause
         self.goes_on.set()
+        self.why_no_words = ""
         self.unseen = set()  # labeled clips that the frame does not tell of yet
 
     def column(self, name):
@@ -102,8 +103,8 @@ class SmallPool:
             return name, "number", "f4", values, {}
         found = {
             "task_id": ("number", "i4", self.ids, {}),
-            "x": ("number", "u2", self.xy[:, 0] * 65534, scaled),
-            "y": ("number", "u2", self.xy[:, 1] * 65534, scaled),
+            "x": ("number", "u2", self._placed(0), scaled),
+            "y": ("number", "u2", self._placed(1), scaled),
             "label": ("category", "u1", *self._labels()),
             "skipped": ("boolean", "u1", np.isin(self.ids, list(self.skipped)), {}),
             "predicted": (
@@ -127,6 +128,9 @@ class SmallPool:
             "meta:outdoors": ("boolean", "u1", self.outdoors, {}),
         }.get(name)
         return found and (name, *found)
+
+    def _placed(self, axis):
+        return np.where(np.arange(self.n) < self.n_placed, self.xy[:, axis] * 65534, 65535)
 
     def _labels(self):
         seen = {
@@ -158,6 +162,7 @@ class SmallPool:
             title="Street <sounds>",
             label_studio_url="http://127.0.0.1:9",
             map=self.map,
+            why_no_words=self.why_no_words,
             available=available,
         )
 
@@ -279,7 +284,12 @@ def create_small_app(pool):
         near = [int(i) for i in pool.ids if i != task_id][: int(request.args["n"])]
         return jsonify(
             [
-                {"task_id": i, "distance": 0.01 * k, "labels": pool.labels.get(i, [])}
+                {
+                    "task_id": i,
+                    "distance": 0.01 * k,
+                    "is_labeled": i in pool.labels,
+                    "labels": pool.labels.get(i, []),
+                }
                 for k, i in enumerate(near)
             ]
         )

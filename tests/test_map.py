@@ -54,7 +54,8 @@ def create_map_app(pool):
 
     @app.get("/projects/1/words")
     def words():
-        return jsonify([word for word in WORDS if request.args["q"].lower() in word.lower()])
+        found = [word for word in WORDS if request.args["q"].lower() in word.lower()]
+        return jsonify(names=found, nearest=[] if found else WORDS[:2])
 
     @app.post("/projects/1/search")
     def search():
@@ -550,6 +551,43 @@ def test_a_sound_may_be_dropped_on_the_map(visit, pool):
     )
     wait_color(page, "similarity")
     assert page.locator(".drop-veil").is_hidden()
+
+
+def test_a_word_sorts_the_table_and_its_scale_is_explained(visit, pool):
+    page = visit(pool)
+    page.get_by_role("combobox", name="Find by word").fill("civil")
+    page.get_by_role("option", name="Civil defense siren").click()
+    wait_color(page, "word:Civil defense siren")
+    page.get_by_text("Probability from 0 to 1").wait_for()
+    best = np.argsort(-pool.similarity)[:3]
+    until(
+        page,
+        "id => document.querySelector('.grid-row[aria-rowindex=\"2\"]')?.id === id",
+        arg=f"clip-{pool.ids[best[0]]}",
+    )
+    head = page.get_by_role("columnheader", name="Sounds like “Civil defense siren”")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert float(page.locator(".legend .ends span").first.inner_text()) == 0
+    assert float(page.locator(".legend .ends span").last.inner_text()) <= 1
+    keep_picture(page, "word")
+
+
+def test_of_an_unknown_word_the_nearest_names_are_offered(visit, pool):
+    page = visit(pool)
+    page.get_by_role("combobox", name="Find by word").fill("sirene")
+    page.get_by_text("AudioSet has no “sirene”. Its nearest names:").wait_for()
+    assert page.get_by_role("option").all_inner_texts() == WORDS[:2]
+    keep_picture(page, "nearest")
+
+
+def test_where_the_embedder_knows_no_words_the_box_says_why(visit, pool):
+    pool.why_no_words = "melstats has no names for sounds"
+    page = visit(pool)
+    box = page.get_by_role("combobox", name="Find by word")
+    assert box.is_disabled()
+    assert box.get_attribute("title").startswith("melstats has no names for sounds.")
+    assert "no search by words" in box.get_attribute("placeholder")
+    keep_picture(page, "no-words")
 
 
 def test_a_word_colors_the_map(visit, pool):

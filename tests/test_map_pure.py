@@ -160,8 +160,8 @@ def test_what_an_address_says_wrongly_is_left_out(run):
 
 @pytest.mark.parametrize("theme", PANEL)
 def test_categories_stand_out_from_the_background(run, theme):
-    colors = categories(run, theme, 16)
-    assert len({tuple(color) for color in colors}) == 16
+    colors = categories(run, theme, 24)
+    assert len({tuple(color) for color in colors}) == 24
     for color in colors:
         assert contrast(color, PANEL[theme]) >= (2.4 if theme == "light" else 4)
     missing = run("palette", "m.categoryColor(-1, g.theme)", theme=theme)
@@ -233,8 +233,9 @@ def test_of_many_categories_the_frequent_ones_are_told(run):
         run, {"name": "recording", "kind": "category", "codes": codes, "names": names}
     )
     counts = Counter(codes)
-    assert [one["count"] for one in legend["entries"]] == sorted(counts.values(), reverse=True)[:16]
-    assert legend["more"] == len(counts) - 16
+    assert [one["count"] for one in legend["entries"]] == sorted(counts.values(), reverse=True)[:60]
+    assert legend["more"] == len(counts) - 60
+    assert legend["repeats"]
 
 
 def test_an_outlier_does_not_flatten_the_color_bar_and_missing_values_are_counted(run):

@@ -99,6 +99,58 @@ def test_columns_are_fetched_when_they_are_opened_or_when_the_address_names_them
     assert "GET /projects/1/column?name=meta:salience" in pool.asked
 
 
+def test_clips_without_a_place_on_the_map_are_told_until_they_have_one(visit, pool):
+    pool.n_placed, pool.map["progress"] = 120, 0.4
+    page = visit(pool)
+    wait_total(page, "All 300 clips (120 of 300 on the map)")
+    page.locator(".map-progress").get_by_text("120 of 300 clips placed").wait_for()
+    keep_picture(page, "placed")
+    pool.n_placed, pool.map["progress"] = 300, 1
+    pool.revision += 1
+    until(page, "document.querySelector('#filters .total').textContent === 'All 300 clips'")
+    page.locator(".map-progress").wait_for(state="hidden")
+
+
+LONG = "recordings/2024-05-03/the_northern_corner_of_a_very_long_street/clip_%05d.wav"
+
+
+def test_long_names_are_cut_in_the_middle_and_whole_in_their_titles(visit, pool):
+    pool.clips = [LONG % number for number in range(300)]
+    pool.class_names = ["siren", "a_very_long_name_of_a_class_of_sounds_1", "other"]
+    page = visit(pool, f"?focus={pool.ids[7]}&f.label=-,siren")
+    page.locator(".clip-name .tail").get_by_text("/clip_00007.wav").wait_for()
+    whole = """all => all.map(one => {
+      const tail = one.querySelector('.tail') ?? one.firstChild;
+      return [one.title, one.textContent, tail.scrollWidth <= tail.clientWidth];
+    })"""
+    for place in (f"#clip-{pool.ids[7]} .cut", ".clip-name .cut", ".legend .name", ".labels .name"):
+        for title, text, is_seen in page.locator(place).evaluate_all(whole):
+            assert title == text
+            assert is_seen, (place, title)
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_a_legend_of_twenty_classes_names_all_of_them_and_leaves_the_map_in_sight(visit, width):
+    names = [f"class of sounds {number}" for number in range(20)]
+    names[3:5] = ["صفارة الإنذار", "汽车喇叭"]
+    page = visit(SmallPool(300, class_names=names), viewport={"width": width, "height": 900})
+    legend = page.locator(".legend")
+    assert legend.locator(".name").all_inner_texts() == names
+    colors = legend.locator("circle").evaluate_all(
+        "all => all.map(one => one.getAttribute('fill'))"
+    )
+    assert len(set(colors)) == 20
+    (key, stage) = (legend.bounding_box(), page.locator(".map-stage").bounding_box())
+    is_beside = key["x"] >= stage["x"] + stage["width"] - 1
+    is_below = key["y"] >= stage["y"] + stage["height"] - 1
+    assert is_beside or is_below
+    lefts = legend.locator(".name > .head").evaluate_all(
+        "all => all.slice(0, 6).map(one => one.getBoundingClientRect().left)"
+    )
+    assert width < 1000 or max(lefts) - min(lefts) < 2, "names stand beside their colors"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_a_range_is_typed_and_says_how_many_pass(visit, pool):
     page = visit(pool)
     wait_total(page, "All 300 clips")
@@ -901,6 +953,20 @@ def test_similar_clips_are_found_and_heard(visit, pool):
     page.get_by_role("heading", name=pool.clips[1]).wait_for()
     page.get_by_role("button", name="Select these").click()
     assert len(state(page)["selection"]) == 13
+
+
+def test_similar_clips_are_told_apart_by_whether_they_are_labeled(visit, pool):
+    pool.labels = {int(pool.ids[row]): [SIREN] for row in (2, 5)}
+    page = visit(pool, f"?focus={pool.ids[100]}")
+    page.get_by_text("Find similar").click()
+    page.locator(".neighbors button").first.wait_for()
+    listed = page.locator(".neighbors li").all_inner_texts()
+    assert listed[0].split("\n")[0] == "Nearest labeled clips"
+    assert "distance to this clip" in listed[0]
+    assert [SIREN in one for one in listed[1:3]] == [True, True]
+    assert listed[3].split("\n")[0] == "Nearest clips without a label"
+    assert len(listed) == 14
+    keep_picture(page, "similar")
 
 
 def press_and_see(page, pool, row, key):

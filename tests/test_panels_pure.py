@@ -341,3 +341,25 @@ def test_times_of_a_clip_are_round(run):
     assert run("wording", "[0, 3.25, 59.96, 61.7].map(m.clockText)") == [
         *("0:00.0", "0:03.2", "0:59.9", "1:01.7"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("siren", ["siren"]),
+        ("recordings/2024/north/clip_00017.wav", ["recordings/2024/north", "/clip_00017.wav"]),
+        ("very_long_class_name_compressor_start", ["very_long_class_name_compressor", "_start"]),
+        ("abcdefghijklmnopqrstuvwxyz0123456789", ["abcdefghijklmnopqrstuvwxyz01", "23456789"]),
+        (
+            "汽车喇叭街头音乐空调汽车喇叭街头音乐空调",
+            ["汽车喇叭街头音乐空调汽车", "喇叭街头音乐空调"],
+        ),
+        ("صفارةالإنذارالبعيدةجدافيالشارع", ["صفارةالإنذارالبعيدةجدافيالشارع"]),
+        (
+            "a clip with a flag at its end 🇩🇪🇫🇷🇩🇪🇫🇷🇩🇪🇫🇷",
+            ["a clip with a flag at its", " end 🇩🇪🇫🇷🇩🇪🇫🇷🇩🇪🇫🇷"],
+        ),
+    ],
+)
+def test_a_long_name_is_parted_before_a_sign_and_never_within_one(run, name, parts):
+    assert run("wording", "m.splitName(given.name)", {"name": name}) == parts

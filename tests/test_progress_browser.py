@@ -7,6 +7,7 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ml_backend.holding import held_version, learned_version
@@ -81,12 +82,91 @@ def keep_picture(page, name):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 1000, 480])
+@pytest.mark.parametrize("width", [1280, 1000, 420])
 def test_it_is_legible_and_fits(visit, scheme, width):
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 900})
     keep_picture(page, f"{scheme}-{width}")
     assert page.evaluate(FAINT_TEXTS) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+NAMES_IN_FIVE_SCRIPTS = (
+    *("siren", "dog bark", "Kinder, die spielen", "дрель", "отбойный молоток", "汽车喇叭", "空调"),
+    *("街头音乐", "صفارة الإنذار", "نباح كلب", "ילדים משחקים", "מזגן", "エンジンのアイドリング"),
+    *("銃声", "very_long_class_name_of_an_industrial_compressor_start", "jackhammer"),
+    *("car horn", "street music", "gun shot", "air conditioner"),
+)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    made = Project(tmp_path_factory.mktemp("many"), NAMES_IN_FIVE_SCRIPTS, n_clips=300)
+    for number in (1, 2):
+        made.label(100, by=number)
+    return made
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_twenty_classes_in_five_scripts_fit(browser, many, width):
+    size = {"width": width, "height": 900}
+    with signed_in(browser, many.place.app, many.address(), TOKEN, viewport=size) as page:
+        page.wait_for_selector(".confusion")
+        keep_picture(page, f"many-{width}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        matrix = page.locator("#confusion .scroll")
+        hidden = matrix.evaluate("one => one.scrollWidth - one.clientWidth")
+        names = page.locator("#confusion tbody th").all_inner_texts()
+        assert names == list(NAMES_IN_FIVE_SCRIPTS)
+        if width > 1000:
+            assert hidden <= 0
+            return
+        first = page.locator("#confusion tbody th").first
+        before = first.bounding_box()["x"]
+        matrix.evaluate("one => (one.scrollLeft = 150)")
+        assert abs(first.bounding_box()["x"] - before) <= 1, (
+            "the names stay beside what is scrolled"
+        )
+
+
+@pytest.mark.parametrize("which", ["project", "many"])
+def test_no_hole_is_left_between_the_panels(browser, request, which):
+    shown = request.getfixturevalue(which)
+    size = {"width": 1400, "height": 900}
+    with signed_in(browser, shown.place.app, shown.address(), TOKEN, viewport=size) as page:
+        page.wait_for_selector("#now")
+        boxes = page.locator(".sheet .panel:not([hidden])").evaluate_all(
+            "all => all.map(one => one.getBoundingClientRect())"
+            ".map(({ left, right, top, bottom }) => [left, right, top, bottom])"
+        )
+    left, right = min(box[0] for box in boxes), max(box[1] for box in boxes)
+    places = [(x, y) for x in np.arange(left + 40, right, 40) for y in np.arange(boxes[0][2], max(
+        box[3] for box in boxes), 20)]  # fmt: skip
+    gap = 7  # half of what is between panels
+    bare = [
+        (x, y)
+        for x, y in places
+        if not any(lo - gap <= x <= hi + gap and t - gap <= y <= b + gap for lo, hi, t, b in boxes)
+    ]
+    assert bare == []
+
+
+def test_versions_without_a_measurement_are_folded_away(browser, tmp_path):
+    made = Project(tmp_path)
+    made.label(12)
+    for _ in range(3):
+        made.label(1)
+    with signed_in(browser, made.place.app, made.address(), TOKEN) as page:
+        page.wait_for_selector("#versions")
+        folded = page.locator("#unmeasured")
+        n_folded = folded.locator("tbody tr").count()
+        assert n_folded > 0
+        assert folded.locator("summary").inner_text() == f"{n_folded} more, not measured"
+        assert not folded.locator("tbody tr").first.is_visible()
+        shown = page.locator("#versions tbody tr:visible")
+        told = shown.all_inner_texts()
+        assert all("not measured" not in row or "current" in row.split() for row in told)
+        folded.locator("summary").click()
+        assert folded.get_by_role("button", name="Make current again").count() == n_folded
 
 
 def test_it_follows_what_happens_and_leaves_the_visitor_in_peace(visit, project):

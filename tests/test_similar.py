@@ -220,23 +220,37 @@ def wordy(project):
 
 
 def test_words_are_found_by_their_parts_their_beginnings_first(wordy):
-    assert wordy.get("words?q=SIREN").json == ["Siren", "Police car (siren)", "Sea, siren song"]
-    assert wordy.get("words?q=whale").json == []
-    assert len(wordy.get("words").json) == N_CLASSES
+    found = ["Siren", "Police car (siren)", "Sea, siren song"]
+    assert wordy.get("words?q=SIREN").json == {"names": found, "nearest": []}
+    assert wordy.get("words?q=siren car").json["names"] == ["Police car (siren)"]
+    assert len(wordy.get("words").json["names"]) == N_CLASSES
+
+
+@pytest.mark.parametrize("asked", ["sirene", "syren", "Sirens!"])
+def test_of_a_word_that_no_name_holds_the_nearest_names_are_told(wordy, asked):
+    told = wordy.get(f"words?q={asked}").json
+    assert told["names"] == []
+    assert told["nearest"][0] == "Siren"
+    assert "Police car (siren)" in told["nearest"]
+
+
+def test_a_word_that_is_like_no_name_finds_none(wordy):
+    assert wordy.get("words?q=qqqqqq").json == {"names": [], "nearest": []}
 
 
 def test_an_embedder_without_names_has_no_words(project):
-    assert project.get("words?q=s").json == []
+    assert project.get("words?q=s").json["names"] == []
+    assert project.read("frame")[0]["why_no_words"] == "The embedder has not been loaded yet"
     project.store.facts.write("embedder", {"embedder_id": "toy-1", "why_no_names": "it has none"})
-    assert project.get("words?q=s").json == []
+    assert project.get("words?q=s").json["names"] == []
 
 
-def test_a_word_is_a_column_of_logits(wordy):
+def test_a_word_is_a_column_of_probabilities(wordy):
     snapshots = Snapshots(wordy.store)
     while (snapshot := snapshots.current(wordy.project_id)) is None:
         pass
     while not hasattr(column := wordy.sounds.word(snapshot, "Bark"), "stored"):
         pass
     assert column.name == "word:Bark"
-    assert column.stored == pytest.approx(wordy.embeddings[:, 2])
+    assert column.stored == pytest.approx(1 / (1 + np.exp(-wordy.embeddings[:, 2])), abs=1e-6)
     assert wordy.sounds.word(snapshot, "Whale") is None

@@ -16,7 +16,7 @@ from ml_backend.web.packed import PackedColumn, category, fraction, number, pack
 from ml_backend.web.queue_head import QueueHead
 from ml_backend.web.shown import places
 from ml_backend.web.snapshots import NAMES_SHOWN, Snapshot, Snapshots, embedder_at_work
-from ml_backend.web.sounds import WORD, Sounds
+from ml_backend.web.sounds import WORD, Sounds, why_no_words
 from ml_backend.web.workshop import Pending
 
 _FRAME = ("label", "skipped", "predicted", "entropy", "coverage", "rank", "recording")
@@ -112,6 +112,7 @@ def _frame(store: Store, settings: Settings, snapshot: Snapshot, locality: int) 
         title=snapshot.stamps.title,
         label_studio_url=settings.studio_pages_url,
         map=described,
+        why_no_words=why_no_words(store),
         available=_available(store, snapshot),
     )
 

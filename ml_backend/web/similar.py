@@ -1,6 +1,9 @@
 """What sounds alike: the neighbors of a clip, search by a dropped sound, the words for sounds."""
 
+import re
 import threading
+from collections.abc import Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,8 @@ from ml_backend.web.workshop import Pending
 
 MAX_NEIGHBORS = 200
 MAX_SOUND_BYTES = 32 * 2**20
+N_NEAREST = 8
+LEAST_LIKENESS = 0.6
 _WAIT_FOR_EARS_S = 2.0
 
 
@@ -74,10 +79,37 @@ def register(app: Flask, snapshots: Snapshots, sounds: Sounds) -> None:
 
     @app.get("/projects/<int:project_id>/words")
     def words(project_id: int) -> ResponseReturnValue:
-        asked = request.args.get("q", "").strip().casefold()
-        found = [name for name in sounds.names() if asked in name.casefold()]
-        found.sort(key=lambda name: (not name.casefold().startswith(asked), name.casefold()))
-        return jsonify(found)
+        found, nearest = find_words(request.args.get("q", ""), sounds.names())
+        return jsonify(names=found, nearest=nearest)
+
+
+def find_words(asked: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Find the names that hold what was asked for; where none does, those written most like it.
+
+    Examples
+    --------
+    >>> find_words("sirene", ["Siren", "Police car (siren)", "Dog"])
+    ([], ['Siren', 'Police car (siren)'])
+    """
+    asked = asked.strip().casefold()
+    words = asked.split()
+    found = [name for name in names if all(word in name.casefold() for word in words)]
+    found.sort(key=lambda name: (not name.casefold().startswith(asked), name.casefold()))
+    if found:
+        return found, []
+    matcher = SequenceMatcher(b=asked)
+    likeness = {name: max(_likeness(matcher, one) for one in _parts(name)) for name in names}
+    near = sorted(names, key=lambda name: (-likeness[name], len(name), name))
+    return [], [name for name in near[:N_NEAREST] if likeness[name] >= LEAST_LIKENESS]
+
+
+def _parts(name: str) -> list[str]:
+    return [name.casefold(), *re.findall(r"\w+", name.casefold())]
+
+
+def _likeness(matcher: "SequenceMatcher[str]", text: str) -> float:
+    matcher.set_seq1(text)
+    return matcher.ratio() if matcher.real_quick_ratio() >= LEAST_LIKENESS else 0.0
 
 
 def _neighbors(
@@ -96,6 +128,7 @@ def _neighbors(
         {
             "task_id": int(clips.task_ids[found]),
             "distance": round(float(distance[found]), 4),
+            "is_labeled": bool(is_labeled[found]),
             "labels": _said(snapshot, int(clips.task_ids[found])),
         }
         for found in find_neighbors(distance, is_labeled, n)

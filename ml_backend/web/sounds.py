@@ -7,6 +7,7 @@ import logging
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.embedders.audioset import read_audioset_names
@@ -80,8 +81,7 @@ class Sounds:
 
     def names(self) -> tuple[str, ...]:
         """Give the names that the embedder at work knows; none where it knows none."""
-        at_work = self._store.facts.read("embedder") or {}
-        if at_work.get("why_no_names", "nobody has looked yet"):
+        if why_no_words(self._store):
             return ()
         try:
             return read_audioset_names(self._settings.weights, self._settings.data_dir / "weights")
@@ -90,7 +90,10 @@ class Sounds:
             return ()
 
     def word(self, snapshot: Snapshot, name: str) -> PackedColumn | Pending | None:
-        """Tell how much each clip sounds like an AudioSet class; None where it has no such name."""
+        """Give each clip's probability of an AudioSet class; None where it has no such name.
+
+        The sigmoid of the tagger's logit, as it was trained: each class by itself.
+        """
         names = self.names()
         if name not in names:
             return None
@@ -117,7 +120,14 @@ class Sounds:
         logits = self._words.get(key, _version(snapshot), f"Looking for “{name}”.", tag)
         if isinstance(logits, Pending):
             return logits
-        return PackedColumn(WORD + name, "number", lined_up(snapshot, clips, logits))
+        probabilities = expit(logits)
+        return PackedColumn(WORD + name, "number", lined_up(snapshot, clips, probabilities))
+
+
+def why_no_words(store: Store) -> str:
+    """Tell why the embedder at work knows no words; empty where it knows some."""
+    at_work = store.facts.read("embedder") or {}
+    return str(at_work.get("why_no_names", "The embedder has not been loaded yet") or "")
 
 
 def _version(snapshot: Snapshot) -> tuple[object, ...]:

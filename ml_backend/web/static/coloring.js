@@ -1,13 +1,14 @@
 // From a column to colors: what each point is painted, and what the legend says about it.
 //
 // A coloring is { colors: Uint8Array(4n), legend }; a legend is one of
-//   { kind: "category", entries: [{ value, title, color, count }], more }   value null = missing
+//   { kind: "category", entries: [{ value, title, color, count }], more, repeats }   value null = missing
 //   { kind: "number", low, high, isDate, missing, isReversed }
 
 import { categoryColor, N_CATEGORIES, numberColor, ramp } from "./palette.js";
 
 const OPAQUE = 215;
 const FAINT = 150; // missing values
+const N_LISTED = 60; // of categories, in the legend
 const TAIL = 0.005; // of the values lie beyond each end of the bar; outliers must not flatten it
 const UNIT_RANGE = /^(entropy|disagreement|probability:)/;
 
@@ -35,14 +36,14 @@ function paintCategories({ codes, names }, theme) {
     const color = code < 0 ? none : wheel[numberOf.get(code) % N_CATEGORIES];
     put(colors, row, color[0], color[1], color[2], code < 0 ? FAINT : OPAQUE);
   }
-  const entries = present.slice(0, N_CATEGORIES).map((code) => ({
+  const entries = present.slice(0, N_LISTED).map((code) => ({
     value: titleOf(code),
     title: titleOf(code),
     color: categoryColor(numberOf.get(code), theme),
     count: counts.get(code),
   }));
   if (missing > 0) entries.push({ value: null, title: "none", color: none, count: missing });
-  return { colors, legend: { kind: "category", entries, more: Math.max(0, present.length - N_CATEGORIES) } };
+  return { colors, legend: { kind: "category", entries, more: present.length - entries.length + Number(missing > 0), repeats: present.length > N_CATEGORIES } };
 }
 
 function paintNumbers({ name, kind, values }, theme) {
@@ -70,6 +71,7 @@ export function span(name, values) {
   const known = values.filter((value) => !Number.isNaN(value)).sort();
   const missing = values.length - known.length;
   if (UNIT_RANGE.test(name)) return { low: 0, high: 1, missing };
+  if (known.length > 0 && name.startsWith("word:")) return { low: 0, high: known[Math.round((1 - TAIL) * (known.length - 1))], missing };
   if (known.length === 0) return { low: 0, high: 0, missing };
   const at = (share) => known[Math.round(share * (known.length - 1))];
   const [low, high] = [at(TAIL), at(1 - TAIL)];

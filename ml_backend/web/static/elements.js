@@ -1,5 +1,7 @@
 // Elements: made with text, never with markup, so that a name with HTML in it is shown as text.
 
+import { splitName } from "./wording.js";
+
 /** Make an element: functions become listeners, true and false set or leave out an attribute.
  *
  *     make("button", { class: "quiet", click: save, disabled: false }, "Save")
@@ -14,6 +16,14 @@ export function make(tag, attributes = {}, ...children) {
   }
   element.append(...children.filter((child) => child !== null && child !== undefined));
   return element;
+}
+
+/** A name that is cut in the middle where there is no room for it: what tells names apart is mostly
+ * at their ends.
+ */
+export function cut(text, attributes = {}) {
+  const parts = splitName(text).map((part, i) => make("span", { class: i === 0 ? "head" : "tail" }, part));
+  return make("span", { class: "name cut", dir: "auto", title: text, ...attributes }, ...parts);
 }
 
 /** Make an SVG element. */

@@ -2,6 +2,7 @@
 
 import { make, oncePerFrame, say } from "./elements.js";
 import { filtering } from "./filtering.js";
+import { countPlaced } from "./marks.js";
 import { columnOf, countRows, hourKey } from "./masks.js";
 import { pool } from "./pool.js";
 import { dateControl, numberControl } from "./range_control.js";
@@ -49,8 +50,11 @@ export function mountFilters(panel) {
   const show = () => {
     const { filters, visible } = state.get();
     const nVisible = visible === null ? pool.frame.n : countRows(visible);
-    total.textContent =
+    const shown =
       visible === null ? `All ${clips(nVisible)}` : `${count(nVisible)} of ${clips(pool.frame.n)}`;
+    const nPlaced = countPlaced(pool.frame);
+    const placed = nPlaced < pool.frame.n ? ` (${count(nPlaced)} of ${count(pool.frame.n)} on the map)` : "";
+    total.textContent = shown + placed;
     clear.disabled = Object.keys(filters).length === 0;
     quick.show(filters);
     for (const section of sections.values()) section.show(filters);

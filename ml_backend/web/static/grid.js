@@ -2,7 +2,7 @@
 // a clip, and change no tick; the box in front, X and Ctrl select it, Shift takes everything in
 // between, Ctrl+A all, Escape none.
 
-import { make, oncePerFrame } from "./elements.js";
+import { cut, make, oncePerFrame } from "./elements.js";
 import { commandOf } from "./keys.js";
 import { withOpened } from "./marks.js";
 import { state } from "./state.js";
@@ -179,7 +179,9 @@ export class Grid {
     tick.firstChild.textContent = isSelected ? "✓" : "";
     cells.forEach((cell, i) => {
       const text = this.cellText(this.#columns[i].name, place);
-      if (cell.textContent !== text) cell.textContent = text;
+      if (cell.textContent === text) return;
+      if (cell.classList.contains("number")) cell.textContent = text;
+      else cell.replaceChildren(cut(text));
     });
     return undefined;
   }

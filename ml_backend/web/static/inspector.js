@@ -3,7 +3,7 @@
 // Keys, wherever nothing else wants them: Space plays, ← and → go to the previous and next clip,
 // the keys of the classes label, S skips (see keys.js), Ctrl+Z undoes.
 
-import { make } from "./elements.js";
+import { cut, make } from "./elements.js";
 import { annotationsOf, judgmentOf, metadataOf, Neighbors } from "./judgment.js";
 import { Labeling } from "./labeling.js";
 import { Player } from "./player.js";
@@ -130,7 +130,7 @@ class Inspector {
   }
 
   #fill(details) {
-    this.title.textContent = this.title.title = details.clip || `Clip ${details.task_id}`;
+    this.title.replaceChildren(cut(details.clip || `Clip ${details.task_id}`));
     this.player.show(details.task_id, details.duration_s);
     this.labeling.show(details.task_id, details.labels ?? []);
     this.neighbors.show(details.task_id);

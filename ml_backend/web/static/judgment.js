@@ -1,6 +1,6 @@
 // What is known of a clip, for the inspector: judgment, annotations, metadata, neighbors.
 
-import { make, showPicture } from "./elements.js";
+import { cut, make, showPicture } from "./elements.js";
 import { address, getJson } from "./server.js";
 import { state } from "./state.js";
 import { count, numberText, probabilityText } from "./wording.js";
@@ -48,7 +48,7 @@ function bar(name, probability) {
   return make(
     "li",
     {},
-    make("span", { class: "name", title: name }, name),
+    cut(name),
     make("span", { class: "bar", "aria-hidden": "true" }, filled),
     make("span", { class: "number" }, probabilityText(probability)),
   );
@@ -124,7 +124,11 @@ export class Neighbors {
       const found = await getJson(`clips/${taskId}/neighbors?n=${N_NEIGHBORS}`);
       if (taskId !== this.#taskId) return;
       this.ids = found.map(({ task_id: id }) => id);
-      this.list.replaceChildren(...found.map((one) => this.#makeItem(one)));
+      const ofGroup = (isLabeled) => found.filter((one) => one.is_labeled === isLabeled);
+      this.list.replaceChildren(
+        ...this.#makeGroup("Nearest labeled clips", ofGroup(true)),
+        ...this.#makeGroup("Nearest clips without a label", ofGroup(false)),
+      );
       this.all.hidden = found.length === 0;
       if (found.length === 0)
         this.list.append(make("li", { class: "faint" }, "There is no other clip."));
@@ -133,6 +137,12 @@ export class Neighbors {
       this.list.replaceChildren(make("li", { class: "problem" }, error.message));
     }
     this.list.removeAttribute("aria-busy");
+  }
+
+  #makeGroup(title, found) {
+    if (found.length === 0) return [];
+    const heading = make("h4", {}, title, make("span", { class: "faint small" }, "distance to this clip"));
+    return [make("li", {}, heading), ...found.map((one) => this.#makeItem(one))];
   }
 
   #makeItem({ task_id: taskId, distance, labels }) {

@@ -4,7 +4,7 @@
 // have several, they switch labels on and off, and Enter writes them.
 
 import { askForMany } from "./bulk.js";
-import { make } from "./elements.js";
+import { cut, make } from "./elements.js";
 import { classKeys, classOf, commandOf, keyOf } from "./keys.js";
 import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
@@ -103,7 +103,7 @@ export class Labeling {
     const isOn = pool.frame.multi_label ? this.#toggled.has(name) : labels.includes(name);
     const attributes = { type: "button", "aria-pressed": String(isOn), title: name };
     const click = (event) => this.#pressed(event, () => this.#choose(name));
-    return make("button", { ...attributes, click }, key, make("span", { class: "name" }, name));
+    return make("button", { ...attributes, click }, key, cut(name));
   }
 
   // Space would press a clicked button again, where it should play the next clip.

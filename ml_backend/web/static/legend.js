@@ -1,13 +1,16 @@
 // The legend: categories that filter on a click, or a color bar with its ends.
 
-import { make, makeSvg } from "./elements.js";
-import { hex, numberColor } from "./palette.js";
+import { cut, make, makeSvg } from "./elements.js";
+import { hex, N_CATEGORIES, numberColor } from "./palette.js";
 
 const BAR_STEPS = 12;
+const N_SHORT = 6; // entries that have room on a small map
 
 /** Build the legend's content; `onToggle(value)` filters, `onPoint(value or undefined)` highlights. */
-export function drawLegend(element, legend, { title, theme, filter, onToggle, onPoint }) {
+export function drawLegend(element, legend, { title, about, theme, filter, onToggle, onPoint }) {
   element.replaceChildren(make("h3", {}, title));
+  if (about) element.append(note(about));
+  element.classList.toggle("long", legend.kind === "category" && legend.entries.length > N_SHORT);
   if (legend.kind === "number") return element.append(...bar(legend, theme));
   const entries = legend.entries.map((entry) => {
     const isOff = Boolean(filter?.values) && filter.values.includes(entry.value) === Boolean(filter.not);
@@ -23,11 +26,12 @@ export function drawLegend(element, legend, { title, theme, filter, onToggle, on
       pointerleave: () => onPoint(undefined),
       blur: () => onPoint(undefined),
     };
-    const name = make("span", { class: "name" }, entry.title);
+    const name = cut(entry.title);
     return make("li", {}, make("button", attributes, swatch(entry.color), name, make("span", { class: "count" }, count)));
   });
   element.append(make("ul", { class: "entries" }, ...entries));
-  if (legend.more > 0) element.append(note(`and ${legend.more.toLocaleString("en")} more, whose colors repeat`));
+  if (legend.more > 0) element.append(note(`and ${legend.more.toLocaleString("en")} more`));
+  if (legend.repeats) element.append(note(`Colors repeat after ${N_CATEGORIES}: point at a name to see its clips.`));
   return undefined;
 }
 

@@ -2,8 +2,10 @@
 
 import { fail } from "./ask.js";
 import { make } from "./elements.js";
+import { countPlaced } from "./marks.js";
 import { pool } from "./pool.js";
 import { state } from "./state.js";
+import { clips, count } from "./wording.js";
 
 const STOPS = ["local", "rather local", "rather global", "global"];
 
@@ -32,7 +34,7 @@ export function makeLocalitySlider() {
   return element;
 }
 
-/** A line with a bar while the map is only a first sketch. */
+/** A line with a bar while the map is only a first sketch, or clips have no place on it yet. */
 export function makeProgressLine() {
   const bar = make("progress", { max: 1, "aria-label": "Progress of the map" });
   const words = make("span");
@@ -40,10 +42,13 @@ export function makeProgressLine() {
   const show = () => {
     const { kind } = pool.frame.map;
     const { progress, state: said } = pool.standing?.map ?? pool.frame.map;
-    element.hidden = progress >= 1;
+    const [nPlaced, n] = [countPlaced(pool.frame), pool.frame.n];
+    element.hidden = progress >= 1 && nPlaced === n;
+    bar.hidden = progress >= 1;
     if (progress > 0) bar.value = progress;
     else bar.removeAttribute("value");
-    words.textContent = [kind === "pca" && "first sketch (PCA)", said].filter(Boolean).join("; ");
+    const placed = nPlaced < n && `${count(nPlaced)} of ${clips(n)} placed`;
+    words.textContent = [kind === "pca" && "first sketch (PCA)", said, placed].filter(Boolean).join("; ");
   };
   for (const name of ["standing", "revision"]) pool.addEventListener(name, show);
   show();

@@ -40,6 +40,7 @@ export function mountMap(element) {
     const isCategory = painted.legend.kind === "category";
     drawLegend(legend, painted.legend, {
       title: titleOf(pool.frame, name),
+      about: name.startsWith("word:") ? "Probability from 0 to 1 that AudioSet's classifier gives this name" : "",
       theme: theme(),
       filter: isCategory ? state.get().filters[name] : undefined,
       onToggle: (value) => state.set({ filters: toggleValue(state.get().filters, name, value) }),

@@ -16,6 +16,9 @@ export function positionsOf(frame) {
   return xy;
 }
 
+/** How many clips have a place on the map. */
+export const countPlaced = (frame) => frame.columns.get("x").values.reduce((n, x) => n + Number(x >= 0), 0);
+
 /** Marks of all rows; `highlight` = { column, value } fades all but one category. */
 export function marksOf(pool, { visible, selection, focus }, highlight = null) {
   const { columns, n } = pool.frame;

@@ -9,18 +9,33 @@ import { state } from "./state.js";
 
 const N_SELECTED = 20;
 
-/** The box for words; the map takes the color of what is chosen. */
+const N_OFFERED = 60;
+
+/** The box for words; what is chosen colors the map and sorts the table. */
 export function makeWordBox() {
-  return makeCombobox({
+  const box = makeCombobox({
     label: "Find by word",
-    placeholder: "a sound in words: siren",
     keepsChoice: false,
     options: async (words) => {
-      const found = await getJson(`words?q=${encodeURIComponent(words)}`).catch(() => []);
-      return found.slice(0, 60).map((word) => ({ value: `word:${word}`, title: word }));
+      const nothing = { names: [], nearest: [] };
+      const { names, nearest } = await getJson(`words?q=${encodeURIComponent(words)}`).catch(() => nothing);
+      const group = nearest.length > 0 ? `AudioSet has no “${words}”. Its nearest names:` : undefined;
+      return [...names, ...nearest].slice(0, N_OFFERED).map((word) => ({ value: `word:${word}`, title: word, group }));
     },
-    onChoose: ({ value }) => state.set({ color: value }),
+    onChoose: ({ value }) => {
+      state.set({ color: value, sort: { name: value, isDescending: true } });
+      notice(`Map and table show how probable “${value.slice(5)}” is in each clip, the most probable first.`);
+    },
   });
+  const show = () => {
+    const why = pool.frame.why_no_words;
+    box.input.disabled = Boolean(why);
+    box.input.placeholder = why ? "no search by words here" : "a sound in words: siren";
+    box.input.title = why ? `${why}. Only an embedder that was trained on named sounds can search by words.` : "";
+  };
+  show();
+  pool.addEventListener("revision", show);
+  return box;
 }
 
 /** Let recordings be dropped on `element`, or chosen with the button this answers with. */

@@ -1,6 +1,6 @@
 // The controls of a category, a boolean and a text: checkboxes with counts, or words to type.
 
-import { make } from "./elements.js";
+import { cut, make } from "./elements.js";
 import { classesOf, countCodes } from "./masks.js";
 import { count } from "./wording.js";
 
@@ -112,11 +112,7 @@ export class ValuesControl {
     this.#boxes.set(code, { box, counts });
     this.#showCounts(code, counts);
     const isMissing = code === this.#nCodes;
-    const text = make(
-      "span",
-      { class: isMissing ? "value faint" : "value", title: this.#label(code) },
-      this.#label(code),
-    );
+    const text = cut(this.#label(code), { class: isMissing ? "value cut faint" : "value cut" });
     return make("label", { class: "check" }, box, text, counts);
   }
 

@@ -10,6 +10,25 @@ export const count = (number) => whole.format(number);
 /** A count with its noun: `1 clip`, `1,260 clips`. */
 export const clips = (number) => `${count(number)} clip${number === 1 ? "" : "s"}`;
 
+const graphemes = new Intl.Segmenter();
+const JOINED = /[\p{Script=Arabic}\p{Script=Syriac}\p{Script=Devanagari}\p{Script=Bengali}\p{Script=Thai}]/u;
+const [TAIL_LEAST, TAIL_USUAL, TAIL_MOST, FILE_MOST] = [6, 8, 14, 22];
+
+/** A long name in two, of which the second is shown whole: `[".../very_long_", "clip_17.wav"]`.
+ *
+ * Parted before a sign if there is one near the end; letters that are written joined stay together.
+ */
+export function splitName(text) {
+  if (text.length <= 2 * TAIL_USUAL) return [text];
+  const signs = Array.from(graphemes.segment(text), ({ segment }) => segment);
+  const isNear = (i, most) => i >= signs.length - most && i <= signs.length - TAIL_LEAST;
+  const slash = signs.findLastIndex((one, i) => isNear(i, FILE_MOST) && one === "/");
+  const sign = slash < 0 ? signs.findIndex((one, i) => isNear(i, TAIL_MOST) && /[\s_.:-]/.test(one)) : slash;
+  if (sign < 0 && (JOINED.test(text) || signs.length <= 2 * TAIL_USUAL)) return [text];
+  const at = sign < 0 ? signs.length - TAIL_USUAL : sign;
+  return [signs.slice(0, at).join(""), signs.slice(at).join("")];
+}
+
 /** A number: four digits, whole ones in full. */
 export function numberText(number) {
   return Number.isInteger(number) ? String(number) : plain.format(number);
