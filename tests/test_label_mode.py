@@ -410,3 +410,16 @@ def test_axe_finds_no_fault_of_accessibility(visit, scheme, width, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     pool.is_down = False
     wait_sent(page)
+
+
+def test_the_pace_is_that_of_who_is_there(visit, pool):
+    page = visit(pool)
+    told = page.evaluate(
+        """async () => {
+          const { Pace } = await import(document.querySelector('script[type=module]').src
+            .replace("label_mode.js", "pace.js"));
+          const pace = new Pace();
+          return [0, 2, 4, 600, 601, 603].map((now) => (pace.count(now), pace.perMinute));
+        }"""
+    )
+    assert told == [None, None, 30, 30, pytest.approx(36), pytest.approx(60 * 4 / 7)]

@@ -311,7 +311,7 @@ def test_the_links_follow_the_backend_and_stand_where_somebody_moved_them(
     address = f"{pages_url}projects/{project['id']}"
     for name in ("description", "expert_instruction"):
         assert project[name].count(f"{address}/map") == 1
-        assert project[name].count(address) == 2
+        assert project[name].count(address) == 3
         assert "earmark.test" not in project[name]
         assert project[name].endswith("\nAnd this.")
     assert "<b>Skip</b>" in project["expert_instruction"]

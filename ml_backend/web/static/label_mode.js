@@ -6,18 +6,17 @@
 // (outbox.js); what comes next is the server's order (label_queue.js).
 
 import { fail } from "./ask.js";
+import { ClipsAhead, pictureOf } from "./clips_ahead.js";
 import { say } from "./elements.js";
 import { classKeys, firstFree, pressedKey, SKIP_KEYS } from "./keys.js";
 import { LabelQueue } from "./label_queue.js";
 import { LabelView, wordsOf } from "./label_view.js";
 import { Outbox } from "./outbox.js";
-import { address, getJson } from "./server.js";
+import { Pace } from "./pace.js";
 import { sounds } from "./sounds_ahead.js";
 import { count } from "./wording.js";
 
 const N_READY = 4; // clips whose sound and picture are made ready
-const N_DETAILS = 40;
-const PAUSE_S = 30; // who answers nothing for longer was away
 const NONE_KEYS = "nuhr";
 const TYPED_IN = "input, select, textarea, dialog, [contenteditable]";
 const SKIP = null; // "cannot tell", as the server understands it
@@ -28,10 +27,9 @@ class LabelMode {
   #answers = []; // { taskId, title, labels, ids of its writings }, the oldest first
   #undoable = []; // { answer, before } of each writing, the oldest first
   #chosen = []; // where clips may have several labels: those switched on
-  #details = new Map();
-  #pictures = new Map();
+  #ahead = new ClipsAhead();
   #frame = null;
-  #rateOf = { n: 0, seconds: 0, last: null };
+  #pace = new Pace();
 
   constructor(place, visitor) {
     this.outbox = new Outbox(`${document.documentElement.dataset.project} ${visitor}`);
@@ -82,30 +80,7 @@ class LabelMode {
 
   #prepare() {
     const next = [this.#taskId, this.#front, ...this.queue.ahead.slice(0, N_READY)];
-    const wanted = [...new Set(next)].filter((taskId) => taskId !== null);
-    sounds.prepare(wanted);
-    for (const taskId of this.#pictures.keys())
-      if (!wanted.includes(taskId)) this.#pictures.delete(taskId);
-    for (const taskId of wanted) {
-      this.#known(taskId).catch(() => {}); // asked again, and explained, when it is shown
-      if (this.#pictures.has(taskId)) continue;
-      const picture = new Image(); // held, so that the browser keeps it
-      picture.src = pictureOf(taskId);
-      this.#pictures.set(taskId, picture);
-    }
-  }
-
-  #known(taskId) {
-    if (!this.#details.has(taskId)) {
-      const asked = getJson(`clips/${taskId}`);
-      asked.then(
-        (details) => (asked.now = details),
-        () => this.#details.delete(taskId),
-      );
-      this.#details.set(taskId, asked);
-      if (this.#details.size > N_DETAILS) this.#details.delete(this.#details.keys().next().value);
-    }
-    return this.#details.get(taskId);
+    this.#ahead.prepare([...new Set(next)].filter((taskId) => taskId !== null));
   }
 
   // Showing a clip
@@ -120,7 +95,7 @@ class LabelMode {
       return;
     }
     this.#play();
-    const known = this.#known(taskId);
+    const known = this.#ahead.known(taskId);
     const where = this.#shown ? `Answered: ${wordsOf(this.#shown.labels)}` : "";
     this.view.showClip(pictureOf(taskId), known.now?.clip ?? `Clip ${taskId}`, where);
     this.#showLabels();
@@ -218,23 +193,14 @@ class LabelMode {
 
   /** Begin an answer to the clip that is asked about; the next one takes its place. */
   #begin() {
-    const known = this.#known(this.#front);
+    const known = this.#ahead.known(this.#front);
     const title = known.now?.clip ?? `Clip ${this.#front}`;
     const answer = { taskId: this.#front, title, labels: undefined, ids: [] };
     known.then(({ clip }) => (answer.title = clip)).catch(() => {});
     this.#answers.push(answer);
-    this.#countTime();
+    this.#pace.count();
     this.#front = this.queue.take();
     return answer;
-  }
-
-  #countTime() {
-    const now = performance.now() / 1000;
-    const passed = this.#rateOf.last === null ? Infinity : now - this.#rateOf.last;
-    this.#rateOf.last = now;
-    if (passed > PAUSE_S) return;
-    this.#rateOf.n += 1;
-    this.#rateOf.seconds += passed;
   }
 
   /** Go to an earlier answer (−1), or on towards the clip that is asked about (1). */
@@ -274,11 +240,10 @@ class LabelMode {
 
   #showSession() {
     const labeled = this.#answers.filter(({ labels }) => labels !== SKIP);
-    const { n, seconds } = this.#rateOf;
     this.view.showProgress({
       nLabeled: labeled.length,
       nSkipped: this.#answers.length - labeled.length,
-      perMinute: n > 1 ? (60 * n) / seconds : null,
+      perMinute: this.#pace.perMinute,
       nLeft: this.queue.standing?.n_left ?? null,
     });
     const { waiting, refused, trouble } = this.outbox;
@@ -324,8 +289,6 @@ class LabelMode {
     return true;
   }
 }
-
-const pictureOf = (taskId) => address(`clips/${taskId}/spectrogram`);
 
 const main = document.getElementById("label");
 const mode = new LabelMode(main, main.dataset.visitor);
