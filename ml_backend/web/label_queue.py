@@ -182,9 +182,7 @@ def _open_order(store: Store, project_id: int, n_wanted: int) -> NDArray[np.int6
     if version is None or version.ranking is None:
         return np.empty(0, dtype=np.int64)
     answered = [
-        one.task_id
-        for one in store.labels.read(project_id)
-        if one.is_skipped or one.n_annotators >= n_wanted
+        one.task_id for one in store.labels.read(project_id) if one.n_annotators >= n_wanted
     ]
     order = version.ranking["task_ids"].astype(np.int64)
     return order[~np.isin(order, answered)]

@@ -1,7 +1,7 @@
 // Label and go on: one key labels the clip, and the next clip of the queue is there and plays.
 //
 // A class's key, which is Label Studio's, answers (where clips may have several labels it switches,
-// Enter submits and N says "none of these"); S skips, Space plays again, Backspace goes back to see and change the last
+// Enter submits and N says "none of them"); S skips, Space plays again, Backspace goes back to see and change the last
 // answers, Ctrl+Z takes the last one back. Answers go to Label Studio behind the visitor's back
 // (outbox.js); what comes next is the server's order (label_queue.js).
 
@@ -128,7 +128,7 @@ class LabelMode {
     this.view.showLabels(names, this.#chosen, { isMulti, keys: this.#keys });
   }
 
-  /** What each key means: of the classes, in their order, of skipping and of "none of these". */
+  /** What each key means: of the classes, in their order, of skipping and of "none of them". */
   get #keys() {
     const classes = classKeys(this.queue.standing);
     const skip = firstFree(SKIP_KEYS, classes);
@@ -174,7 +174,7 @@ class LabelMode {
   #submit() {
     if (!this.#isMulti) return;
     if (this.#chosen.length > 0) this.#answer(this.#chosen);
-    else say(`Nothing is chosen. ${this.#keys.none.toUpperCase()} says that it is none of these.`);
+    else say(`Nothing is chosen. ${this.#keys.none.toUpperCase()} says that it is none of them.`);
   }
 
   #answer(labels) {

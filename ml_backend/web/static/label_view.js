@@ -23,7 +23,7 @@ export class LabelView {
     this.guess = make("p", { class: "guess" });
     this.buttons = make("div", { class: "labels", role: "group", "aria-label": "Labels" });
     this.submit = this.#button("Submit", "Enter", acts.submit, "primary");
-    this.none = this.#button("None of these", "N", acts.none);
+    this.none = this.#button("None of them", "N", acts.none);
     this.skip = this.#button("Skip", "S", acts.skip);
     this.back = this.#button("Back", "⌫", acts.back);
     this.replay = this.#button("Play again", "Space", acts.replay);
@@ -184,4 +184,4 @@ export class LabelView {
 
 /** An answer in words. */
 export const wordsOf = (labels) =>
-  labels === null ? "skipped" : labels.join(", ") || "none of these";
+  labels === null ? "skipped" : labels.join(", ") || "none of them";
