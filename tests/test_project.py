@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from importer.instructions import EARLIER as EARLIER_INSTRUCTIONS
+from importer.pages import describe, instruct
 from importer.project import set_up
 from importer.tab import ensure_tab
 from ml_backend.errors import (
@@ -378,7 +379,7 @@ def test_what_somebody_wrote_is_kept_and_the_links_stand_below_it(server, label_
     assert set_up(label_studio, **wanted).changes == ("linked the map and the progress page",)
     project = server.only("projects")
     assert project["expert_instruction"].startswith("Mine.\n<p>Earmark: ")
-    assert project["description"].startswith("Ours.\nTwo lines.\nEarmark: map ")
+    assert project["description"].startswith("Ours.\nTwo lines.\nEarmark: label ")
     assert project["show_instruction"] is False
     assert set_up(label_studio, **wanted).changes == ()
 
@@ -395,7 +396,7 @@ def test_the_links_follow_the_backend_and_stand_where_somebody_moved_them(
     address = f"{pages_url}projects/{project['id']}"
     for name in ("description", "expert_instruction"):
         assert project[name].count(f"{address}/map") == 1
-        assert project[name].count(address) == 2
+        assert project[name].count(address) == 3
         assert "earmark.test" not in project[name]
         assert project[name].endswith("\nAnd this.")
     assert "<b>Skip</b>" in project["expert_instruction"]
@@ -533,3 +534,13 @@ def test_a_tab_of_before_is_mended_and_keeps_what_somebody_made_of_it(server, la
     assert mended["hiddenColumns"]["explore"] == ["tasks:data.weather", "tasks:predictions_score"]
     assert mended["filters"] == filters
     assert not ensure_tab(label_studio, 1, {})
+
+
+@pytest.mark.parametrize("put", [describe, instruct])
+def test_the_line_of_an_earlier_release_is_brought_up_to_date(put):
+    new = put("Ours.", "http://host", 7)
+    old = new.replace("label http://host/projects/7/label · ", "").replace(
+        '<a href="http://host/projects/7/label">label and go on</a> · ', ""
+    )
+    assert "label" not in old
+    assert put(old, "http://host", 7) == new

@@ -27,6 +27,7 @@ from ml_backend.web import (
     clips,
     contract,
     headers,
+    label_queue,
     media,
     pages,
     pool,
@@ -95,6 +96,7 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     similar.register(app, snapshots, sounds)
     annotating.register(app, store, permissions)
     again.register(app, store)
+    label_queue.register(app, store, permissions)
     asking.register(app, settings)
     app.register_error_handler(EarmarkError, _explain)
     app.register_error_handler(HTTPException, _refuse)

@@ -2,6 +2,7 @@
 
 import { whyAway } from "./away.js";
 import { make, say } from "./elements.js";
+import { openGrid } from "./grid_of_clips.js";
 import { mountHelp } from "./help.js";
 import { commandOf } from "./keys.js";
 import { mountLayout } from "./layout.js";
@@ -72,7 +73,7 @@ try {
   addEventListener("popstate", forgetGone);
   const map = mountMapOrSay();
   const openHelp = mountHelp(byId("help"));
-  listen({ ...map.acts, help: openHelp });
+  listen({ ...map.acts, grid: openGrid, help: openHelp });
   state.on(["selection"], sayWhatIsSelected);
   mountPanels({ filters: byId("filters"), table: byId("table"), inspector: byId("inspector") });
   await map.ready;

@@ -10,7 +10,7 @@ import { Labeling } from "./labeling.js";
 import { Player } from "./player.js";
 import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
-import { getJson } from "./server.js";
+import { address, getJson } from "./server.js";
 import { state } from "./state.js";
 import { count } from "./wording.js";
 import { writing } from "./writing.js";
@@ -56,7 +56,9 @@ class Inspector {
     this.empty = make(
       "p",
       { class: "faint empty" },
-      "Pick a clip on the map or in the table to hear it.",
+      "Pick a clip on the map or in the table to hear it. Or ",
+      linkToLabeling(),
+      " with the clips of the queue, one after the other.",
     );
     const head = make(
       "header",
@@ -73,6 +75,7 @@ class Inspector {
       this.labeling.element,
     );
     this.content.append(this.known, this.neighbors.element, this.rest, make("p", {}, this.link));
+    this.content.append(make("p", {}, linkToLabeling()));
     panel.replaceChildren(this.empty, this.content);
     state.on(["focus", "selection"], (now, named) => this.#arrive(named));
     sequence.addEventListener("change", () => {
@@ -218,5 +221,7 @@ class Inspector {
     return true;
   }
 }
+
+const linkToLabeling = () => make("a", { class: "button", href: address("label") }, "Label and go on");
 
 export const mountInspector = (panel) => new Inspector(panel);

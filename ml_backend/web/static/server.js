@@ -40,10 +40,17 @@ export async function sendForPacked(method, path, body) {
   return decodePacked(await (await change(method, path, body)).arrayBuffer());
 }
 
+/** Say something with the page's last breath; nobody waits for an answer. */
+export function sendLeaving(method, path) {
+  fetch(address(path), { method, headers: csrf(), credentials: "same-origin", keepalive: true }).catch(() => {});
+}
+
+const csrf = () => ({
+  "X-Earmark-CSRF": document.querySelector('meta[name="csrf-token"]').content,
+});
+
 function change(method, path, body) {
-  const headers = {
-    "X-Earmark-CSRF": document.querySelector('meta[name="csrf-token"]').content,
-  };
+  const headers = csrf();
   const isForm = body instanceof FormData;
   if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
   return ask(address(path), { method, headers, body: isForm ? body : JSON.stringify(body) });
