@@ -1,13 +1,16 @@
 # `make demo` shows Earmark at work; `make test` checks all of it.
 # CLIPS=DIR-or-table LABELS=siren,other   the demo on clips of your own
+# CHANGE_EMBEDDER=yes                     embed all clips again with another embedder
 # TORCH_INDEX=URL                         take torch and torchaudio from there (a CPU build)
+# `make clean` removes the environments; `make clean-demo` deletes the demo's data, and asks.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 QUIET_PIP = -m pip install --quiet --disable-pip-version-check
 PIP_INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python -c constraints.txt
-DEMO = $(if $(CLIPS),--clips "$(CLIPS)") $(if $(LABELS),--labels "$(LABELS)")
+DEMO = $(if $(CLIPS),--clips "$(CLIPS)") $(if $(LABELS),--labels "$(LABELS)") \
+	$(if $(CHANGE_EMBEDDER),--change-embedder)
 
-.PHONY: demo test lint environment environment-dev studio clean
+.PHONY: demo test lint environment environment-dev studio clean clean-demo
 
 demo: environment studio
 	@.venv/bin/earmark demo $(DEMO)
@@ -49,4 +52,7 @@ studio: .venv-studio/.ready
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-studio .demo
+	rm -rf .venv .venv-studio
+
+clean-demo:
+	@$(PYTHON) -m importer.clean .demo

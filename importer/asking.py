@@ -5,9 +5,8 @@ from typing import Annotated
 import typer
 
 from importer import telling
-from importer.options import AsJson, Project, choose_project
+from importer.options import AsJson, Project, choose_project, read_settings
 from ml_backend.errors import SettingsError
-from ml_backend.settings import Settings
 
 
 def queue(
@@ -35,7 +34,7 @@ def queue(
     with telling.explained():
         if clear and where is not None:
             raise SettingsError("Either --where or --clear; both at once contradict each other.")
-        settings = Settings.from_env()
+        settings = read_settings()
         project_id = choose_project(settings, project)
         backend = Backend(settings)
         if clear:

@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from importer.pages import arrival, map_path
 from ml_backend.errors import EarmarkError, RequestError, SettingsError
 from ml_backend.handshake import USER
-from ml_backend.settings import Settings, read_secret
+from ml_backend.settings import Settings, find_secret
 
 _TIMEOUT_S = 10.0
 _PAUSE_S = 0.2
@@ -24,7 +25,7 @@ class Backend:
 
         self.url = settings.backend_url
         self._client = httpx.Client(
-            base_url=self.url, auth=(USER, read_secret(settings)), timeout=_TIMEOUT_S
+            base_url=self.url, auth=(USER, find_secret(settings)), timeout=_TIMEOUT_S
         )
 
     def status(self) -> dict[str, Any]:
@@ -43,6 +44,39 @@ class Backend:
         """Describe one project, or None where the backend has not heard of it."""
         projects = self.status()["projects"]
         return next((one for one in projects if one["project"] == project_id), None)
+
+    def known_project(self, project_id: int) -> dict[str, Any]:
+        """Describe one project that the backend looks after.
+
+        Raises
+        ------
+        RequestError
+            If it does not; with those that it does.
+        """
+        projects = self.status()["projects"]
+        for one in projects:
+            if one["project"] == project_id:
+                return dict(one)
+        known = ", ".join(f"{one['project']} ({one['title']})" for one in projects)
+        raise RequestError(
+            f"The backend looks after no project {project_id}, but after {known or 'none'}. "
+            f"'earmark setup --project {project_id}' connects it, if Label Studio has it."
+        )
+
+    def only_project(self) -> int:
+        """Give the number of the one project there is.
+
+        Raises
+        ------
+        SettingsError
+            If there are none, or several.
+        """
+        projects = self.status()["projects"]
+        if len(projects) != 1:
+            raise SettingsError(
+                f"The backend looks after {len(projects)} projects. Which? Give --project N."
+            )
+        return int(projects[0]["project"])
 
     def queue(self, project_id: int) -> dict[str, Any]:
         """Read what is asked for first in a project.
@@ -138,3 +172,8 @@ class Backend:
             time.sleep(_PAUSE_S)
         reason = "not ready in time" if is_alive() else "ended"
         raise BackendSilentError(f"The backend at {self.url} is {reason}; its log says why.")
+
+
+def map_link(settings: Settings, backend: Backend, project_id: int) -> str:
+    """Have a link made to a project's map that arrives signed in, once."""
+    return arrival(settings.pages_url, backend.ticket(settings.api_key), map_path(project_id))

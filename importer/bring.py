@@ -85,7 +85,17 @@ def bring(
 
 
 def files_dir_of(settings: Settings) -> Path:
-    """Put prepared clips below the document root where there is one, else in the data folder."""
+    """Put prepared clips below the document root where there is one, else in the data folder.
+
+    Raises
+    ------
+    SettingsError
+        If the document root is no folder.
+    """
+    if settings.files_root is not None and not settings.files_root.is_dir():
+        raise SettingsError(
+            f"EARMARK_FILES_ROOT is {str(settings.files_root)!r}; there is no such folder."
+        )
     return (settings.files_root or settings.data_dir / "files") / "earmark"
 
 

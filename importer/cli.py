@@ -1,7 +1,5 @@
 """The one command, `earmark`: set a project up, import clips, serve, see how things stand, demo."""
 
-import signal
-import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,11 +7,24 @@ import typer
 
 from importer import telling
 from importer.asking import queue
-from importer.options import AsJson, Labels, Project, choose_project, read_text, split
+from importer.options import (
+    AsJson,
+    Labels,
+    Project,
+    choose_project,
+    read_settings,
+    read_text,
+    split,
+)
 from importer.simulation import simulate
-from ml_backend.errors import SettingsError
+from importer.starting import demo, serve
+from ml_backend.errors import (
+    LabelStudioError,
+    LabelStudioUnreachableError,
+    SettingsError,
+)
 from ml_backend.label_studio import LabelStudio
-from ml_backend.settings import Settings, read_secret
+from ml_backend.settings import Settings, find_secret
 
 app = typer.Typer(
     name="earmark",
@@ -59,15 +70,16 @@ def setup(
     from importer.project import set_up
 
     with telling.explained():
-        settings = Settings.from_env()
+        settings = read_settings()
+        xml = read_text(config)
         report = set_up(
             LabelStudio(settings.label_studio_url, settings.api_key),
             backend_url=settings.backend_url,
-            secret=read_secret(settings),
+            secret=_shared_secret(settings),
             title=title,
             project_id=project or None,
             labels=split(labels),
-            label_config=read_text(config),
+            label_config=xml,
             multi_label=multi,
             replace_label_config=replace,
             is_blind=blind,
@@ -83,6 +95,17 @@ def setup(
         telling.say(f"  {change}")
     for warning in report.warnings:
         telling.complain(warning, "yellow")
+
+
+def _shared_secret(settings: Settings) -> str:
+    """Give the secret that the backend has: another would shut Label Studio out of it."""
+    secret = find_secret(settings)
+    if not secret:
+        raise SettingsError(
+            f"There is no secret in {settings.data_dir}. Start the backend ('earmark serve') "
+            "first, or set EARMARK_DATA to its data folder, or EARMARK_SECRET."
+        )
+    return secret
 
 
 @app.command("import")
@@ -124,14 +147,17 @@ def import_(
     Example: [bold]earmark import recordings/ --window 4 --hop 4[/]
     """
     from importer.bring import bring
+    from importer.scan import check_source
 
     with telling.explained():
-        settings = Settings.from_env()
+        settings = read_settings()
+        project_id = choose_project(settings, project)
+        check_source(source)
         with telling.progress("Importing", quiet=json_) as advance:
             summary = bring(
                 settings,
                 source,
-                choose_project(settings, project),
+                project_id,
                 serve_as,
                 advance,
                 root=root,
@@ -147,28 +173,19 @@ def import_(
         telling.tell_import(summary)
 
 
-@app.command()
-def serve() -> None:
-    """Run the backend: it answers Label Studio, learns in the background, and orders the queue.
-
-    It listens at EARMARK_HOST and EARMARK_PORT until Ctrl-C.
-    """
-    from ml_backend.web.server import serve as serve_backend
-
-    with telling.explained():
-        settings = Settings.from_env()
-        LabelStudio(settings.label_studio_url, settings.api_key)  # says so where there is no token
-        read_secret(settings)
-        serve_backend(settings)
+app.command()(serve)
 
 
 @app.command()
 def status(json_: AsJson = False) -> None:
-    """Tell how things stand: addresses, clips, labels, the last round, errors."""
+    """Tell how things stand: addresses, clips, labels, the last round, errors.
+
+    Ends with status 1 where the backend or Label Studio is not as it should be.
+    """
     from importer.backend import Backend, BackendSilentError
 
     with telling.explained():
-        settings = Settings.from_env()
+        settings = read_settings()
         facts: dict[str, Any] = {
             "label_studio_url": settings.label_studio_url,
             "backend_url": settings.backend_url,
@@ -176,16 +193,31 @@ def status(json_: AsJson = False) -> None:
         }
         try:
             facts.update(state="up", error=None, **Backend(settings).status())
-        except BackendSilentError as error:
+        except (BackendSilentError, SettingsError) as error:
             facts.update(state="down", error=str(error), projects=[])
-    only = facts["projects"][0]["project"] if len(facts["projects"]) == 1 else None
-    facts["project"] = facts["project"] or only
+        only = facts["projects"][0]["project"] if len(facts["projects"]) == 1 else None
+        facts["project"] = facts["project"] or only
+        facts["label_studio"] = _look(settings, facts["project"])
     if json_:
         telling.print_json(facts)
     else:
         telling.tell_status(facts)
-    if facts["state"] == "down":
+    if facts["error"] or facts["label_studio"]["error"]:
         raise typer.Exit(1)
+
+
+def _look(settings: Settings, project_id: int | None) -> dict[str, Any]:
+    """Ask Label Studio whether it answers, knows the token, and has the project."""
+    try:
+        label_studio = LabelStudio(settings.label_studio_url, settings.api_key, timeout_s=10.0)
+        user = label_studio.whoami()["email"]
+        if project_id:
+            label_studio.project(project_id)
+    except LabelStudioUnreachableError as error:
+        return {"state": "down", "error": str(error)}
+    except LabelStudioError as error:
+        return {"state": "refuses", "error": str(error)}
+    return {"state": "up", "error": None, "user": user}
 
 
 app.command()(queue)
@@ -197,107 +229,20 @@ def map_(project: Project = 0) -> None:
 
     It signs in as the owner of LABEL_STUDIO_API_KEY: give it to nobody else.
     """
-    from importer.backend import Backend
+    from importer.backend import Backend, map_link
 
     with telling.explained():
-        settings = Settings.from_env()
+        settings = read_settings()
         backend = Backend(settings)
-        chosen = project or settings.project or _only_project(backend)
-        telling.say(_arrival(settings, backend, chosen))
+        chosen = project or settings.project
+        chosen = backend.known_project(chosen)["project"] if chosen else backend.only_project()
+        telling.say(map_link(settings, backend, chosen))
 
 
 app.command()(simulate)
 
 
-@app.command()
-def demo(
-    clips: Annotated[Path | None, typer.Option(help="A folder or table of your own clips.")] = None,
-    labels: Labels = "siren,other",
-    folder: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path(".demo"),
-) -> None:
-    """Show Earmark at work: a Label Studio, the backend, a project, clips, and the first order.
-
-    Without --clips it makes up a street to listen to. It stays up until Ctrl-C; started again,
-    it goes on with the same data.
-    """
-    from importer.demo import running
-
-    stop = threading.Event()
-
-    def end(*_: object) -> None:
-        stop.set()
-        raise KeyboardInterrupt  # whatever is under way
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
-    with telling.explained():
-        try:
-            with running(folder, telling.say) as up:
-                _fill(up, folder, clips, split(labels))
-                up.wait(stop)
-        except KeyboardInterrupt:
-            pass
-    telling.say("Stopped. The same command goes on with the same data.")
-
-
-def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) -> None:
-    """Set the demo's project up, import its clips and wait for the first order."""
-    from importer.bring import bring, files_dir_of
-    from importer.demo import is_in_order, remember_project
-    from importer.project import set_up
-    from importer.streets import make_street_set
-
-    settings = up.settings
-    if clips is None:
-        with telling.progress("Making up a street") as advance:
-            clips = make_street_set(folder / "streets", on_progress=advance)
-    report = set_up(
-        up.studio.client(),
-        backend_url=settings.backend_url,
-        secret=settings.secret,
-        title=f"Earmark demo: {clips.parent.name if clips.is_file() else clips.name}",
-        labels=labels,
-        files_dir=files_dir_of(settings),
-        pages_url=settings.pages_url,
-    )
-    settings = remember_project(settings, folder, report.project_id)
-    with telling.progress("Importing") as advance:
-        summary = bring(settings, clips, report.project_id, "files", advance)
-    telling.tell_import(summary)
-    n_clips = summary["n_clips"]
-    told: set[str] = set()
-    with telling.progress("Listening to the clips") as advance:
-
-        def look(status: dict[str, Any]) -> bool:
-            found = [one for one in status["projects"] if one["project"] == report.project_id]
-            if not found:
-                return False
-            advance(found[0]["n_embedded"] + found[0]["n_unheard"], max(found[0]["n_clips"], 1))
-            if (error := found[0]["error"]) and error not in told:
-                told.add(error)
-                telling.complain(error, "yellow")
-            return is_in_order(found[0], n_clips)
-
-        up.backend.wait_until(look, lambda: up.is_alive, 24 * 3600.0)
-    if warning := up.backend.status()["warning"]:
-        telling.complain(warning, "yellow")
-    map_address = _arrival(settings, up.backend, report.project_id)
-    telling.tell_ready(report.url, up.studio.credentials, settings.backend_url, map_address)
-
-
-def _arrival(settings: Settings, backend: Any, project_id: int) -> str:
-    from importer.pages import arrival, map_path
-
-    return arrival(settings.pages_url, backend.ticket(settings.api_key), map_path(project_id))
-
-
-def _only_project(backend: Any) -> int:
-    known = [one["project"] for one in backend.status()["projects"]]
-    if len(known) != 1:
-        raise SettingsError(
-            f"The backend looks after {len(known)} projects. Which? Give --project N."
-        )
-    return int(known[0])
+app.command()(demo)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ml_backend.intervals import N_RUNS_LEAST
+
 _COLUMNS = {
     "balanced_accuracy": "balanced accuracy",
     "f1": "F1",
@@ -22,7 +24,7 @@ def show(title: str, report: dict[str, Any]) -> None:
     """Print the figures after every round, and what each whole curve says."""
     wide = Console(width=max(Console().width, _WIDTH))
     wide.print(f"\n[bold]{title}[/]", highlight=False)
-    wide.print("mean ± standard deviation over runs [95 % interval of the mean]", highlight=False)
+    wide.print(f"mean ± standard deviation over runs {_meaning(report)}", highlight=False)
     for name in dict.fromkeys(_name(row) for row in report["summary"]):
         table = Table(title=name, title_justify="left", title_style="bold")
         table.add_column("labels", justify="right")
@@ -46,7 +48,7 @@ def show(title: str, report: dict[str, Any]) -> None:
         whole.add_row(
             _name(row),
             _cell(area) + _interval(area, ".3f"),
-            *("-" if n is None else f"{n:.0f} labels" for n in row["labels_to"].values()),
+            *(_labels_to(n, report["plan"]["n_initial"]) for n in row["labels_to"].values()),
             "-" if factor is None else f"{factor:.2f} x as many",
         )
     wide.print(whole)
@@ -67,14 +69,14 @@ def draw(path: Path, title: str, report: dict[str, Any]) -> None:
             n_labels = [row["n_labels"] for row in rows]
             points = [row[figure_name] for row in rows]
             axis.plot(n_labels, [p["mean"] for p in points], "o-", color=color, label=name)
-            if points[0]["low"] is not None:
+            if all(point["low"] is not None for point in points):
                 low, high = ([p[end] for p in points] for end in ("low", "high"))
                 axis.fill_between(n_labels, low, high, color=color, alpha=0.18, linewidth=0)
         axis.set_xlabel("labels")
         axis.set_ylabel(_COLUMNS[figure_name])
         axis.grid(alpha=0.3)
     axes[0].legend(frameon=False)
-    figure.suptitle(title)
+    figure.suptitle(f"{title} {_meaning(report)}")
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
 
@@ -92,10 +94,26 @@ def _cell(point: dict[str, float | None]) -> str:
     return text if point["sd"] is None else f"{text} ± {point['sd']:.3f}"
 
 
+def _meaning(report: dict[str, Any]) -> str:
+    """Say what the brackets and bands are, or that there are none."""
+    n_runs = report["plan"]["n_runs"]
+    if n_runs < N_RUNS_LEAST:
+        runs = "1 run" if n_runs == 1 else f"{n_runs} runs"
+        return f"({runs}: too few for an interval, which takes {N_RUNS_LEAST})"
+    return "(95 % intervals of the mean)"
+
+
 def _interval(point: dict[str, float | None], style: str) -> str:
     if point["low"] is None or point["high"] is None:
         return ""
     return f" \\[{point['low']:{style}}, {point['high']:{style}}]"
+
+
+def _labels_to(n_labels: float | None, n_first: int) -> str:
+    """Write a number of labels; where the curve begins above the target, it is at most that."""
+    if n_labels is None:
+        return "-"
+    return f"{'≤ ' if n_labels <= n_first else ''}{n_labels:.0f} labels"
 
 
 def _gain(difference: dict[str, dict[str, float | None]] | None) -> str:

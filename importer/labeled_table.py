@@ -78,7 +78,11 @@ def read_labeled_table(
             clips.append(clip)
     first_of: dict[str, Clip] = {}
     for clip in clips:
-        key = content_hash(clip.path.read_bytes())
+        try:
+            key = content_hash(clip.path.read_bytes())
+        except OSError as error:
+            left_out.append(Refusal(clip.file, f"cannot be read ({error.strerror})."))
+            continue
         twin = first_of.setdefault(key, clip)
         if twin is not clip:
             _check_twins(table, twin, clip, label_column)

@@ -1,20 +1,66 @@
 """Options that several commands have, and how they are read."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ml_backend.errors import SettingsError
-from ml_backend.settings import Settings
+from ml_backend.settings import ENV_FILES, Settings
 
 Labels = Annotated[
     str, typer.Option("--labels", help="Labels to choose from, separated by commas.")
 ]
+_LINK = re.compile(r"(?:https?://\S+?)?/?projects/(\d{1,9})(?:[/?#]\S*)?", re.ASCII)
+
+
+def project_number(said: str | int) -> int:
+    """Read a project's number, or a link to it in Label Studio.
+
+    Examples
+    --------
+    >>> project_number("7"), project_number("http://127.0.0.1:8080/projects/7/data?tab=2")
+    (7, 7)
+    """
+    text = str(said).strip()
+    if re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        return int(text)
+    if link := _LINK.fullmatch(text):
+        return int(link[1])
+    raise typer.BadParameter(
+        f"{text[:80]!r} names no project; give its number, or its link in Label Studio."
+    )
+
+
 Project = Annotated[
-    int, typer.Option("--project", help="The project's number; default: EARMARK_PROJECT.")
+    int,
+    typer.Option(
+        "--project",
+        parser=project_number,
+        metavar="N",
+        help="The project's number, or its link in Label Studio; default: EARMARK_PROJECT.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def read_settings() -> Settings:
+    """Read the settings of a command that speaks to what is set up already.
+
+    Raises
+    ------
+    SettingsError
+        If a setting makes no sense, or nothing is set up here.
+    """
+    settings = Settings.from_env()
+    if not settings.api_key and not settings.data_dir.exists():
+        raise SettingsError(
+            f"Nothing is set up here: there is no {' or '.join(ENV_FILES)}, no folder "
+            f"{settings.data_dir} and no LABEL_STUDIO_API_KEY. Begin with 'earmark demo', or set "
+            "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY and run 'earmark serve'."
+        )
+    return settings
 
 
 def choose_project(settings: Settings, chosen: int) -> int:
@@ -56,3 +102,5 @@ def read_text(path: Path | None) -> str | None:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: is no text in UTF-8.") from None

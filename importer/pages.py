@@ -7,8 +7,10 @@ the description and in the instructions is people's own.
 import re
 from urllib.parse import urlencode
 
-_IN_TEXT = re.compile(r"^Earmark: map \S+ · progress \S+$", re.MULTILINE)
-_IN_HTML = re.compile(r'<p>Earmark: <a href="[^"]*"[^>]*>similarity map</a>.*?</p>', re.DOTALL)
+_IN_TEXT = re.compile(r"^Earmark: (?:label \S+ · )?map \S+ · progress \S+$", re.MULTILINE)
+_IN_HTML = re.compile(
+    r'<p>Earmark: <a href="[^"]*"[^>]*>(?:label and go on|similarity map)</a>.*?</p>', re.DOTALL
+)
 
 
 def map_path(project_id: int) -> str:
@@ -20,6 +22,17 @@ def map_path(project_id: int) -> str:
     '/projects/7/map'
     """
     return f"/projects/{project_id}/map"
+
+
+def label_path(project_id: int) -> str:
+    """Give the path of the page where clips are labeled one after the other.
+
+    Examples
+    --------
+    >>> label_path(7)
+    '/projects/7/label'
+    """
+    return f"/projects/{project_id}/label"
 
 
 def arrival(pages_url: str, ticket: str, path: str) -> str:
@@ -38,15 +51,16 @@ def describe(description: str, pages_url: str, project_id: int) -> str:
 
     Examples
     --------
-    >>> text = describe("Main street, 2024.", "http://127.0.0.1:9090", 7)
+    >>> text = describe("Main street, 2024.", "//ear", 7)
     >>> print(text)
     Main street, 2024.
-    Earmark: map http://127.0.0.1:9090/projects/7/map · progress http://127.0.0.1:9090/projects/7
-    >>> describe(text, "http://127.0.0.1:9090", 7) == text
+    Earmark: label //ear/projects/7/label · map //ear/projects/7/map · progress //ear/projects/7
+    >>> describe(text, "//ear", 7) == text
     True
     """
-    progress = f"{pages_url}/projects/{project_id}"
-    line = f"Earmark: map {pages_url}{map_path(project_id)} · progress {progress}"
+    paths = (label_path(project_id), map_path(project_id), f"/projects/{project_id}")
+    label, similarity_map, progress = (f"{pages_url}{path}" for path in paths)
+    line = f"Earmark: label {label} · map {similarity_map} · progress {progress}"
     return _put(_IN_TEXT, line, description)
 
 
@@ -62,7 +76,8 @@ def instruct(instructions: str, pages_url: str, project_id: int) -> str:
     progress = f"{pages_url}/projects/{project_id}"
     # Without target="_blank", which Label Studio takes out: the line would differ each time.
     line = (
-        f'<p>Earmark: <a href="{pages_url}{map_path(project_id)}">similarity map</a> · '
+        f'<p>Earmark: <a href="{pages_url}{label_path(project_id)}">label and go on</a> · '
+        f'<a href="{pages_url}{map_path(project_id)}">similarity map</a> · '
         f'<a href="{progress}">progress</a></p>'
     )
     return _put(_IN_HTML, line, instructions)

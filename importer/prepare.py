@@ -11,6 +11,7 @@ import os
 import time
 import wave
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from importer.scan import Clip, Refusal, reason_of
 from ml_backend.audio import Recording, RecordingFile, open_recording, read_piece, waveform
 from ml_backend.clip import content_hash
-from ml_backend.errors import AudioError
+from ml_backend.errors import AudioError, SettingsError
 from ml_backend.spectrogram import render_spectrogram
 
 MIN_CLIP_S = 0.05
@@ -58,6 +59,8 @@ def prepare_clip(clip: Clip, recording: RecordingFile, files_dir: Path) -> Prepa
     ------
     AudioError
         If it cannot be read, is shorter than ``MIN_CLIP_S``, or silent.
+    SettingsError
+        If what was made of it cannot be written.
     """
     piece = read_piece(recording, clip.onset_s, clip.duration_s)
     if piece.duration_s < MIN_CLIP_S - 1e-9:
@@ -149,9 +152,12 @@ def _prepare_recording(clips: Sequence[Clip], files_dir: Path) -> Iterator[Prepa
     try:
         with open_recording(clips[0].path) as recording:
             for clip in clips:
+                answer: PreparedClip | Refusal
                 try:
-                    answer: PreparedClip | Refusal = prepare_clip(clip, recording, files_dir)
-                except AudioError as error:
+                    answer = prepare_clip(clip, recording, files_dir)
+                except SettingsError:
+                    raise
+                except Exception as error:  # of whatever library: it is about this clip alone
                     answer = refusal(clip, error)
                 n_done += 1
                 yield answer
@@ -159,14 +165,25 @@ def _prepare_recording(clips: Sequence[Clip], files_dir: Path) -> Iterator[Prepa
         yield from (refusal(clip, error) for clip in clips[n_done:])
 
 
-def refusal(clip: Clip, error: AudioError) -> Refusal:
+def refusal(clip: Clip, error: Exception) -> Refusal:
     """Say which clip is refused, and why."""
-    return Refusal(clip.file + clip.span, reason_of(error, clip.path))
+    if isinstance(error, AudioError):
+        return Refusal(clip.file + clip.span, reason_of(error, clip.path))
+    kind = type(error).__name__
+    return Refusal(clip.file + clip.span, f"cannot be prepared ({kind}). Convert it or remove it.")
 
 
 def _write(path: Path, content: bytes, files_dir: Path) -> None:
     unfinished = files_dir / ".unfinished" / f"{os.getpid()}-{path.name}"
-    unfinished.parent.mkdir(parents=True, exist_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)  # noqa: PTH105
+    try:
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(content)
+        os.replace(unfinished, path)  # noqa: PTH105
+    except OSError as error:  # a full disk is no clip's fault
+        with suppress(OSError):
+            unfinished.unlink()
+        raise SettingsError(
+            f"{files_dir}: prepared clips cannot be written there ({error.strerror}). "
+            "Make room, or name another folder (EARMARK_FILES_ROOT, EARMARK_DATA)."
+        ) from None

@@ -2,7 +2,8 @@
 
 Every step looks first at what is there: run again, ``set_up`` changes nothing, or mends what is
 missing and says so. What people may have shaped to their taste (label config, instructions, the
-tab) is made once and then left alone, but for the links to the backend's pages.
+tab) is made once and then left alone, but for the links to the backend's pages and for what an
+earlier version wrote and nobody changed.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 from importer import pages
 from importer.connect import check_backend_url, connect_backend
+from importer.instructions import renew_instructions, write_instructions
 from importer.tab import ensure_tab
 from ml_backend.errors import (
     LabelConfigError,
@@ -19,9 +21,10 @@ from ml_backend.errors import (
     LabelStudioError,
     LabelStudioUnreachableError,
 )
-from ml_backend.label_config import label_config_xml, parse_label_config
+from ml_backend.label_config import LabelConfig, label_config_xml, parse_label_config
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.exactly import OWN_TAB
+from ml_backend.labeling_page import is_earlier_page
 
 CLIPS_FOLDER = "clips"
 
@@ -31,18 +34,6 @@ OPTIONS = {
     "skip_queue": "IGNORE_SKIPPED",
     "show_skip_button": True,
 }
-INSTRUCTIONS = """\
-<p>Listen to the clip, look at its spectrogram, and choose what you hear.</p>
-<ul>
-<li><b>1</b> to <b>9</b> pick a label, <b>Space</b> plays the clip, <b>Ctrl+Enter</b> submits.</li>
-<li>A label that is already picked is the model's guess. Change it whenever you hear otherwise.</li>
-<li>You cannot tell? <b>Skip</b> (<b>Ctrl+Space</b>): the clip teaches nothing and nobody is asked
-again.</li>
-<li>Each next clip is the one that teaches the model most, so many of them are hard ones.</li>
-</ul>"""
-SEVERAL = """\
-<p>A clip may have several labels. Submitted with no label picked, it says <b>none of them</b>: you
-hear none of these labels. That is an answer, and the model learns from it.</p>"""
 
 
 @dataclass(frozen=True)
@@ -129,10 +120,11 @@ def set_up(
         parse_label_config(label_config)
     site = _find_or_create(label_studio, title, project_id, label_config, bool(is_blind))
     _ask(site, label_config, replace_label_config)
-    _set_options(site, is_blind)
+    config = _renew_page(site)
+    _set_options(site, config, is_blind)
     _link_pages(site, (pages_url or backend_url).rstrip("/"))
     if ensure_tab(label_studio, site.project_id, {}):
-        site.changes.append(f"made the tab {OWN_TAB!r} in the Data Manager")
+        site.changes.append(f"put the tab {OWN_TAB!r} of the Data Manager in queue order")
     if files_dir is not None:
         _serve_files(site, files_dir / CLIPS_FOLDER)
     site.changes += connect_backend(label_studio, site.project_id, backend_url, secret)
@@ -168,7 +160,9 @@ def _find_or_create(
             "name at least two, or give a label config."
         )
     project = label_studio.create_project(
-        title=title, label_config=label_config, show_collab_predictions=not is_blind, **OPTIONS
+        title=title,
+        label_config=label_config,
+        **_options(parse_label_config(label_config), is_blind),
     )
     return _Site(label_studio, project, changes=[f"created the project {title!r}"])
 
@@ -196,20 +190,47 @@ def _ask(site: _Site, label_config: str | None, replace: bool) -> None:
         )
 
 
-def _set_options(site: _Site, is_blind: bool | None) -> None:
-    wanted: dict[str, Any] = dict(OPTIONS)
+def _renew_page(site: _Site) -> LabelConfig:
+    """Bring a label config that Earmark wrote up to date; say what people's own one lacks."""
+    present = site.project["label_config"]
+    config = parse_label_config(present)
+    if is_earlier_page(present, config.class_names, multi_label=config.multi_label):
+        newer = label_config_xml(config.class_names, multi_label=config.multi_label)
+        try:
+            site.update("renewed the labeling page", label_config=newer)
+        except (LabelStudioUnreachableError, LabelStudioAuthError):
+            raise
+        except LabelStudioError as error:
+            site.warnings.append(f"Label Studio keeps the earlier labeling page. {error}")
+    elif not (config.multi_label or config.is_required):
+        site.warnings.append(
+            "The project's own label config lets people submit a clip without a label: the key of "
+            f'a chosen label clears it. Add required="true" to <Choices name="{config.from_name}">.'
+        )
+    return parse_label_config(site.project["label_config"])
+
+
+def _options(config: LabelConfig, is_blind: bool | None) -> dict[str, Any]:
+    options: dict[str, Any] = dict(OPTIONS)
+    if config.none_name is not None or not config.multi_label:
+        options["enable_empty_annotation"] = False
     if is_blind is not None:
-        wanted["show_collab_predictions"] = not is_blind
+        options["show_collab_predictions"] = not is_blind
+    return options
+
+
+def _set_options(site: _Site, config: LabelConfig, is_blind: bool | None) -> None:
+    wanted = _options(config, is_blind)
     wrong = {name: value for name, value in wanted.items() if site.project[name] != value}
     if wrong:
         site.update(f"set {', '.join(sorted(wrong))}", **wrong)
-    if not site.project["expert_instruction"]:
-        several = parse_label_config(site.project["label_config"]).multi_label
-        site.update(
-            "wrote the instructions",
-            expert_instruction=f"{INSTRUCTIONS}\n{SEVERAL}" if several else INSTRUCTIONS,
-            show_instruction=True,
-        )
+    present = str(site.project["expert_instruction"] or "")
+    renewed = renew_instructions(present, config)
+    if not present:
+        text = write_instructions(config)
+        site.update("wrote the instructions", expert_instruction=text, show_instruction=True)
+    elif renewed != present:
+        site.update("renewed the instructions", expert_instruction=renewed)
 
 
 def _link_pages(site: _Site, pages_url: str) -> None:

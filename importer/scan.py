@@ -5,6 +5,7 @@ where at least half of it is left and holds sound that no window before it held;
 shorter than one window is one clip.
 """
 
+import math
 import os
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ FILE_COLUMNS = (
 )  # fmt: skip
 LABEL_COLUMNS = ("label", "labels", "class", "classID", "class_id", "target", "category")
 RECORDING_COLUMN = "recording_id"
+MAX_WINDOWS = 1_000_000  # of one recording: a header may claim thousands of years
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def scan(
     source: Path,
     *,
     root: Path | None = None,
+    takes_any_path: bool = False,
     file_column: str | None = None,
     recording_column: str | None = None,
     exclude_columns: Collection[str] = LABEL_COLUMNS,
@@ -79,6 +82,8 @@ def scan(
     root : Path, optional
         The folder that holds a table's recordings, which no path may leave; the table's own
         unless given. Bare file names are also looked for in the folders below it.
+    takes_any_path : bool
+        Whether a table's absolute paths may lead anywhere: only for a table of the user's own.
     file_column, recording_column : str, optional
         The table's columns that name the file, and the recording it is a piece of; found by
         name unless given. Without the second each file is a recording of its own.
@@ -94,21 +99,31 @@ def scan(
         If the source is missing, of no known kind, without audio or without its columns.
     """
     _check_windows(window_s, hop_s)
+    check_source(source)
     if source.is_dir():
         found = _scan_folder(source)
-    elif source.suffix.lower() in TABLE_SUFFIXES and source.is_file():
-        found = _scan_table(
-            source, root or source.parent, file_column, recording_column, exclude_columns
-        )
-    elif source.exists():
-        raise SourceError(
-            f"{source}: is neither a folder nor a table ({', '.join(TABLE_SUFFIXES)})."
-        )
     else:
-        raise SourceError(f"{source}: there is no such folder or table.")
+        finder = _Finder(root or source.parent, takes_any_path)
+        found = _scan_table(source, finder, file_column, recording_column, exclude_columns)
     if window_s is None:
         return list(found)
     return [piece for clip in found for piece in _cut(clip, window_s, hop_s or window_s)]
+
+
+def check_source(source: Path) -> None:
+    """Raise SourceError if it is neither a folder nor a table."""
+    try:
+        source.stat()
+    except FileNotFoundError:
+        raise SourceError(f"{source}: there is no such folder or table.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError(f"{shown(str(source))}: cannot be read ({reason}).") from None
+    is_table = source.suffix.lower() in TABLE_SUFFIXES and source.is_file()
+    if not is_table and not source.is_dir():
+        raise SourceError(
+            f"{source}: is neither a folder nor a table ({', '.join(TABLE_SUFFIXES)})."
+        )
 
 
 def windows(duration_s: float, window_s: float, hop_s: float) -> list[tuple[float, float]]:
@@ -137,8 +152,8 @@ def _check_windows(window_s: float | None, hop_s: float | None) -> None:
     if hop_s is not None and window_s is None:
         raise SourceError("A hop was given without a window; say how long a window is.")
     for name, value in (("window", window_s), ("hop", hop_s)):
-        if value is not None and not value >= 0.05:
-            raise SourceError(f"A {name} of {value:g} s is too short; 0.05 s is the least.")
+        if value is not None and not 0.05 <= value < math.inf:
+            raise SourceError(f"A {name} of {value:g} s makes no clips; 0.05 s is the least.")
 
 
 def _scan_folder(folder: Path) -> Iterator[Clip | Refusal]:
@@ -160,7 +175,7 @@ def _scan_folder(folder: Path) -> Iterator[Clip | Refusal]:
 
 def _scan_table(
     table: Path,
-    root: Path,
+    finder: "_Finder",
     file_column: str | None,
     recording_column: str | None,
     exclude_columns: Collection[str],
@@ -176,7 +191,6 @@ def _scan_table(
         and name.lower() not in hidden
         and not name == recordings == RECORDING_COLUMN  # it has a place of its own in a task
     ]
-    finder = _Finder(root)
     for number, row in enumerate(rows, start=1):
         if files not in row:
             yield Refusal(f"{table.name}, row {number}", f"its column {files!r} names no file.")
@@ -222,14 +236,16 @@ def _existing_column(table: Path, names: Sequence[str], chosen: str) -> str:
 class _Finder:
     """Finds the files that a table names, below one folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, takes_any_path: bool) -> None:
         self._root = Path(os.path.normpath(root.absolute()))
+        self._takes_any_path = takes_any_path
         self._by_name: dict[str, list[Path]] | None = None
 
     def find(self, named: str) -> Path | str:
         """Give the path, or the reason why there is none."""
         path = Path(os.path.normpath(self._root / named))
-        if not path.is_relative_to(self._root):
+        is_allowed = self._takes_any_path and Path(named).is_absolute()
+        if not is_allowed and not path.is_relative_to(self._root):
             return f"lies outside {self._root}. Name the folder above all recordings with --root."
         spellings = [named, *(unicodedata.normalize(form, named) for form in ("NFC", "NFD"))]
         if "/" not in named:
@@ -260,6 +276,14 @@ def _cut(clip: Clip | Refusal, window_s: float, hop_s: float) -> list[Clip | Ref
         duration_s = duration_of(clip.path)
     except AudioError as error:
         return [Refusal(clip.file, reason_of(error, clip.path))]
+    if duration_s / hop_s > MAX_WINDOWS:
+        return [
+            Refusal(
+                clip.file,
+                f"its header promises {duration_s / 86_400:.0f} days, more than {MAX_WINDOWS} "
+                "windows. If that is true, split it into several files.",
+            )
+        ]
     return [
         replace(clip, onset_s=onset_s, duration_s=length_s)
         for onset_s, length_s in windows(duration_s, window_s, hop_s)

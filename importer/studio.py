@@ -8,27 +8,27 @@ login when started again. ``label_studio.log`` in that folder is locked for as l
 import fcntl
 import json
 import os
-import secrets
 import signal
 import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from importer.login import Credentials, read_login
 from importer.ports import LOOPBACK, free_port, listens
 from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError, StudioError
 from ml_backend.label_studio import LabelStudio
 
 DATABASE = "label_studio.sqlite3"
 COMMAND = Path(".venv-studio/bin/label-studio")
-USERNAME = "annotator@earmark.local"
 LOCK_PATIENCE_S = 1.0  # the last one's children may still be ending
 LOG_LINES_SHOWN = 15
 STOP_TIMEOUT_S = 10.0
+TELL_S = 30.0
+GOES_ON = "Nothing is lost: the same command goes on from there."
 
 FLAGS = {
     "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
@@ -39,21 +39,14 @@ FLAGS = {
     "SSRF_PROTECTION_ENABLED": "false",
     # Without it every import of predictions recounts every task of the project.
     "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true",
+    # One key for the most frequent step: the guess is right, or the label is chosen.
+    "EDITOR_KEYMAP": json.dumps({"annotation:submit": {"key": "enter,ctrl+enter"}}),
     "COLLECT_ANALYTICS": "false",
     "SENTRY_DSN": "",
     "FRONTEND_SENTRY_DSN": "",
     "LATEST_VERSION_CHECK": "false",
     "LOG_LEVEL": "WARNING",
 }
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """The login of the one user that an embedded Label Studio is born with."""
-
-    username: str
-    password: str
-    token: str
 
 
 class Studio:
@@ -103,38 +96,30 @@ class Studio:
     @property
     def credentials(self) -> Credentials:
         """Read the login; it is made once and readable by this user alone."""
-        path = self.data_dir / "credentials.json"
-        if not path.exists():
-            made = Credentials(USERNAME, secrets.token_urlsafe(12), secrets.token_hex(20))
-            _write_private(path, json.dumps(asdict(made), indent=2))
-        try:
-            return Credentials(**json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError):
-            raise StudioError(
-                f"{path} is damaged; restore it, or begin with a new folder."
-            ) from None
+        return read_login(self.data_dir / "credentials.json")
 
     def client(self) -> LabelStudio:
         """Give a client with the token of the first user."""
         return LabelStudio(self.url, self.credentials.token)
 
     def start(
-        self, timeout_s: float = 180.0, on_progress: Callable[[str], None] = lambda message: None
+        self, patience_s: float = 180.0, on_progress: Callable[[str], None] = lambda message: None
     ) -> None:
         """Start it and wait until it answers and its token works.
 
         Parameters
         ----------
-        timeout_s
-            How long that may take; the first start prepares the database for about a minute.
+        patience_s
+            How long it may write neither to its log nor to its database, which the first start
+            prepares for about a minute, and for several on a busy machine.
         on_progress
             Hears what is being done, in short sentences.
 
         Raises
         ------
         StudioError
-            If it is not installed, is running already, ends, or does not answer in time; with the
-            last lines of its log.
+            If it is not installed, is running already, ends, or falls silent; with the last lines
+            of its log.
         """
         if not self._command.is_file():
             raise StudioError(
@@ -161,7 +146,7 @@ class Studio:
             )
         (self.data_dir / "label_studio.pid").write_text(str(self._process.pid))
         try:
-            self._wait(time.monotonic() + timeout_s, timeout_s)
+            self._wait(patience_s, on_progress)
         except BaseException:
             self.stop()
             raise
@@ -232,28 +217,58 @@ class Studio:
             **self._database_env,
         }
 
-    def _wait(self, deadline: float, timeout_s: float) -> None:
+    def _wait(self, patience_s: float, on_progress: Callable[[str], None]) -> None:
+        """Wait until it answers; whatever makes it write shows that it is still at work."""
         assert self._process is not None
         client = self.client()
-        while not listens(self.port):
+        began_at = moved_at = told_at = time.monotonic()
+        written = self._written()
+        while not (listens(self.port) and self._knows_login(client)):
             status = self._process.poll()
             if status is not None:
-                raise StudioError(f"Label Studio ended with status {status}.{self._last_words()}")
-            if time.monotonic() > deadline:
                 raise StudioError(
-                    f"Label Studio did not answer at {self.url} within {timeout_s:.0f} s."
-                    f"{self._last_words()}"
+                    f"Label Studio ended with status {status}. {GOES_ON}{self._last_words()}"
+                )
+            now = time.monotonic()
+            if (present := self._written()) != written:
+                written, moved_at = present, now
+            if now - moved_at > patience_s:
+                raise StudioError(
+                    f"Label Studio does not answer at {self.url}, and wrote nothing for "
+                    f"{patience_s:.0f} s. {GOES_ON}{self._last_words()}"
+                )
+            if now - told_at > TELL_S:
+                told_at = now
+                n_bytes = sum(size for size, _ in present)
+                on_progress(
+                    f"Label Studio is still at work after {now - began_at:.0f} s "
+                    f"({n_bytes / 1e6:.1f} MB written); it is waited for."
                 )
             time.sleep(0.1)
+
+    def _written(self) -> list[tuple[int, int]]:
+        """Give size and time of change of its log and its database, migrations under way too."""
+        names = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-journal")
+        found = []
+        for path in (self.log_path, *(self.data_dir / name for name in names)):
+            with suppress(FileNotFoundError):
+                stat = path.stat()
+                found.append((stat.st_size, stat.st_mtime_ns))
+        return found
+
+    def _knows_login(self, client: LabelStudio) -> bool:
+        """Tell whether it answers its first user; a busy machine may take a while."""
         try:
             client.whoami()
-        except LabelStudioUnreachableError as error:
-            raise StudioError(f"{error}{self._last_words()}") from None
+        except LabelStudioUnreachableError:
+            return False
         except LabelStudioError as error:
             raise StudioError(
-                f"Label Studio's database does not know the login of {self.data_dir}. "
-                f"Give it a database of its own. ({error})"
+                f"What answers at {self.url} does not know the login of {self.data_dir}. Another "
+                "Label Studio may have taken the port meanwhile: run the same command again. Else "
+                f"give it a database of its own. ({error})"
             ) from None
+        return True
 
     def _last_words(self) -> str:
         lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -273,14 +288,6 @@ def _let_readers_and_writers_be(database: Path) -> None:
         closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True, timeout=5.0)) as connection,
     ):
         connection.execute("PRAGMA journal_mode=WAL")
-
-
-def _write_private(path: Path, text: str) -> None:
-    beside = path.with_suffix(".new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    beside.replace(path)
 
 
 def _lock(file: IO[bytes]) -> bool:

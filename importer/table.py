@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ml_backend.cleaning import read_json, read_whole_number
 from ml_backend.errors import SourceError
 
 Value = str | int | float | bool
@@ -92,8 +93,8 @@ def _read_json_lines(path: Path) -> dict[str, list[Any]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
+                row = read_json(line)
+            except ValueError:
                 row = None
             if not isinstance(row, dict):
                 raise SourceError(
@@ -142,7 +143,7 @@ def _parse(cell: str) -> _Spelled | str | None:
         return None
     value: Value | None = BOOLEANS.get(folded)
     if _INTEGER.fullmatch(text):
-        value = int(text)
+        value = read_whole_number(text)
     elif _NUMBER.fullmatch(text):
         value = float(text)
     return text if value is None else _Spelled(text, value)

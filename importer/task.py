@@ -14,13 +14,14 @@ from xml.etree.ElementTree import fromstring
 
 from importer.prepare import PreparedClip
 from importer.table import Value
+from ml_backend.clip import MODEL_COLUMNS
 from ml_backend.errors import LabelConfigError
 from ml_backend.label_config import parse_label_config
 
 RESERVED = frozenset(
     (
         "audio", "spectrogram", "clip", "recording_id", "onset_s", "duration_s", "content_hash",
-        "meta", "id",
+        "meta", "id", *MODEL_COLUMNS,
     )
 )  # fmt: skip
 PREFIX = "meta_"

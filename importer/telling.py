@@ -5,18 +5,18 @@ them for markup.
 """
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import typer
 from rich.console import Console
 
-from importer.studio import Credentials
+from importer.login import Credentials
 from ml_backend.clip import STATES, State
 from ml_backend.errors import EarmarkError
+from ml_backend.intervals import spell
 
 _out = Console()
 _err = Console(stderr=True)
@@ -66,9 +66,10 @@ def progress(what: str, *, quiet: bool = False, unit: str = "clips") -> Iterator
         yield advance
 
 
-def tell_ready(project_url: str, login: Credentials, backend_url: str, map_address: str) -> None:
-    """Say where the demo can be seen, and how to log in."""
-    command = os.path.relpath(sys.argv[0])
+def tell_ready(
+    project_url: str, login: Credentials, backend_url: str, map_address: str, command: str
+) -> None:
+    """Say where the demo can be seen, how to log in, and which command tells more."""
     say()
     say("Ready. Open Label Studio and press Label All Tasks:", "bold green")
     say(f"  Label Studio  {project_url}")
@@ -101,12 +102,18 @@ def tell_import(summary: dict[str, Any]) -> None:
 
 def tell_status(facts: dict[str, Any]) -> None:
     """Say how the backend and its projects stand."""
-    say(f"Label Studio  {facts['label_studio_url']}")
+    studio = facts["label_studio"]
+    seen = f", as {studio['user']}" if studio["state"] == "up" else ""
+    say(f"Label Studio  {facts['label_studio_url']}  ({studio['state']}{seen})")
     say(f"Backend       {facts['backend_url']}  ({facts['state']})")
-    if facts["error"]:
-        complain(f"{facts['error']}", "red")
-    if facts.get("warning"):
-        complain(f"{facts['warning']}", "yellow")
+    for error in (studio["error"], facts["error"]):
+        if error:
+            complain(error, "red")
+    if facts.get("worker"):
+        tell_worker(facts["worker"])
+    for notice in (facts.get("warning"), facts.get("why_no_names")):
+        if notice:
+            complain(notice, "yellow")
     for one in facts["projects"]:
         labels = ", ".join(f"{name} {number}" for name, number in one["labels"].items())
         say(f"\nProject {one['project']}  {one['title']}", "bold")
@@ -117,12 +124,14 @@ def tell_status(facts: dict[str, Any]) -> None:
         say(f"  {in_states(one['states'])}; labels: {labels}")
         for notice in one["unread"]:
             complain(f"  {notice['text']}", "yellow")
+        if one["names"]:
+            say(f"  {tell_names(one['names'])}")
         if one["model_version"]:
             say(
                 f"  {one['model_version']}, {one['n_published']} of {one['n_ranked']} published",
             )
         if one["accuracy"]:
-            tell_accuracy(one["accuracy"])
+            tell_accuracy(one["accuracy"], one["held"])
         if one["rounds"]:
             last = one["rounds"][0]
             say(f"  last round took {last['timings_s']['total']:.2f} s")
@@ -149,6 +158,33 @@ def in_states(states: dict[State, int]) -> str:
     return f"{', '.join(told)}: {sum(states.values())} in all"
 
 
+def tell_worker(worker: dict[str, Any]) -> None:
+    """Say whether the worker beside the backend works, and if not, why and since when."""
+    since = f"{datetime.fromtimestamp(worker['since']):%Y-%m-%d %H:%M:%S}"
+    if not worker["is_running"]:
+        complain(f"Worker        not running since {since}. {worker['error']}", "red")
+    elif worker["state"] == "waiting":
+        complain(
+            f"Worker        waiting since {since}: another one looks after this store", "yellow"
+        )
+    else:
+        say(f"Worker        {worker['state']} since {since}")
+
+
+def tell_names(names: dict[str, list[str]]) -> str:
+    """Say which AudioSet names the classes of a project matched.
+
+    Examples
+    --------
+    >>> tell_names({"siren": ["Siren", "Police car (siren)"], "hum": [], "other": []})
+    'names AudioSet knows: siren (Siren; Police car (siren)); no name for hum, other'
+    """
+    known = [f"{name} ({'; '.join(found)})" for name, found in names.items() if found]
+    unknown = [name for name, found in names.items() if not found]
+    said = f"names AudioSet knows: {', '.join(known) or 'none'}"
+    return f"{said}; no name for {', '.join(unknown)}" if unknown else said
+
+
 def tell_queue(asked: dict[str, Any]) -> None:
     """Say what is asked for first, and how far people have come with it."""
     if asked["where"] is None and asked["task_ids"] is None:
@@ -166,23 +202,39 @@ def tell_queue(asked: dict[str, Any]) -> None:
         say(f"Clips: {in_states(asked['clips'])}")
 
 
-def tell_accuracy(accuracy: dict[str, Any]) -> None:
-    """Print what the classifier is worth, how that came to be, and whether to go on."""
+def tell_accuracy(accuracy: dict[str, Any], held: str | None = None) -> None:
+    """Print what the classifier is worth, how that came to be, and whether to go on.
 
-    def spell(figure: dict[str, float]) -> str:
-        return f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+    While a version is held, nothing is learned and no advice given.
+    """
+
+    def write(figure: dict[str, float]) -> str:
+        return f"{spell(figure['value'])} ({spell(figure['low'])} to {spell(figure['high'])})"
 
     for name, meaning in (
         ("cross_validated", f"across recordings, {accuracy['n_labeled']} labels"),
         ("audit", f"on {accuracy['n_audit']} clips drawn at random"),
     ):
         if figures := accuracy[name]:
-            per_class = ", ".join(f"{n} {spell(f)}" for n, f in figures["per_class"].items())
-            say(f"  balanced accuracy {spell(figures['balanced_accuracy'])} {meaning}: {per_class}")
+            per_class = ", ".join(
+                f"{n} {write(f)}, n = {f['n']}" for n, f in figures["per_class"].items()
+            )
+            without = ", ".join(figures.get("left_out", ()))
+            say(
+                f"  balanced accuracy {write(figures['balanced_accuracy'])} {meaning}"
+                f"{f', without {without}' if without else ''}: {per_class}"
+            )
     if len(accuracy["curve"]) > 1:
-        points = (f"{one['n_labeled']}: {one['value']:.2f}" for one in accuracy["curve"][-8:])
+        points = (
+            f"{one['n_labeled']}: {spell(one['value'])}{' (some classes)' * bool(one['left_out'])}"
+            for one in accuracy["curve"][-8:]
+        )
         say(f"  by number of labels  {', '.join(points)}")
-    say(f"  {accuracy['advice']}")
+    if held is None:
+        say(f"  {accuracy['advice']}")
+    elif accuracy["model_version"] != held:
+        other = accuracy["model_version"] or "labels taken back since"
+        say(f"  measured for {other}, not for {held}")
 
 
 @contextmanager
@@ -192,4 +244,10 @@ def explained() -> Iterator[None]:
         yield
     except EarmarkError as error:
         complain(str(error), "red")
+        raise typer.Exit(1) from None
+    except OSError as error:  # a folder that cannot be written, a full disk
+        if error.strerror is None:
+            raise
+        what = f"{error.filename}: " if error.filename else ""
+        complain(f"{what}{error.strerror}.", "red")
         raise typer.Exit(1) from None

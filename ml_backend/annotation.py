@@ -20,6 +20,7 @@ from ml_backend.answer import Annotation, Answer, read_answer
 from ml_backend.clip import State, TaskLabels
 from ml_backend.errors import LabelConfigError, RequestError
 from ml_backend.label_config import LabelConfig
+from ml_backend.labeling_page import NONE_OF_THEM
 
 
 @dataclass
@@ -165,17 +166,24 @@ def build_result(
         raise RequestError(f"{unknown[0]!r:.60} is no label of this project; it has {known}.")
     if not config.multi_label and len(said) != 1:
         raise RequestError(f"A clip has one label in this project; {len(said)} were given.")
-    kept = [dict(one) for one in present if one.get("from_name") != config.from_name]
+    asked = (config.from_name, config.none_name)
+    kept = [dict(one) for one in present if one.get("from_name") not in asked]
+    if not said and config.none_name is not None:
+        return [_choices(config.none_name, [NONE_OF_THEM], config), *kept]
     if not said and read_answer({"result": kept}, config) == Answer("labels"):
         return kept
-    answer = {
-        "id": config.from_name,
-        "from_name": config.from_name,
+    names = [name for name in config.class_names if name in said]
+    return [_choices(config.from_name, names, config), *kept]
+
+
+def _choices(from_name: str, names: list[str], config: LabelConfig) -> dict[str, Any]:
+    return {
+        "id": from_name,
+        "from_name": from_name,
         "to_name": config.to_name,
-        "type": config.control,
-        "value": {config.control: [name for name in config.class_names if name in said]},
+        "type": "choices",
+        "value": {"choices": names},
     }
-    return [answer, *kept]
 
 
 def _state(labels: frozenset[str] | None, kinds: Collection[str]) -> State:

@@ -21,6 +21,11 @@ from ml_backend.errors import AudioError
 
 MAX_RECORDING_S = 600.0
 MAX_VALUES = 120_000_000  # ten minutes of stereo at 96 kHz, 480 MB as float32
+MAX_PEAK = 1e6  # float files in 16-bit counts still pass; beyond it the power leaves float32
+NO_AUDIO = (
+    "is no audio that can be read (WAV, FLAC, OGG, MP3, AIFF, M4A and others can). "
+    "Convert it or remove it."
+)
 TRUNCATED_S = 0.1  # lossy decoders may end a frame or two before the header says
 # A lossy decoder needs some frames before the first one asked for to get that one right.
 PREROLL_S, PREROLL_SAMPLES = 0.5, 8192
@@ -112,7 +117,8 @@ def read_piece(
         )
     wanted_s = min((s for s in (duration_s, rest_s) if s is not None), default=None)
     _check_length(file, wanted_s)
-    samples = file.read(onset_s, wanted_s if duration_s is None else duration_s)
+    with _blamed_on(file.name, "is damaged: its sound cannot be decoded. Copy it again."):
+        samples = file.read(onset_s, wanted_s if duration_s is None else duration_s)
     got_s = len(samples) / file.sample_rate_hz
     if not len(samples):
         raise AudioError(f"{file.name}: holds no sound. Remove it or record it again.")
@@ -121,9 +127,11 @@ def read_piece(
             f"{file.name}: is cut off or damaged: its header promises {wanted_s:.2f} s "
             f"from {onset_s:g} s on, and {got_s:.2f} s can be read. Copy it again."
         )
-    if not np.isfinite(samples).all():
+    peak = float(np.abs(samples).max())
+    if not peak <= MAX_PEAK:  # so that NaN is refused as well
         raise AudioError(
-            f"{file.name}: holds samples that are not finite numbers. Export it again."
+            f"{file.name}: its loudest sample is {peak:g}; samples must be finite numbers, with "
+            "full scale at 1. Export it again."
         )
     return Recording(samples, file.sample_rate_hz)
 
@@ -174,14 +182,26 @@ def open_recording(source: Path | bytes, *, name: str | None = None) -> Iterator
     """
     name = name or (str(source) if isinstance(source, Path) else "the recording")
     _check_there(source, name)
-    try:
-        opened: RecordingFile = _Libsndfile(source, name)
-    except (soundfile.LibsndfileError, ValueError):
-        opened = _Ffmpeg(source, name)
+    with _blamed_on(name, NO_AUDIO):
+        try:
+            opened: _Libsndfile | _Ffmpeg = _Libsndfile(source, name)
+        except (soundfile.LibsndfileError, ValueError):
+            opened = _Ffmpeg(source, name)
     try:
         yield opened
     finally:
-        opened.close()  # type: ignore[attr-defined]
+        opened.close()
+
+
+@contextmanager
+def _blamed_on(name: str, reason: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into the file's own fault; decoders fail in many ways."""
+    try:
+        yield
+    except AudioError:
+        raise
+    except Exception as error:
+        raise AudioError(f"{name}: {reason}") from error
 
 
 def _check_there(source: Path | bytes, name: str) -> None:
@@ -265,22 +285,17 @@ class _Ffmpeg:
             self._container: Any = av.open(
                 self._file, options=FFMPEG_OPTIONS, metadata_errors="replace"
             )
-        except (av.FFmpegError, ValueError, OSError):
+        except BaseException:
             self._file.close()
-            raise self._no_audio() from None
-        if not self._container.streams.audio or not self._container.streams.audio[0].rate:
+            raise
+        try:
+            self._stream: Any = self._container.streams.audio[0]
+            self.sample_rate_hz: int = self._stream.rate
+            self.n_channels: int = self._stream.channels
+            self.duration_s = self._header_duration_s()
+        except BaseException:
             self.close()
-            raise self._no_audio()
-        self._stream: Any = self._container.streams.audio[0]
-        self.sample_rate_hz: int = self._stream.rate
-        self.n_channels: int = self._stream.channels
-        self.duration_s = self._header_duration_s()
-
-    def _no_audio(self) -> AudioError:
-        return AudioError(
-            f"{self.name}: is no audio that can be read (WAV, FLAC, OGG, MP3, AIFF, M4A and "
-            "others can). Convert it or remove it."
-        )
+            raise
 
     def _header_duration_s(self) -> float | None:
         if self._container.format.name in RAW_FORMATS:
@@ -315,7 +330,7 @@ class _Ffmpeg:
                     break
         except (av.FFmpegError, ValueError):
             if not n_got:
-                raise AudioError(f"{self.name}: is damaged: its sound cannot be read.") from None
+                raise
         if duration_s is None and n_got == n_wanted:
             _check_length(self, MAX_RECORDING_S + 1)
         return np.concatenate(blocks) if blocks else np.zeros((0, self.n_channels), np.float32)

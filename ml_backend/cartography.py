@@ -6,8 +6,6 @@ among their neighbors.
 """
 
 import logging
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_backend import tether
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.mapmaker import BEFORE, EMBEDDINGS, POSITIONS, PROGRESS
 from ml_backend.picture import Positions, align, in_square
@@ -133,11 +132,7 @@ class Cartographer:
                 np.save(folder / BEFORE, before)
             arguments = [str(folder), str(locality), str(_SEED)]
             with (folder / "log").open("wb") as said:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "ml_backend.mapmaker", *arguments],
-                    stdout=said,
-                    stderr=said,
-                )
+                process = tether.start("ml_backend.mapmaker", *arguments, stdout=said, stderr=said)
                 try:
                     told = -1.0
                     while process.poll() is None:

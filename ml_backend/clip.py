@@ -27,6 +27,9 @@ tells which of the first five states several annotations make. A clip without an
 pool, embedded or not yet, or has failed: its audio cannot be embedded.
 """
 
+MODEL_COLUMNS = (*("earmark_class", "earmark_probability", "earmark_entropy", "earmark_version"),)
+"""Fields of task data that Earmark writes what the model says of a clip into; they are no
+metadata."""
 _CONTENT_HASH = re.compile(r"[0-9a-f]{32}")
 
 
@@ -87,13 +90,14 @@ def clip_key(data: Mapping[str, Any], audio: str) -> str:
 
 
 def told(data: Mapping[str, Any], audio_field: str) -> dict[str, Any]:
-    """Give what a task says of its clip: without its sound, and without ``meta``.
+    """Give what a task says of its clip: without its sound, ``meta`` and ``MODEL_COLUMNS``.
 
-    That is the same again, as annotators see it.
+    ``meta`` is the same again, as annotators see it; the others are what the model says.
 
     Examples
     --------
     >>> told({"audio": "/a.wav", "salience": 1, "meta": {"salience": 1}}, "audio")
     {'salience': 1}
     """
-    return {name: value for name, value in data.items() if name not in {audio_field, "meta"}}
+    left_out = {audio_field, "meta", *MODEL_COLUMNS}
+    return {name: value for name, value in data.items() if name not in left_out}

@@ -6,27 +6,14 @@ equally frequent, so decisions favor no class; log-loss and ECE are taken on the
 and ECE once more with every class weighing the same (``ece_balanced``).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import NormalDist
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 FIGURES = ("balanced_accuracy", "f1", "average_precision", "log_loss", "ece", "ece_balanced")
-CONFIDENCE = 0.95
 _N_BINS = 15
 _LEAST_PROBABILITY = 1e-12
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % interval, and how many independent observations it rests on."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 def measure(
@@ -169,67 +156,6 @@ def calibration_error(
     return float(np.abs(gaps).sum())
 
 
-def wilson(n_right: float, n_clips: int) -> Estimate:
-    """Give a share with Wilson's interval, which also holds for few clips and for none wrong.
-
-    References
-    ----------
-    E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
-
-    Examples
-    --------
-    >>> wilson(10, 10).low.__round__(3)
-    0.722
-    """
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    share = n_right / n_clips
-    middle = (share + z**2 / (2 * n_clips)) / (1 + z**2 / n_clips)
-    reach = z / (1 + z**2 / n_clips)
-    reach *= float(np.sqrt(share * (1 - share) / n_clips + z**2 / (4 * n_clips**2)))
-    return Estimate(share, max(middle - reach, 0.0), min(middle + reach, 1.0), n_clips)
-
-
-def mean_of(estimates: Sequence[Estimate]) -> Estimate:
-    """Give the mean of independent shares with its interval (such as balanced accuracy).
-
-    Each share's own interval says how far it may be off; these distances add up by squares.
-
-    References
-    ----------
-    G. Y. Zou, A. Donner, "Construction of confidence limits about effect measures: a general
-    approach" (MOVER), Statistics in Medicine, 2008.
-
-    Examples
-    --------
-    >>> mean_of([wilson(5, 10), wilson(5, 10)]).value
-    0.5
-    """
-    value = float(np.mean([one.value for one in estimates]))
-    below = np.sqrt(sum((one.value - one.low) ** 2 for one in estimates)) / len(estimates)
-    above = np.sqrt(sum((one.high - one.value) ** 2 for one in estimates)) / len(estimates)
-    n = sum(one.n for one in estimates)
-    return Estimate(value, max(value - float(below), 0.0), min(value + float(above), 1.0), n)
-
-
-def mean_over_runs(values: Sequence[float] | NDArray[np.floating]) -> dict[str, float | None]:
-    """Give mean, standard deviation and the 95 % interval of the mean (Student's t).
-
-    Examples
-    --------
-    >>> mean_over_runs([0.8, 0.9])["mean"].__round__(2)
-    0.85
-    """
-    from scipy.stats import t
-
-    runs = np.asarray(values, dtype=np.float64)
-    mean = float(runs.mean())
-    if len(runs) < 2:
-        return {"mean": mean, "sd": None, "low": None, "high": None}
-    sd = float(runs.std(ddof=1))
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, len(runs) - 1)) * sd / float(np.sqrt(len(runs)))
-    return {"mean": mean, "sd": sd, "low": mean - reach, "high": mean + reach}
-
-
 def area_under_curve(n_labels: Sequence[int], values: Sequence[float]) -> float:
     """Give the mean height of a learning curve, straight lines between its points.
 
@@ -301,20 +227,3 @@ def kappa(decided: NDArray[np.integer], before: NDArray[np.integer]) -> float:
     by_chance = sum(float((decided == one).mean() * (before == one).mean()) for one in classes)
     agreed = float((decided == before).mean())
     return 1.0 if by_chance == 1.0 else (agreed - by_chance) / (1.0 - by_chance)
-
-
-def undiscovered(n_per_class: Mapping[str, int]) -> float:
-    """Estimate how likely a next clip is of a class that nobody has named yet (Good-Turing).
-
-    References
-    ----------
-    I. J. Good, "The Population Frequencies of Species and the Estimation of Population
-    Parameters", Biometrika, 1953.
-
-    Examples
-    --------
-    >>> undiscovered({"siren": 1, "other": 9})
-    0.1
-    """
-    n_all = sum(n_per_class.values())
-    return sum(n == 1 for n in n_per_class.values()) / n_all if n_all else 1.0

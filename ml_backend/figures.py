@@ -1,4 +1,4 @@
-"""Figures an annotator can trust: how good the current classifier is, and whether to go on.
+"""Figures an annotator can trust: how good the current classifier is.
 
 *Cross-validated*: every labeled clip is judged by a classifier that never met its recording
 (``out_of_fold.py``). The labels are those that were chosen, the hard ones among them: the figure is
@@ -11,7 +11,6 @@ Both are mean recalls (balanced accuracy) with 95 % intervals, and recalls per c
 may have several labels, a class's figure is the mean of its recall of yes and of no.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,25 +18,10 @@ from numpy.typing import NDArray
 
 from ml_backend.classifier import Classifier
 from ml_backend.embedded import EmbeddedClips
-from ml_backend.evaluation import Estimate, mean_of, undiscovered, wilson
+from ml_backend.intervals import Estimate, mean_of, wilson
 from ml_backend.label_config import LabelConfig
 from ml_backend.labeled import LabeledSet
 from ml_backend.out_of_fold import OutOfFold
-
-_STABLE = 0.99
-_N_STABLE = 3
-_DISCOVERED = 0.02
-
-
-def is_due(n_labeled: int, n_before: int) -> bool:
-    """Tell whether there are enough new labels for new figures: five, or one in twenty.
-
-    Examples
-    --------
-    >>> is_due(14, 10), is_due(15, 10), is_due(400, 390)
-    (False, True, False)
-    """
-    return n_labeled >= n_before + max(5, n_before // 20)
 
 
 def cross_validate(judged: OutOfFold, config: LabelConfig) -> dict[str, Any] | None:
@@ -100,7 +84,9 @@ def summarize_recalls(
     groups: NDArray[np.int64],
     config: LabelConfig,
 ) -> dict[str, Any] | None:
-    """Give ``balanced_accuracy`` and ``per_class`` as dicts of ``evaluation.Estimate``.
+    """Give ``balanced_accuracy`` and ``per_class`` as dicts of ``intervals.Estimate``.
+
+    ``left_out`` names the classes that the balanced accuracy does not speak of.
 
     Parameters
     ----------
@@ -127,47 +113,8 @@ def summarize_recalls(
     return {
         "balanced_accuracy": _rounded(mean_of(list(per_class.values()))),
         "per_class": {name: _rounded(one) for name, one in per_class.items()},
+        "left_out": [name for name in config.class_names if name not in per_class],
     }
-
-
-def advise(kappas: Sequence[float | None], n_per_class: dict[str, int]) -> str:
-    """Say in words whether more labels will change anything.
-
-    Parameters
-    ----------
-    kappas : sequence of (float or None)
-        Agreement of each classifier with the one before on the same clips, oldest first; None
-        where it is not known.
-    n_per_class : dict
-        Labels of each class.
-
-    References
-    ----------
-    M. Bloodgood, K. Vijay-Shanker, "A Method for Stopping Active Learning Based on Stabilizing
-    Predictions", CoNLL 2009: stop when the mean of the last three is at least 0.99.
-
-    Examples
-    --------
-    >>> advise([0.99, 1.0, 1.0], {"siren": 30, "other": 40})
-    'You may stop: the classifier hardly changes any more (agreement 0.997 over the last three \
-looks), and every class is well known.'
-    """
-    last = [kappa for kappa in kappas[-_N_STABLE:] if kappa is not None]
-    n_all = sum(n_per_class.values())
-    is_discovered = undiscovered(n_per_class) <= _DISCOVERED and min(n_per_class.values()) > 0
-    if len(last) < _N_STABLE:
-        return f"Go on: it is too early to tell ({n_all} labels)."
-    agreement = float(np.mean(last))
-    is_stable = agreement >= _STABLE
-    if is_stable and is_discovered:
-        return (
-            f"You may stop: the classifier hardly changes any more (agreement {agreement:.3f} "
-            "over the last three looks), and every class is well known."
-        )
-    if not is_stable:
-        return f"Go on: labels still change the classifier (agreement {agreement:.3f})."
-    rare = ", ".join(name for name, n in n_per_class.items() if n <= 1)
-    return f"Go on: the classifier is stable, but hardly met {rare or 'some classes'} yet."
 
 
 def _rounded(estimate: Estimate) -> dict[str, float]:

@@ -1,45 +1,46 @@
 """After a round: what its classifier is worth, kept with the round."""
 
-import threading
 import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_backend.classifier import Classifier
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.evaluation import kappa
-from ml_backend.figures import audit, cross_validate, decide_about, is_due
+from ml_backend.figures import audit, cross_validate, decide_about
 from ml_backend.label_config import LabelConfig
+from ml_backend.looks import Known, is_due, know, line_of, read_looks
 from ml_backend.mistakes import find_confusions, find_suspects
 from ml_backend.out_of_fold import judge_out_of_fold
+from ml_backend.state import State
 from ml_backend.store import Store
 from ml_backend.training import Learned
 
 N_WATCHED = 1_000
-"""On so many clips a classifier is compared with the one before."""
-
-_Decided = tuple[NDArray[np.int64], NDArray[np.int8]]
+"""So many clips two classifiers are compared on."""
 
 
 class Gauge:
-    """Takes figures when there are enough new labels; remembers what classifiers decided."""
+    """Takes a look when it is due, and keeps it with the round."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, embedder_id: str) -> None:
         self._store = store
-        self._decided: dict[int, _Decided] = {}
-        self._lock = threading.Lock()
+        self._embedder_id = embedder_id
 
     def measure(
         self,
         project_id: int,
         number: int,
         learned: Learned,
-        clips: EmbeddedClips,
-        config: LabelConfig,
+        state: State,
         prior: NDArray[np.float32] | None,
     ) -> None:
         """Take the figures of a round, if it is time, and keep them.
+
+        It is time when there are enough new labels since the last look that stands, and when a
+        label of the last look was taken back or changed.
 
         Parameters
         ----------
@@ -48,36 +49,98 @@ class Gauge:
         prior : ndarray, shape=(n_clips, n_classes), or None
             What ``learned`` was learned with.
         """
-        past = self._store.versions.measured_rounds(project_id, limit=1)
-        n_before = past[0].n_labeled if past else 0
-        is_time = is_due(learned.n_labeled, n_before) or learned.n_labeled < n_before
-        if learned.classifier is None or not is_time:
+        looks = read_looks(self._store, project_id, state.labels)
+        line = line_of(looks)
+        is_changed = bool(looks) and looks[0].n_held < looks[0].n_labeled
+        n_before = line[-1].n_labeled if line else 0
+        if learned.classifier is None or not (is_changed or is_due(learned.n_labeled, n_before)):
             return
-        began = time.perf_counter()
-        watched = np.sort(np.argsort(clips.lots, kind="stable")[-N_WATCHED:])
-        decided = clips.task_ids[watched], decide_about(learned.classifier, clips, watched, prior)
-        with self._lock:
-            before = self._decided.get(project_id)
-            self._decided[project_id] = decided
-        judged = judge_out_of_fold(clips, learned.training, config, prior)
-        figures: dict[str, Any] = {
-            "cross_validated": cross_validate(judged, config),
-            "confusion": find_confusions(judged, config),
-            "suspects": find_suspects(judged, config),
-            "audit": audit(learned.classifier, clips, learned.audit, config, prior),
-            "n_audit": len(learned.audit),
-            "kappa": None if before is None else _agreement(decided, before, config.multi_label),
-            "seconds": round(time.perf_counter() - began, 4),
+        earlier = [one for one in line if is_due(learned.n_labeled, one.n_labeled)]
+        figures = {
+            "embedder_id": self._embedder_id,
+            **take_figures(
+                learned,
+                self._classifier(project_id, earlier[-1].model_version) if earlier else None,
+                state.clips,
+                state.config,
+                prior,
+            ),
         }
-        self._store.versions.set_figures(project_id, number, figures)
+        packed = self._store.versions.measured_labels(project_id)
+        embedded = set(state.clips.task_ids.tolist())
+        used = [one for one in state.labels if one.task_id in embedded]
+        known = know(used, number, None if packed is None else Known(**packed))
+        self._store.versions.set_figures(project_id, number, figures, vars(known))
+
+    def _classifier(self, project_id: int, model_version: str) -> Classifier | None:
+        version = self._store.versions.find(project_id, model_version)
+        if version is None or version.classifier is None:
+            return None
+        return Classifier.from_arrays(version.classifier)
 
 
-def _agreement(decided: _Decided, before: _Decided, multi_label: bool) -> float | None:
-    """Give kappa on the clips that both decided about; None where the classes have changed."""
-    _, now, then = np.intersect1d(decided[0], before[0], return_indices=True)
-    says, said = decided[1][now], before[1][then]
-    if says.shape != said.shape or not says.size:
+def take_figures(
+    learned: Learned,
+    before: Classifier | None,
+    clips: EmbeddedClips,
+    config: LabelConfig,
+    prior: NDArray[np.float32] | None,
+) -> dict[str, Any]:
+    """Measure what a round learned.
+
+    Parameters
+    ----------
+    learned : Learned
+        With a classifier.
+    before : Classifier or None
+        Of the look before, to be compared with.
+    prior : ndarray of float32, shape=(n_clips, n_classes), or None
+        What ``learned`` was learned with.
+
+    Returns
+    -------
+    dict
+        ``class_names`` that it is about, and how many ``labels`` each had; ``cross_validated`` and
+        ``audit`` as ``figures.summarize_recalls`` gives them, or None; ``n_audit``; ``confusion``
+        and ``suspects`` of ``mistakes.py``; ``kappa``, the agreement with ``before``, or None;
+        ``seconds`` that it took.
+    """
+    began = time.perf_counter()
+    judged = judge_out_of_fold(clips, learned.training, config, prior)
+    n_labels = learned.training.labels.sum(axis=0) + learned.audit.labels.sum(axis=0)
+    return {
+        "class_names": list(config.class_names),
+        "labels": dict(zip(config.class_names, n_labels.tolist(), strict=True)),
+        "cross_validated": cross_validate(judged, config),
+        "confusion": find_confusions(judged, config),
+        "suspects": find_suspects(judged, config),
+        "audit": audit(learned.classifier, clips, learned.audit, config, prior),
+        "n_audit": len(learned.audit),
+        "kappa": _agreement(learned.classifier, before, clips, prior),
+        "seconds": round(time.perf_counter() - began, 4),
+    }
+
+
+def _agreement(
+    now: Classifier | None,
+    before: Classifier | None,
+    clips: EmbeddedClips,
+    prior: NDArray[np.float32] | None,
+) -> float | None:
+    """Give kappa of what two classifiers say of the same clips; None of different questions."""
+    if now is None or before is None or not _is_comparable(now, before, prior):
         return None
-    if multi_label:
+    watched = np.sort(np.argsort(clips.lots, kind="stable")[-N_WATCHED:])
+    says, said = (decide_about(one, clips, watched, prior) for one in (now, before))
+    if now.multi_label:
         return round(kappa(says.ravel(), said.ravel()), 4)
     return round(kappa(says.argmax(axis=1), said.argmax(axis=1)), 4)
+
+
+def _is_comparable(now: Classifier, before: Classifier, prior: NDArray[np.float32] | None) -> bool:
+    return (
+        now.class_names == before.class_names
+        and now.multi_label == before.multi_label
+        and now.weights.shape == before.weights.shape
+        and (prior is not None or not before.needs_prior)
+    )

@@ -131,6 +131,8 @@ class Listener:
     def _embed(self, heard: Sequence[tuple[Task, NDArray[np.float32]]]) -> None:
         try:
             embeddings = self._embedder.embed([samples for _, samples in heard])
+            if not np.isfinite(embeddings).all():
+                raise FloatingPointError("an embedding is not finite")
         except Exception as error:  # whatever it is: one clip must not stop the others
             if len(heard) > 1:
                 for one in heard:

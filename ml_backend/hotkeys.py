@@ -13,7 +13,9 @@ STUDIO_KEYS = "1234567890qwetasdfgzxcvbyiopjklnm"
 """The keys that Label Studio hands out by itself, in its order."""
 MAP_KEYS = frozenset("bcflsvxz")
 """Letters with another meaning on Earmark's map: tools, color, fit, skip, select, zoom."""
-CLASS_KEYS = tuple(key for key in STUDIO_KEYS if key not in MAP_KEYS)
+NONE_KEY = "n"
+"""The key that says "none of them", where a clip may have several labels."""
+CLASS_KEYS = tuple(key for key in STUDIO_KEYS if key not in MAP_KEYS | {NONE_KEY})
 """The keys of the classes, in their order: the same on the labeling page and on the map."""
 
 _TAGS = frozenset(("choice", "label", "rating", "number", "filter", "timeseries", "shortcut"))

@@ -12,17 +12,16 @@ Label Studio writes into an annotation the ``alias`` of a choice where there is 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Literal
 from xml.etree.ElementTree import Element, ParseError, fromstring
 from xml.sax.saxutils import quoteattr
 
 from ml_backend.errors import LabelConfigError
-from ml_backend.hotkeys import CLASS_KEYS, assign_keys
+from ml_backend.hotkeys import assign_keys
+from ml_backend.labeling_page import JUDGMENT, NONE, write_page
 
 _MULTI_LABEL_BY_CHOICE = {"single": False, "single-radio": False, "multiple": True}
 _FIELD = re.compile(r"\$(\w+)")
-_JUDGMENT = "judgment"
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,11 @@ class LabelConfig:
         shows no other part of a clip-level prediction but the choice and the score.
     hotkeys : tuple of str
         One per class: the key that chooses it in Label Studio, or "" where it has none.
+    none_name : str or None
+        Name of the ``<Choices>`` by which an annotation says "none of them" expressly; only where
+        a clip may have several labels.
+    is_required : bool
+        Whether the labeling page refuses an annotation without a label.
     others : frozenset of str
         Names of all further controls: they ask annotators what Earmark does not learn.
     """
@@ -58,6 +62,8 @@ class LabelConfig:
     audio_field: str
     judgment_name: str | None = None
     hotkeys: tuple[str, ...] = ()
+    none_name: str | None = None
+    is_required: bool = False
     others: frozenset[str] = frozenset()
 
 
@@ -101,6 +107,7 @@ def parse_label_config(xml: str) -> LabelConfig:
     hotkeys = _hotkeys(tree, control)
     class_names = tuple(hotkeys)
     multi_label = _is_multi_label(control)
+    may_be_none = multi_label and control.get("name") != NONE
     if len(class_names) == 1 and not multi_label:
         raise LabelConfigError(
             f"{_named(control)} offers only {class_names[0]!r}; there is nothing to learn from one "
@@ -113,8 +120,10 @@ def parse_label_config(xml: str) -> LabelConfig:
         to_name=to_name,
         control="choices" if _kind(control) == "choices" else "labels",
         audio_field=_audio_field(sound),
-        judgment_name=_judgment_name(tags, to_name),
+        judgment_name=_beside(tags, "textarea", JUDGMENT, to_name),
         hotkeys=tuple(hotkeys.values()),
+        none_name=_beside(tags, "choices", NONE, to_name) if may_be_none else None,
+        is_required=control.get("required") == "true",
         others=frozenset(
             tag.get("name", "") for tag in tags if tag.get("toName") and tag is not control
         ),
@@ -198,12 +207,22 @@ def _hotkeys(tree: Element, control: Element) -> dict[str, str]:
 
 def _named_choices(control: Element) -> Iterator[tuple[Element, str]]:
     inner = "choice" if _kind(control) == "choices" else "label"
-    for tag in control.iter():
+    for tag in _visible(control):
         if _kind(tag) == inner:
             name = tag.get("alias") or tag.get("value")
             if not name:
                 raise LabelConfigError(f"A <{tag.tag}> in {_named(control)} has no value; add one.")
             yield tag, name
+
+
+def _visible(tag: Element) -> Iterator[Element]:
+    """Iterate over a tag and all in it, but for what is nameless and hidden: it only has keys."""
+    is_nameless = not (tag.get("alias") or tag.get("value") or tag.get("name"))
+    if is_nameless and tag.get("style", "").replace(" ", "").startswith("display:none"):
+        return
+    yield tag
+    for inner in tag:
+        yield from _visible(inner)
 
 
 def _audio_field(sound: Element) -> str:
@@ -216,21 +235,21 @@ def _audio_field(sound: Element) -> str:
     return field[1]
 
 
-def _judgment_name(tags: Sequence[Element], to_name: str) -> str | None:
+def _beside(tags: Sequence[Element], kind: str, name: str, to_name: str) -> str | None:
+    """Return the name of a tag of Earmark's own beside the question, where it is there."""
     is_there = any(
-        _kind(tag) == "textarea" and tag.get("name") == _JUDGMENT and to_name in _to_names(tag)
-        for tag in tags
+        _kind(tag) == kind and tag.get("name") == name and to_name in _to_names(tag) for tag in tags
     )
-    return _JUDGMENT if is_there else None
+    return name if is_there else None
 
 
 def label_config_xml(class_names: Sequence[str], *, multi_label: bool) -> str:
     """Write the label config of a labeling page.
 
-    From top to bottom: the clip's name, its spectrogram, the player, the choices, what the
+    From top to bottom: the clip's name, its spectrogram under the player, the choices, what the
     classifier makes of it, the metadata; the fields are those of an imported task (``clip``,
     ``spectrogram``, ``audio``, ``meta``). The classes get the keys of ``CLASS_KEYS``, as many as
-    there are.
+    there are. The page asks for a label, or, where a clip may have several, for "none of them".
 
     Parameters
     ----------
@@ -261,45 +280,4 @@ def label_config_xml(class_names: Sequence[str], *, multi_label: bool) -> str:
             f"The labels are {', '.join(map(repr, class_names)) or 'none'}; "
             f"wanted at least {least}, each with a name, none twice."
         )
-    choices = "\n".join(
-        _choice_xml(name, key) for name, key in zip_longest(names, CLASS_KEYS[: len(names)])
-    )
-    return _TEMPLATE.format(choice="multiple" if multi_label else "single-radio", choices=choices)
-
-
-def _choice_xml(name: str, key: str | None) -> str:
-    hotkey = f' hotkey="{key}"' if key else ""
-    return f"    <Choice value={quoteattr(name)}{hotkey}/>"
-
-
-# The style hides the image's zoom tools, the table's "Name, Value" line and the field in which a
-# person could type a judgment, makes the choices large enough to click, and lets the table be dark
-# where the page is.
-_TEMPLATE = """\
-<View>
-  <Style>
-    .lsf-toolbar, .ant-table-thead, .lsf-text-area form {{ display: none; }}
-    .lsf-choices_layout_inline {{
-      display: flex; flex-wrap: wrap; gap: 8px; margin: 8px 0 12px;
-    }}
-    .lsf-choice_layout_inline .lsf-choice__item {{
-      border: 1px solid var(--color-neutral-border); border-radius: 6px;
-      padding: 8px 14px; font-size: 16px; line-height: 24px;
-    }}
-    .lsf-choice_layout_inline .lsf-choice__checkbox {{ margin: 0; padding: 0; }}
-    .ant-table, .ant-table table, .ant-table-container, .ant-table-cell {{
-      background: transparent !important; color: inherit !important;
-      border-color: var(--color-neutral-border) !important;
-    }}
-    .ant-table-cell {{ padding: 4px 12px !important; }}
-  </Style>
-  <Header value="$clip" size="5"/>
-  <Image name="spectrogram" value="$spectrogram" width="100%" maxWidth="100%" zoomControl="false"/>
-  <Audio name="audio" value="$audio" hotkey="space" height="64"/>
-  <Choices name="sound" toName="audio" choice="{choice}" showInline="true">
-{choices}
-  </Choices>
-  <TextArea name="judgment" toName="audio" editable="false" maxSubmissions="1"/>
-  <Table name="metadata" value="$meta"/>
-</View>
-"""
+    return write_page(names, multi_label=multi_label)

@@ -5,6 +5,7 @@ The baseline of a strategy is ``random`` after random first labels where that wa
 and the same test clips for both.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,11 +17,13 @@ from ml_backend.evaluation import (
     area_under_curve,
     label_efficiency,
     labels_to_target,
-    mean_over_runs,
 )
+from ml_backend.intervals import mean_over_runs
 
 BASELINE = "random"
 TARGETS = (0.8, 0.85, 0.9, 0.95)
+_HIGHEST = {"log_loss": math.inf}
+"""Of figures that may exceed 1."""
 
 Kind = tuple[str, str]
 Curves = Sequence[dict[str, Any]]
@@ -53,9 +56,14 @@ def summarize(curves: Curves) -> list[dict[str, Any]]:
                 "n_labels": n,
                 "n_runs": len(figures["f1"]),
             }
-            row |= {name: mean_over_runs(figures[name][:, place]) for name in FIGURES}
+            row |= {
+                name: mean_over_runs(figures[name][:, place], (0.0, _HIGHEST.get(name, 1.0)))
+                for name in FIGURES
+            }
             row["difference"] = baseline and {
-                name: mean_over_runs(figures[name][:, place] - baseline[name][:, place])
+                name: mean_over_runs(
+                    figures[name][:, place] - baseline[name][:, place], (-1.0, 1.0)
+                )
                 for name in ("balanced_accuracy", "f1")
             }
             rows.append(row)

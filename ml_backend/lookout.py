@@ -66,7 +66,8 @@ class Lookout:
         if self._store.facts.stamp("sheet", project_id) != tasks:
             self._lay_out_sheet(project_id, tasks)
         progress = self._store.versions.progress(project_id)
-        if progress is not None and (progress.n_published or not progress.n_ranked):
+        is_usable = progress is not None and progress.embedder_id == self._embedder_id
+        if progress is not None and is_usable and (progress.n_published or not progress.n_ranked):
             made_from = f"{progress.model_version} {tasks}"
             if self._store.judgments.stamp(project_id) != made_from:
                 self._judge(project_id, made_from)

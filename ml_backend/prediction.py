@@ -4,8 +4,9 @@ Label Studio's ``score`` runs against the acquisition score: its queue serves th
 first. So the score of a prediction is its clip's place in the order, as a share of the pool.
 
 Of a clip-level prediction the labeling page shows the choice and the score, but no ``meta``. The
-figures are therefore told twice: to programs in the ``meta`` of the first result, to people in the
-read-only text area of the label config, where it has one.
+figures are therefore told twice, to programs in the ``meta`` of the first result, to people in the
+read-only text area of the label config. Where it has one, that is the first result: Label Studio
+copies what is predicted into the annotation, but for this text area and its ``meta``.
 """
 
 from typing import Any
@@ -85,21 +86,22 @@ def build_prediction(
         "rank": rank,
         "n_pool": n_pool,
     }
-    chosen = _chosen(by_class, config)
+    chosen = choose(by_class, config)
     results = []
-    if chosen and config.control == "choices":
-        lowest = min(by_class[name] for name in chosen)
-        results.append(_result(config.from_name, config, "choices", chosen) | {"score": lowest})
     if config.judgment_name is not None:
         told = _told(by_class, figures)
         results.append(_result(config.judgment_name, config, "textarea", [told]))
+    if chosen and config.control == "choices":
+        lowest = min(by_class[name] for name in chosen)
+        results.append(_result(config.from_name, config, "choices", chosen) | {"score": lowest})
     if results:
         results[0]["meta"] = {"probabilities": by_class, **figures}
     prediction["result"] = results
     return prediction
 
 
-def _chosen(by_class: dict[str, float], config: LabelConfig) -> list[str]:
+def choose(by_class: dict[str, float], config: LabelConfig) -> list[str]:
+    """Name the predicted classes: the likeliest, or all of probability 0.5 or more."""
     if config.multi_label:
         return [name for name, probability in by_class.items() if probability >= _PRESENT]
     return [max(by_class, key=lambda name: by_class[name])]

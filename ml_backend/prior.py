@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from ml_backend.embedders import Embedder
 from ml_backend.embedders.audioset import read_audioset_names
 from ml_backend.errors import SettingsError, WeightsError
+from ml_backend.setting_checks import parse_names
 
 _SYNONYMS = {
     "airplane": ("Fixed-wing aircraft, airplane",),
@@ -153,31 +154,6 @@ def find_tagger(
     tagger = Tagger(audioset_names, embedder.logits, said)
     tagger.prior(tuple(said))  # a wrong name is told at the start, not in the middle of a round
     return tagger, None
-
-
-def parse_names(text: str) -> dict[str, tuple[str, ...]]:
-    """Read ``class=AudioSet name|another;class=...``; nothing behind ``=`` means no name.
-
-    Raises
-    ------
-    SettingsError
-        If a part has no ``=``.
-
-    Examples
-    --------
-    >>> parse_names("siren=Siren|Police car (siren);hum=")
-    {'siren': ('Siren', 'Police car (siren)'), 'hum': ()}
-    """
-    said = {}
-    for part in filter(None, (part.strip() for part in text.split(";"))):
-        class_name, equals, names = part.partition("=")
-        if not equals or not class_name.strip():
-            raise SettingsError(
-                f"EARMARK_NAMES has the part {part!r}; write 'class=AudioSet name|another;...'."
-            )
-        wanted = (name.strip() for name in names.split("|"))
-        said[class_name.strip()] = tuple(name for name in wanted if name)
-    return said
 
 
 def match_names(

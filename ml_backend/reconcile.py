@@ -6,7 +6,9 @@ round that finds it current already changes nothing.
 """
 
 import logging
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,8 +91,9 @@ class Reconciler:
         self._embedder_id = embedder_id
         self._clock = clock
         self._reader = Reader(store, label_studio, embedder_id, tagger)
-        self._gauge = Gauge(store)
+        self._gauge = Gauge(store, embedder_id)
         self._asked: dict[int, tuple[object, ...]] = {}
+        self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def reconcile(self, turn: Turn) -> str | None:
         """Do one round and give the model version that is current after it.
@@ -111,7 +114,11 @@ class Reconciler:
                 return None
         question = _question(project)
         progress = self._store.versions.progress(project_id)
-        is_shown = progress is not None and progress.model_version == project.get("model_version")
+        is_shown = (
+            progress is not None
+            and progress.model_version == project.get("model_version")
+            and (progress.n_published > 0 or not progress.n_ranked)
+        )
         standing = _Standing(progress, is_shown)
         if standing.is_untouched(turn, is_asking_anew=asked != question):
             version = standing.model_version
@@ -136,10 +143,17 @@ class Reconciler:
         """Tell whether there are clips that nobody has tried to hear yet."""
         return self._reader.is_hearing(project_id)
 
+    def publishing(self, project_id: int) -> threading.Lock:
+        """Give what a round holds while it publishes, and who replaces or deletes predictions."""
+        return self._publishing[project_id]
+
     def edition(self, project_id: int, clips: EmbeddedClips) -> Edition | None:
-        """Open the current version again, to publish the rest of its order."""
+        """Open the current version again, to publish the rest of its order.
+
+        None where Label Studio follows another one, or it reads what another embedder made.
+        """
         version = self._store.versions.current(project_id)
-        if version is None or version.ranking is None:
+        if version is None or version.ranking is None or version.embedder_id != self._embedder_id:
             return None
         project = self._label_studio.project(project_id)
         if project.get("model_version") != version.model_version:
@@ -196,9 +210,7 @@ class Reconciler:
             self._publish(state, learned, prior)
         number = self._note(state.project_id, learned, watch)
         if held is None:
-            self._gauge.measure(
-                state.project_id, number, learned, state.clips, state.config, logits
-            )
+            self._gauge.measure(state.project_id, number, learned, state, logits)
         return learned.model_version
 
     def _publish(self, state: State, learned: Learned, prior: Prior | None) -> None:
@@ -208,23 +220,31 @@ class Reconciler:
             self._embedder_id,
             self._clock(),
             learned.classifier.to_arrays() if learned.classifier else None,
-            {"task_ids": learned.order, "labeled_task_ids": np.array(labeled_ids, dtype=np.int64)},
+            {
+                "task_ids": learned.order,
+                "labeled_task_ids": np.array(labeled_ids, dtype=np.int64),
+                "answered_task_ids": np.setdiff1d(state.clips.task_ids, learned.order),
+            },
         )
         edition = open_edition(version, state.config, state.clips, prior)
-        self._store.versions.add(state.project_id, version)
-        try:
-            n_published = publish_head(
-                self._label_studio,
-                state.project_id,
-                edition,
-                state.clips,
-                self._settings.head_size,
-            )
-        except LabelStudioError:
-            # One task deleted meanwhile makes Label Studio refuse them all: read the tasks anew.
-            self._store.agenda.hint(state.project_id, now=self._clock(), tasks=True)
-            raise
-        self._store.versions.set_published(state.project_id, learned.model_version, n_published)
+        versions = self._store.versions
+        with self.publishing(state.project_id):
+            is_back = learned.model_version in versions.names(state.project_id)
+            versions.add(state.project_id, version)
+            try:
+                n_published = publish_head(
+                    self._label_studio,
+                    state.project_id,
+                    edition,
+                    state.clips,
+                    self._settings.head_size,
+                    is_back=is_back,
+                )
+            except LabelStudioError:
+                # One task deleted meanwhile makes Label Studio refuse all: read the tasks anew.
+                self._store.agenda.hint(state.project_id, now=self._clock(), tasks=True)
+                raise
+            versions.set_published(state.project_id, learned.model_version, n_published)
 
     def _note(self, project_id: int, learned: Learned, watch: Stopwatch) -> int:
         """Keep what was done under the next number, which is returned."""

@@ -1,29 +1,45 @@
-"""Where it is quiet: the order behind the head is published, and superseded predictions go.
+"""Where it is quiet: the order behind the head is published, columns are written, old things go.
 
-Neither is urgent and both can be stopped at any time, so they are done a piece at a time, and
-only while nobody waits for a round.
+None of it is urgent and all can be stopped at any time, so they are done a piece at a time, and
+only while nobody waits for a round. Label Studio takes 10 to 20 ms to delete a prediction and on
+SQLite nobody can submit meanwhile: a piece deletes few, and whoever calls waits ``pause_s`` before
+the next one, because SQLite lets nobody in between writes that follow one another at once.
+
+A clip's superseded predictions go right before the current one is written, so that none piles up
+and a piece that was stopped is done again. What is left (of the head, which a round publishes
+without waiting, and of clips that somebody else predicts for, too) goes by version.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
+from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import LabelStudioAuthError, LabelStudioError, LabelStudioUnreachableError
 from ml_backend.label_studio import LabelStudio
+from ml_backend.publish import Edition
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.versions import Progress
+from ml_backend.task_columns import ColumnWriter
 
 RETRY_S = 60.0
 """How long a project is left alone after Label Studio refused a piece, in s."""
-CLEARED_AT_MOST = 500
-"""Label Studio deletes a version whole, 10 ms a prediction, and on SQLite nobody can submit
-meanwhile: larger versions stay."""
+PIECE = 100
+"""Clips that a piece publishes at most, 0.2 s."""
+DELETED_AT_ONCE = 25
+"""Superseded predictions that a piece deletes at most, 0.3 s."""
+CLEARED_AT_MOST = 50
+"""Predictions of a version that is deleted whole, 0.5 s; or as many as a head has."""
 _CLEAR_AFTER = 3  # times as long as it must be quiet for publishing
+_LEAST_PAUSE_S = 0.2
 
 
 class Rest:
-    """Does what can wait, for one project after the other."""
+    """Does what can wait, for one project after the other.
+
+    ``pause_s`` is how long to wait before the next piece: as long as the last one took.
+    """
 
     def __init__(
         self,
@@ -39,6 +55,10 @@ class Rest:
         self._reconciler = reconciler
         self._clock = clock
         self._refused: dict[int, tuple[str, float]] = {}
+        self._cleared: dict[int, str] = {}
+        self._opened: dict[int, tuple[EmbeddedClips, Edition]] = {}
+        self._columns = ColumnWriter(store, label_studio)
+        self.pause_s = _LEAST_PAUSE_S
 
     def go_on(self, project_id: int) -> bool:
         """Do one piece of what can wait, if it is quiet; tell whether there may be more.
@@ -49,6 +69,13 @@ class Rest:
             If Label Studio refuses the piece. It is tried again later, with the tasks read anew:
             one that was deleted makes Label Studio refuse a whole piece.
         """
+        started = time.monotonic()
+        try:
+            return self._go_on(project_id)
+        finally:
+            self.pause_s = max(_LEAST_PAUSE_S, time.monotonic() - started)
+
+    def _go_on(self, project_id: int) -> bool:
         progress = self._store.versions.progress(project_id)
         if progress is None or self._store.agenda.is_waiting(project_id):
             return False
@@ -59,39 +86,93 @@ class Rest:
         if quiet_for_s < self._settings.quiet_s or is_too_soon:
             return False
         try:
-            if progress.n_published < progress.n_ranked:
+            if not progress.is_whole:
                 return self._publish(project_id, progress)
+            if not self._columns.is_done(project_id, progress.model_version):
+                return self._write_columns(project_id, progress)
             if quiet_for_s < _CLEAR_AFTER * self._settings.quiet_s:
                 return False
-            return self._clear(project_id)
+            return self._clear(project_id, progress)
         except LabelStudioError as error:
             self._refused[project_id] = (progress.model_version, now + RETRY_S)
+            self._opened.pop(project_id, None)
             if not isinstance(error, LabelStudioUnreachableError | LabelStudioAuthError):
                 self._store.agenda.hint(project_id, now=now, tasks=True)
             raise
 
     def _publish(self, project_id: int, progress: Progress) -> bool:
-        clips = self._reconciler.clips(project_id)
-        edition = self._reconciler.edition(project_id, clips)
-        if edition is None or edition.model_version != progress.model_version:
+        opened = self._open(project_id, progress)
+        if opened is None:
             return False
-        start = progress.n_published
-        stop = min(start + self._settings.head_size, progress.n_ranked)
-        self._label_studio.import_predictions(project_id, edition.between(clips, start, stop))
-        self._store.versions.set_published(project_id, edition.model_version, stop)
+        clips, edition = opened
+        start = progress.position
+        task_ids = edition.task_ids[start : start + PIECE].tolist()
+        data_manager = self._label_studio.data_manager
+        held = data_manager.prediction_versions(project_id, task_ids)
+        own = set(self._store.versions.names(project_id))
+        stale = {
+            task_id
+            for task_id, versions in held.items()
+            if 0 < len(versions) <= DELETED_AT_ONCE and own.issuperset(versions)
+        }
+        n_clips = _n_replaced(task_ids, stale, held)
+        stop = start + n_clips
+        with self._reconciler.publishing(project_id):
+            if self._store.versions.progress(project_id) != progress:
+                return False
+            data_manager.delete_predictions(
+                project_id, [task_id for task_id in task_ids[:n_clips] if task_id in stale]
+            )
+            self._label_studio.import_predictions(project_id, edition.between(clips, start, stop))
+            self._store.versions.set_published(project_id, edition.model_version, stop)
         return True
 
-    def _clear(self, project_id: int) -> bool:
+    def _write_columns(self, project_id: int, progress: Progress) -> bool:
+        opened = self._open(project_id, progress)
+        if opened is None:
+            return False
+        clips, edition = opened
+        self._columns.go_on(project_id, edition, clips)
+        return True
+
+    def _open(self, project_id: int, progress: Progress) -> tuple[EmbeddedClips, Edition] | None:
+        """Open the current version once for all its pieces; None where queues do not follow it."""
+        opened = self._opened.get(project_id)
+        if opened is None or opened[1].model_version != progress.model_version:
+            clips = self._reconciler.clips(project_id)
+            edition = self._reconciler.edition(project_id, clips)
+            if edition is None or edition.model_version != progress.model_version:
+                return None
+            opened = self._opened[project_id] = (clips, edition)
+        return opened
+
+    def _clear(self, project_id: int, progress: Progress) -> bool:
         """Delete the predictions of the oldest superseded version that has any."""
         versions = self._store.versions
-        name = versions.superseded(project_id, at_most=CLEARED_AT_MOST)
-        if name is None:
+        if self._cleared.get(project_id) == progress.model_version:
             return False
-        self._label_studio.delete_predictions(project_id, name)
-        progress = versions.progress(project_id)
-        if progress is not None and progress.model_version == name:
-            # Labels were taken back meanwhile and led to this version again: publish it again.
-            self._store.agenda.hint(project_id, now=self._clock(), labels=False)
-        else:
-            versions.set_published(project_id, name, 0)
+        counts = self._label_studio.count_predictions(project_id)
+        at_most = max(CLEARED_AT_MOST, self._settings.head_size)
+        superseded = [
+            name
+            for name in reversed(versions.names(project_id))
+            if name != progress.model_version and 0 < counts.get(name, 0) <= at_most
+        ]
+        if not superseded:
+            self._cleared[project_id] = progress.model_version
+            return False
+        with self._reconciler.publishing(project_id):
+            # Labels may have been taken back meanwhile, and have led to this version again.
+            if versions.progress(project_id) == progress:
+                self._label_studio.delete_predictions(project_id, superseded[0])
         return True
+
+
+def _n_replaced(task_ids: Sequence[int], stale: set[int], held: Mapping[int, Sequence[str]]) -> int:
+    """Tell how many of the tasks can be replaced without deleting too much, from the first on."""
+    n_deleted = 0
+    for n_tasks, task_id in enumerate(task_ids):
+        n_deleted += len(held[task_id]) if task_id in stale else 0
+        if n_deleted > DELETED_AT_ONCE:
+            return n_tasks
+    return len(task_ids)

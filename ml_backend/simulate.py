@@ -105,7 +105,7 @@ def simulate(
                         "seed": seed,
                         "n_labels": len(labels),
                         "per_class": _count(trial, labels),
-                        **_measure(trial, learned, test),
+                        **measure_on(trial, learned, test),
                     }
                 )
                 n_more = min(plan.step, n_labels - len(labels))
@@ -118,27 +118,27 @@ def simulate(
 
 
 class Annotator:
-    """Answers for the clips of one run's pool, in the order that the loop asks."""
+    """Answers for the ``clips`` of one run's pool, in the order that the loop asks."""
 
     def __init__(
         self, trial: Trial, pool: NDArray[np.int64], seed: int, audit_share: float = 0.0
     ) -> None:
         self._trial = trial
-        self._clips = _only(trial.clips, pool)
-        self._prior = None if trial.prior is None else trial.prior[pool]
+        self.clips = _only(trial.clips, pool)
+        self.prior = None if trial.prior is None else trial.prior[pool]
         self._seed = seed
         self._audit_share = audit_share
 
     def learn(self, labels: Sequence[TaskLabels], strategy: QueryStrategy) -> Learned:
         """Do what the live loop does with these labels."""
         return learn(
-            self._clips,
+            self.clips,
             labels,
             self._trial.config,
             _Reseeded(strategy, self._seed),
             embedder_id=self._trial.embedder_id,
             n_head=N_HEAD,
-            prior=self._prior,
+            prior=self.prior,
             audit_share=self._audit_share,
         )
 
@@ -175,7 +175,8 @@ def _count(trial: Trial, labels: Sequence[TaskLabels]) -> dict[str, int]:
     return dict(zip(trial.config.class_names, counts.tolist(), strict=True))
 
 
-def _measure(trial: Trial, learned: Learned, test: NDArray[np.int64]) -> dict[str, float]:
+def measure_on(trial: Trial, learned: Learned, test: NDArray[np.int64]) -> dict[str, float]:
+    """Measure what was learned on the clips of some rows (``evaluation.measure``)."""
     n_classes = len(trial.config.class_names)
     truth = np.eye(n_classes, dtype=np.int8)[trial.answers[test]]
     if learned.classifier is None:

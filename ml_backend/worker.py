@@ -1,20 +1,23 @@
 """The background: hears new clips, does a round where something changed, publishes the rest.
 
 Run as ``python -m ml_backend.worker``; ``earmark serve`` starts it and starts it again should it
-die. Several things go on beside each other, so that none waits for another: rounds (several
-projects at once), hearing (one batch after the other, projects in turn), the rest of each order
-(only where it has been quiet for a while), what pages show, and maps.
+die. One worker at a time looks after a store; others wait. Several things go on beside each other,
+so that none waits for another: rounds (several projects at once), hearing (one batch after the
+other, projects in turn), the rest of each order (only where it has been quiet for a while), what
+pages show, and maps.
 """
 
 import logging
-import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
 from ml_backend.cartography import Cartographer
+from ml_backend.embedder_guard import check_embedder
 from ml_backend.embedders import Embedder, load_embedder
 from ml_backend.errors import EarmarkError
 from ml_backend.fetch import Fetcher
@@ -27,6 +30,8 @@ from ml_backend.rest import Rest
 from ml_backend.settings import Settings
 from ml_backend.store import Store, open_store
 from ml_backend.store.agenda import Turn
+from ml_backend.store.writer import Writer
+from ml_backend.worker_report import WAITING, WORKING, WorkerReport
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +40,8 @@ LOOK_S = 0.25
 CEILING_S = 2.0
 """A project that never falls quiet gets its round after this long, in s."""
 LEASE_S = 30.0
+BEAT_S = 1.0
+_ASK_AGAIN_S = 0.5
 RETRY_CLIP_S = 600.0
 _N_ROUNDS_AT_ONCE = 3
 _N_BATCHES = 8
@@ -62,6 +69,7 @@ class Worker:
         self._lookout = Lookout(store, self._reconciler, embedder.embedder_id, cartographer)
         self._unfinished: set[int] = set()
         self._rounds: dict[int, tuple[Turn, Future[None]]] = {}
+        self._failure: Exception | None = None
         store.facts.write(
             "embedder",
             {
@@ -71,32 +79,44 @@ class Worker:
             },
         )
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
         """Work until ``stop`` is set; rounds that have begun are finished.
 
-        Should one of the things that go on beside each other fail as a whole (the store
-        cannot be reached), all end and ``stop`` is set: who started the worker starts it again.
+        ``beat`` is called every second or so. Should it raise, or one of the things that go on
+        beside each other fail as a whole (the store cannot be reached), all end, ``stop`` is set,
+        and what went wrong first is raised: who started the worker starts it again.
         """
         self._store.agenda.release_all()
         self._hint_all(tasks=True)
         others = [
-            threading.Thread(target=_to_the_end, args=(work, stop), name=work.__name__)
+            threading.Thread(target=self._to_the_end, args=(work, stop), name=work.__name__)
             for work in (self._hear, self._do_rest, self._look, self._draw_maps)
         ]
         for thread in others:
             thread.start()
-        _to_the_end(self._do_rounds, stop)
+        self._to_the_end(lambda stop: self._do_rounds(stop, beat), stop)
         for thread in others:
             thread.join()
+        if self._failure is not None:
+            raise self._failure
 
-    def _do_rounds(self, stop: threading.Event) -> None:
+    def _to_the_end(self, work: Callable[[threading.Event], None], stop: threading.Event) -> None:
+        """Do one thing until told to stop; if it ends by failing, the others end, too."""
+        try:
+            work(stop)
+        except Exception as error:
+            self._failure = self._failure or error
+        finally:
+            stop.set()
+
+    def _do_rounds(self, stop: threading.Event, beat: Callable[[], None]) -> None:
         polled_at = extended_at = time.time()
-        parent = os.getppid()
+        beaten_at = float("-inf")
         with ThreadPoolExecutor(_N_ROUNDS_AT_ONCE, thread_name_prefix="round") as pool:
             while not stop.wait(TICK_S):
-                if os.getppid() != parent:
-                    log.warning("what started this worker is gone; ending")
-                    stop.set()
+                if time.monotonic() - beaten_at >= BEAT_S:
+                    beaten_at = time.monotonic()
+                    beat()
                 now = time.time()
                 if now - polled_at >= self._settings.poll_s:
                     polled_at = now
@@ -175,7 +195,7 @@ class Worker:
         while not stop.wait(min(1.0, self._settings.quiet_s)):
             for project_id in self._store.agenda.project_ids():
                 try:
-                    while not stop.is_set() and self._rest.go_on(project_id):
+                    while self._rest.go_on(project_id) and not stop.wait(self._rest.pause_s):
                         pass
                 except EarmarkError as error:
                     log.warning("project %d: cannot publish the rest: %s", project_id, error)
@@ -207,18 +227,8 @@ class Worker:
                     stop.wait(10.0)
 
 
-def _to_the_end(work: Callable[[threading.Event], None], stop: threading.Event) -> None:
-    """Do one thing until told to stop; if it ends by failing, tell the others."""
-    try:
-        work(stop)
-    except Exception:
-        log.exception("%s failed; the worker ends", work.__name__.strip("_"))
-    finally:
-        stop.set()
-
-
 def main() -> None:
-    """Work until the process is told to end."""
+    """Work until the process is told to end; end with status 1 where that is not possible."""
     # Loaded before the first label, not because of it: scikit-learn takes seconds.
     import sklearn.linear_model  # noqa: F401
     from threadpoolctl import threadpool_limits
@@ -232,13 +242,47 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     settings = Settings.from_env()
-    store = open_store(settings.store_url)
-    label_studio = LabelStudio(settings.label_studio_url, settings.api_key)
-    embedder = load_embedder(settings.embedder, settings.weights, settings.data_dir / "weights")
-    if embedder.warning:
-        log.warning(embedder.warning)
-    Worker(settings, store, label_studio, embedder).run(stop)
-    store.close()
+    report = WorkerReport(settings.data_dir)
+    try:
+        with closing(open_store(settings.store_url)) as store:
+            _work(settings, store, report, stop)
+    except EarmarkError as error:
+        log.error("the worker ends: %s", error)
+        report.fail(str(error), plain=error.plain)
+        sys.exit(1)
+    except Exception as error:
+        log.exception("the worker ends")
+        report.fail(f"It failed ({type(error).__name__}); the log says where.")
+        sys.exit(1)
+
+
+def _work(settings: Settings, store: Store, report: WorkerReport, stop: threading.Event) -> None:
+    """Wait until nobody else looks after this store, then do so until told to stop."""
+    writer = Writer(store.engine)
+    is_mine = writer.take()
+    if not is_mine:
+        log.warning("another worker looks after this store; waiting until it ends")
+        report.tell(WAITING)
+    while not is_mine and not stop.wait(_ASK_AGAIN_S):
+        is_mine = writer.take()
+    if not is_mine:
+        return
+
+    def beat() -> None:
+        writer.check()
+        report.beat()
+
+    try:
+        label_studio = LabelStudio(settings.label_studio_url, settings.api_key)
+        embedder = load_embedder(settings.embedder, settings.weights, settings.data_dir / "weights")
+        check_embedder(store, embedder.embedder_id, embedder.warning)
+        if embedder.warning:
+            log.warning(embedder.warning)
+        worker = Worker(settings, store, label_studio, embedder)
+        report.tell(WORKING)
+        worker.run(stop, beat)
+    finally:
+        writer.give_back()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import threading
+from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -60,6 +61,7 @@ class FakeLabelStudio:
             "model_version": None,
             "maximum_annotations": 1,
             "sampling": "Uncertainty sampling",
+            "show_collab_predictions": True,
             **fields,
         }
         return project_id
@@ -193,6 +195,8 @@ class FakeLabelStudio:
             (among,) = json.loads(request.url.params["query"])["filters"]["items"]
             assert (among["filter"], among["operator"]) == ("filter:tasks:id", "in_list")
             rows = [row for row in rows if row["id"] in among["value"]]
+        if "predictions_model_versions" in request.url.params.get("include", ""):
+            rows = [{**row, **self._predicted(row["id"])} for row in rows]
         if "annotators" in request.url.params.get("include", ""):
             rows = [{**row, "annotators": self._annotators(row["id"])} for row in rows]
         return httpx.Response(200, json={"tasks": rows, "total": len(rows)})
@@ -200,6 +204,33 @@ class FakeLabelStudio:
     def _annotators(self, task_id):
         said = [one for one in self.annotations.values() if one["task"] == task_id]
         return sorted({one["completed_by"] for one in said})
+
+    def _predicted(self, task_id):
+        """As SQLite tells it: null is left out of the names, but counted."""
+        versions = [one.get("model_version") for one in self.predictions if one["task"] == task_id]
+        names = ",".join(name for name in versions if name is not None)
+        return {"predictions_model_versions": names, "total_predictions": len(versions)}
+
+    def _act(self, request):
+        body = json.loads(request.content)
+        assert body["selectedItems"]["all"] is False
+        chosen = body["selectedItems"]["included"]
+        assert chosen  # no selection means every task
+        if request.url.params["id"] == "delete_tasks_predictions":
+            self.predictions[:] = [one for one in self.predictions if one["task"] not in chosen]
+        else:
+            assert request.url.params["id"] == "add_data_field"
+            for task_id in set(chosen) & self.tasks.keys():
+                data = self.tasks[task_id]["data"]
+                self.tasks[task_id]["data"] = {**data, body["value_name"]: body["value"]}
+        return httpx.Response(200, json={})
+
+    def _versions(self, request, project_id):
+        mine = [
+            one for one in self.predictions
+            if self.tasks.get(one["task"], {}).get("project") == project_id
+        ]  # fmt: skip
+        return httpx.Response(200, json=Counter(one["model_version"] for one in mine))
 
     def _task(self, request, task_id):
         if task_id not in self.tasks:
@@ -295,4 +326,6 @@ _ROUTES = [
     ("GET", r"/api/dm/views", FakeLabelStudio._views),
     ("POST", r"/api/dm/views", FakeLabelStudio._views),
     ("DELETE", r"/api/projects/(\d+)/model-versions", FakeLabelStudio._delete_version),
+    ("GET", r"/api/projects/(\d+)/model-versions", FakeLabelStudio._versions),
+    ("POST", r"/api/dm/actions", FakeLabelStudio._act),
 ]

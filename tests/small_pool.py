@@ -92,6 +92,7 @@ class SmallPool:
         self.xy, self.n_placed = rng.random((n, 2)), n
         self.map = {"locality": 0, "kind": "pca", "progress": 1, "state": ""}
         self.queue, self.tabs, self.undoable, self.asked = [], [], {}, []
+        self.is_blind, self.is_down, self.refused, self.said = False, False, {}, []
         self.n_refused_sounds = 0
         self.pieces, self.goes_on = (
             [],
@@ -145,7 +146,9 @@ class SmallPool:
         }
         said = [", ".join(seen.get(int(task_id)) or []) for task_id in self.ids]
         names = list(dict.fromkeys([*self.class_names, *filter(None, said)]))
-        return [names.index(name) if name else MISSING for name in said], {"names": names}
+        members = [name.split(", ") for name in names]
+        told = {"names": names, "members": members}
+        return [names.index(name) if name else MISSING for name in said], told
 
     def _states(self):
         states = list(STATES)
@@ -205,11 +208,17 @@ class SmallPool:
         before = {i: (self.labels.get(i), i in self.skipped) for i in task_ids}
         token = f"undo-{len(self.undoable)}"
         self.undoable[token] = before
+        self.said += [(task_id, labels) for task_id in task_ids]
         for task_id in task_ids:
             self.labels[task_id] = labels or []
             (self.skipped.add if labels is None else self.skipped.discard)(task_id)
         self.revision += 1
         return token
+
+    def ahead(self):
+        """Those without an answer, in the order of their ranks."""
+        order = self.ids[np.argsort(-self.entropy)].tolist()
+        return [one for one in order if one not in self.labels and one not in self.skipped]
 
     def undo(self, token):
         undone = self.undoable.pop(token)
@@ -300,17 +309,45 @@ def create_small_app(pool):
             ]
         )
 
+    @app.post("/projects/1/label/next")
+    def label_next():
+        asked = request.get_json()
+        kept = asked["ahead"][:1]
+        order = [one for one in pool.ahead() if one not in [*asked["mine"], *kept]]
+        return jsonify(
+            model_version=f"v{pool.revision}",
+            class_names=pool.class_names,
+            hotkeys=pool.hotkeys,
+            multi_label=pool.multi_label,
+            is_blind=pool.is_blind,
+            clips=[*kept, *order][:8],
+            n_left=len(order) + len(kept),
+            n_held=0,
+        )
+
+    @app.delete("/projects/1/label/next/<tab>")
+    def label_left(tab):
+        return "", 204
+
     @app.post("/projects/1/annotations")
     def annotate():
+        if pool.is_down:
+            return jsonify(error="Label Studio does not answer."), 502
         asked = request.get_json()
         pool.pieces.append(asked["task_ids"])
         task_ids, answered = asked["task_ids"], []
-        if asked["only_unanswered"]:
+        if asked.get("only_unanswered"):
             answered = [i for i in task_ids if i in pool.labels or i in pool.skipped]
             task_ids = [i for i in task_ids if i not in answered]
         pool.goes_on.wait(10)
+        refused = [
+            {"task_id": i, "reason": pool.refused[i], "may_work_again": False}
+            for i in task_ids
+            if i in pool.refused
+        ]
+        task_ids = [i for i in task_ids if i not in pool.refused]
         token = pool.annotate(task_ids, asked["labels"]) if task_ids else None
-        return jsonify(undo=token, n=len(task_ids), answered=answered, refused=[])
+        return jsonify(undo=token, n=len(task_ids), answered=answered, refused=refused)
 
     @app.delete("/projects/1/annotations/<token>")
     def undo(token):

@@ -116,6 +116,23 @@ def test_a_visitor_sees_the_projects_that_label_studio_shows_and_no_others(place
     assert "project 999" in missing.get_data(as_text=True)
 
 
+def test_of_a_project_that_earmark_does_not_look_after_nothing_is_shown_and_nothing_made(place):
+    ada, script = place.browser(TOKEN), place.browser()
+    place.store.facts.write("embedder", {"embedder_id": "melstats-1", "warning": None})
+    theirs = place.studio.add_project(CONFIG)  # in Label Studio, and never connected
+    for project_id in (theirs, 999):
+        for method, path, rule in calls(place, project_id, "project"):
+            answer = script.open(path, method=method, auth=BASIC, json={})
+            assert answer.status_code == 404, f"{method} {path}"
+            if method == "GET":
+                said = answer.get_json()["error"]
+                assert f"does not look after project {project_id} yet" in said, rule
+            seen = ada.open(path, method=method, headers={**AS_BROWSER, **csrf(ada)}, json={})
+            assert seen.status_code == (404 if project_id == theirs else 403), f"{method} {path}"
+        assert place.store.maps.standing(project_id, "melstats-1") == {}
+    assert place.store.agenda.project_ids() == []
+
+
 def test_a_visitor_may_call_nothing_that_is_the_backends_own(place, project_id):
     client = place.browser(TOKEN)
     for method, path, _ in calls(place, project_id, "backend"):
@@ -283,6 +300,8 @@ def test_who_waits_for_label_studio_leaves_room_for_its_own_calls(tmp_path, monk
     door.set()
     waiting.join()
     for _ in range(2):  # a place is given back, whatever the answer
-        assert ada.get(path).status_code == 502
+        answer = ada.get(path)
+        # By this header pages know that it is Label Studio that is away, and wait for it.
+        assert (answer.status_code, answer.headers["Retry-After"]) == (502, "2")
     assert others.get("/sign-in").status_code == 200
     place.store.close()

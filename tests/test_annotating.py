@@ -493,6 +493,17 @@ def test_what_is_written_is_what_is_read(xml):
         assert read == TaskLabels(7, frozenset(said), "labeled", 1)
 
 
+def test_none_of_them_is_written_as_the_labeling_page_writes_it_and_gives_way_to_labels():
+    config = parse_label_config(MULTI)
+    note = {"from_name": "note", "type": "textarea", "value": {"text": ["far away"]}}
+    none, kept = build_result([], config, [*build_result(["siren"], config), note])
+    assert (none["from_name"], none["value"]) == ("none", {"choices": ["none of them"]})
+    assert kept == note
+    siren, kept = build_result(["siren"], config, [none, note])
+    assert (siren["from_name"], siren["value"]) == ("sound", {"choices": ["siren"]})
+    assert kept == note
+
+
 def test_a_result_refuses_what_the_project_does_not_ask():
     with pytest.raises(LabelConfigError, match="regions"):
         build_result(["siren"], parse_label_config(REGIONS))

@@ -9,10 +9,12 @@ import pytest
 from typer.testing import CliRunner
 from werkzeug.serving import make_server
 
-from importer import bring
+from importer import bring, cli
 from importer.cli import app
+from importer.options import project_number
 from importer.scan import Refusal
 from importer.telling import tell_import
+from ml_backend.embedders.audioset import CLASS_LIST, N_CLASSES
 from ml_backend.label_config import label_config_xml
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 from tests.sounds import noise, write
@@ -30,6 +32,16 @@ def earmark(tmp_path, monkeypatch):
         return CliRunner().invoke(app, [str(one) for one in arguments], env=settings)
 
     return earmark
+
+
+@pytest.fixture
+def audioset(tmp_path):
+    """A folder of weights with AudioSet's list of names."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    rows = "".join(f'{n},/m/{n},"Name {n}"\n' for n in range(N_CLASSES))
+    (folder / CLASS_LIST).write_text(f"index,mid,display_name\n{rows}")
+    return folder
 
 
 @pytest.fixture
@@ -57,6 +69,10 @@ def assert_explained(result, *words):
         ("EARMARK_STRATEGY", "best"),
         ("LABEL_STUDIO_URL", "localhost:8080"),
         ("EARMARK_ENV_FILE", "missing.env"),
+        ("EARMARK_EMBEDDER", "foo"),
+        ("EARMARK_NAMES", "siren"),
+        ("EARMARK_DEBOUNCE_S", "-1"),
+        ("EARMARK_AUDIT_SHARE", "1.5"),
     ],
 )
 @pytest.mark.parametrize("command", ["status", "serve"])
@@ -71,6 +87,80 @@ def test_a_backend_that_is_down_is_told_to_people_and_to_scripts(earmark):
     assert facts["state"] == "down"
     assert "earmark serve" in facts["error"]
     assert "earmark serve" in earmark("status").stderr
+
+
+def test_a_folder_where_nothing_is_set_up_says_so_and_stays_as_it_is(earmark, tmp_path):
+    commands = [
+        ("status",), ("map",), ("queue", "--project", 1), ("setup", "--labels", "a,b"),
+        ("import", tmp_path, "--project", 1),
+    ]  # fmt: skip
+    for command in commands:
+        result = earmark(*command, LABEL_STUDIO_API_KEY="")
+        assert_explained(result, "Nothing is set up here", "earmark demo")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("status",), ["No backend answers"]),
+        (("map", "--project", 7), ["No backend answers"]),
+        (("queue", "--project", 7), ["No backend answers"]),
+        (("setup", "--labels", "a,b"), ["no secret", "earmark serve"]),
+        (("setup", "--config", "gone.xml"), ["gone.xml: cannot be read"]),
+        (("import", "/nonexistent", "--project", 7), ["/nonexistent: there is no such folder"]),
+        (("import", "http://studio.test/projects/7/data", "--project", 7), ["no such folder"]),
+        (("simulate", "/nonexistent.csv", "--test", "a=b"), ["/nonexistent.csv"]),
+        (("demo", "--clips", "/nonexistent"), ["/nonexistent: there is no such folder"]),
+        (("demo", "--labels", "siren"), ["wanted at least 2"]),
+    ],
+)
+def test_a_command_that_fails_leaves_nothing_behind(earmark, tmp_path, command, words):
+    result = earmark(*command, LABEL_STUDIO_URL="http://127.0.0.1:1")
+    assert result.exit_code == 1
+    for word in words:
+        assert word in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("serve",), ("setup", "--labels", "a,b")])
+def test_a_document_root_that_is_none_is_named(earmark, tmp_path, command):
+    said = {"EARMARK_FILES_ROOT": str(tmp_path / "fiels"), "EARMARK_SECRET": SECRET}
+    assert_explained(earmark(*command, **said), "EARMARK_FILES_ROOT", "fiels", "no such folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_audioset_does_not_have_ends_the_server_at_once(earmark, tmp_path, audioset):
+    result = earmark("serve", EARMARK_WEIGHTS=str(audioset), EARMARK_NAMES="siren=Sirene")
+    assert_explained(result, "EARMARK_NAMES", "'Sirene', which is no AudioSet class")
+
+
+def test_a_folder_that_cannot_be_written_is_named(earmark):
+    result = earmark("serve", EARMARK_DATA="/proc/none")
+    assert_explained(result, "/proc/none")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "7",
+        "http://studio.test:8080/projects/7",
+        "https://studio.test/studio/projects/7/data?tab=3&task=9",
+        "/projects/7/data",
+        "projects/7/settings/ml",
+    ],
+)
+def test_a_project_may_be_named_by_its_link(earmark, link):
+    assert_explained(earmark("queue", "--project", link), "No backend answers")
+    assert project_number(link) == 7
+
+
+@pytest.mark.parametrize("said", ["street", "-1", "7.5", "http://studio.test/tasks/7", "9" * 4301])
+def test_what_names_no_project_is_refused(earmark, said):
+    result = earmark("map", "--project", said)
+    assert result.exit_code == 2
+    assert "names no project" in result.stderr
+    assert len(result.stderr) < 2000
 
 
 def test_something_else_at_the_backends_port_is_told_from_the_backend(earmark):
@@ -156,14 +246,44 @@ def test_the_map_is_printed_as_a_link_that_signs_in(earmark, tmp_path):
             answer = client.get(result.stdout.strip().removeprefix("https://earmark.test"))
             assert answer.location == f"/projects/{project_id}/map"
             assert client.get(answer.location).status_code == 200
+        nowhere = earmark("map", "--project", 77, **said)
+        assert_explained(nowhere, "no project 77", f"but after {project_id}")
+        assert "ticket" not in nowhere.stdout
         place.add_project(label_config_xml(("siren", "other"), multi_label=False))
         assert_explained(earmark("map", **said), "2 projects", "--project")
         unknown = earmark("map", "--project", 1, LABEL_STUDIO_API_KEY="0" * 40, **said)
         assert_explained(unknown, "LABEL_STUDIO_API_KEY", "does not know this token")
         assert "0" * 40 not in unknown.stderr
-        wrong = earmark("map", "--project", 1, EARMARK_PORT=port, EARMARK_SECRET="wrong")
+        wrong = earmark(
+            "map", "--project", 1, EARMARK_PORT=port, EARMARK_SECRET="a secret of another one"
+        )
         assert_explained(wrong, "EARMARK_SECRET")
     assert_explained(earmark("map", "--project", 1), "earmark serve")
+
+
+def test_status_asks_label_studio(earmark, tmp_path, monkeypatch):
+    place = Place(tmp_path)
+    project_id, _ = place.add_project(label_config_xml(("siren", "hum"), multi_label=False))
+    place.store.facts.write(f"names of project {project_id}", {"siren": ["Siren"], "hum": []})
+    monkeypatch.setattr(cli, "LabelStudio", lambda url, token, **how: place.studio.client(token))
+    with serving(place) as port:
+        said = {"EARMARK_PORT": port, "EARMARK_SECRET": SECRET}
+        result = earmark("status", **said)
+        assert result.exit_code == 0, result.stderr
+        assert "(up, as first@studio.test)" in result.stdout
+        assert "names AudioSet knows: siren (Siren); no name for hum" in result.stdout
+        facts = json.loads(earmark("status", "--json", **said).stdout)
+        assert facts["label_studio"]["state"] == "up"
+        for wrong, words in [
+            ({"LABEL_STUDIO_API_KEY": "0" * 40}, "is a legacy token"),
+            ({"EARMARK_PROJECT": "77"}, "does not know GET /api/projects/77"),
+        ]:
+            result = earmark("status", **said, **wrong)
+            assert (result.exit_code, words in result.stderr) == (1, True), result.stderr
+            assert "0" * 40 not in result.stderr
+        monkeypatch.undo()
+        result = earmark("status", LABEL_STUDIO_URL="http://127.0.0.1:1", **said)
+        assert (result.exit_code, "does not answer" in result.stderr) == (1, True)
 
 
 def test_a_name_with_brackets_is_printed_as_it_is(capsys):

@@ -14,7 +14,8 @@ import yaml
 from sqlalchemy import make_url
 
 from importer.studio import FLAGS
-from ml_backend.settings import Settings, parse_env_file
+from ml_backend.env_file import parse_env_file
+from ml_backend.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -81,7 +82,7 @@ def test_nothing_secret_has_a_value_or_a_default():
         assert not (secret.search(name) and value), name
     for match in VARIABLE.finditer(COMPOSE_TEXT):
         assert not secret.search(match[1]) or match[2] == "?", match[0]
-    flags = {"LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN"}
+    flags = {"LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN", "EDITOR_KEYMAP"}
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if secret.search(name) and name not in flags:

@@ -87,6 +87,27 @@ def test_one_look_is_a_dot_and_none_is_nothing():
     assert drawing.told == "6 labels: 1.00 (0.50 to 1.00)"
 
 
+def test_history_is_drawn_as_dots_that_no_line_goes_through():
+    curve = points((10, 0.5, 0.3, 0.7), (20, 0.8, 0.7, 0.9))
+    history = points((100, 0.96, 0.2, 0.99))
+    drawing = draw_curve(curve, history)
+    past, *dots = drawing.dots
+    assert (past.is_history, [dot.is_history for dot in dots]) == (True, [False, False])
+    assert past.text == "100 labels: 0.96 (0.20 to 0.99), of labels taken back since"
+    assert coordinates(drawing.line)[:, 0].max() == dots[-1].x < past.x
+    assert drawing.top <= past.high < past.low <= drawing.bottom
+    assert "100" not in drawing.told
+    alone = draw_curve([], history)
+    assert (alone.line, alone.band, len(alone.dots)) == ("", "", 1)
+
+
+def test_a_figure_of_some_classes_only_says_so():
+    (one,) = points((10, 1.0, 0.6, 1.0))
+    (dot,) = draw_curve([{**one, "left_out": ["rain", "dog"]}]).dots
+    assert dot.is_partial
+    assert dot.text.endswith(", without rain, dog")
+
+
 def test_words_tell_the_beginning_and_the_end():
     drawing = draw_curve(points((10, 0.5, 0.3, 0.7), (20, 0.6, 0.5, 0.7), (3000, 0.9, 0.8, 1.0)))
     assert drawing.told == "10 labels: 0.50 (0.30 to 0.70); 3,000 labels: 0.90 (0.80 to 1.00)"

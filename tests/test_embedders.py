@@ -160,7 +160,7 @@ def test_an_mn_embedder_is_named_after_its_network_and_its_weights(untrained, ca
 def test_weights_that_cannot_be_had_give_melstats_with_a_word_of_why(tmp_path):
     embedder = load_embedder("mn04", tmp_path / "gone.pt", tmp_path)
     assert isinstance(embedder, MelStats)
-    assert embedder.embedder_id == "melstats-1"
+    assert embedder.embedder_id == "melstats-2"
     assert "gone.pt: no such file" in embedder.warning
     assert "EARMARK_WEIGHTS" in embedder.warning
 

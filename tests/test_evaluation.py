@@ -17,12 +17,8 @@ from ml_backend.evaluation import (
     label_efficiency,
     labels_to_target,
     log_loss,
-    mean_of,
-    mean_over_runs,
     measure,
     recalls,
-    undiscovered,
-    wilson,
 )
 
 
@@ -108,40 +104,6 @@ def test_probabilities_that_come_true_have_hardly_any_calibration_error():
     assert calibration_error(truth, boastful) == pytest.approx(0.25, abs=0.01)
 
 
-def test_wilson_covers_the_truth_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    n_right = rng.binomial(20, 0.9, size=4000)
-    intervals = {n: wilson(n, 20) for n in range(21)}
-    covered = [intervals[n].low <= 0.9 <= intervals[n].high for n in n_right]
-    assert 0.92 < np.mean(covered) < 0.98
-
-
-def test_the_interval_of_a_mean_of_shares_covers_the_truth():
-    rng = np.random.default_rng(1)
-    first, second = rng.binomial(40, 0.95, size=3000), rng.binomial(15, 0.7, size=3000)
-    covered = []
-    for a, b in zip(first, second, strict=True):
-        balanced = mean_of([wilson(a, 40), wilson(b, 15)])
-        covered.append(balanced.low <= 0.825 <= balanced.high)
-    assert 0.93 < np.mean(covered) < 0.985
-
-
-def test_an_estimate_that_is_all_right_still_has_an_interval():
-    best = mean_of([wilson(4, 4), wilson(4, 4)])
-    assert best.value == best.high == 1.0
-    assert best.low < 0.75
-
-
-def test_the_interval_over_runs_is_students():
-    from scipy import stats
-
-    runs = [0.8, 0.9, 0.85, 0.7]
-    low, high = stats.t.interval(0.95, 3, np.mean(runs), stats.sem(runs))
-    spread = mean_over_runs(runs)
-    assert (spread["low"], spread["high"]) == (pytest.approx(low), pytest.approx(high))
-    assert mean_over_runs([0.8])["low"] is None
-
-
 def test_the_area_of_a_straight_line_is_its_middle():
     assert area_under_curve([40, 50, 100], [0.4, 0.5, 1.0]) == pytest.approx(0.7)
     assert area_under_curve([40], [0.8]) == 0.8
@@ -172,12 +134,6 @@ def test_the_same_decisions_agree_fully_and_chance_does_not():
     assert kappa(one, one) == 1.0
     assert kappa(np.zeros(5, int), np.zeros(5, int)) == 1.0
     assert abs(kappa(one, other)) < 0.02
-
-
-def test_what_is_undiscovered_is_the_share_of_classes_seen_once():
-    assert undiscovered({}) == 1.0
-    assert undiscovered({"a": 1, "b": 1, "c": 8}) == pytest.approx(0.2)
-    assert undiscovered({"a": 5, "b": 0}) == 0.0
 
 
 def test_all_figures_are_given_and_bad_input_is_refused():

@@ -1,12 +1,11 @@
 """Figures of the live loop: honest about recordings, rare classes and few labels."""
 
 import numpy as np
-import pytest
 
 from ml_backend import figures
 from ml_backend.clip import Task
 from ml_backend.embedded import embedded_clips
-from ml_backend.figures import advise, audit, is_due, summarize_recalls
+from ml_backend.figures import audit, summarize_recalls
 from ml_backend.label_config import label_config_xml, parse_label_config
 from ml_backend.labeled import LabeledSet
 from ml_backend.out_of_fold import judge_out_of_fold
@@ -94,28 +93,3 @@ def test_recalls_are_those_counted_by_hand():
     assert found["per_class"]["a"]["value"] == 0.75
     assert (found["per_class"]["a"]["n"], found["per_class"]["b"]["n"]) == (3, 2)
     assert found["balanced_accuracy"]["value"] == 0.625
-
-
-@pytest.mark.parametrize(
-    ("kappas", "labels", "wanted"),
-    [
-        ([], {"a": 3, "b": 2}, "Go on: it is too early"),
-        ([None, 0.999, 1.0], {"a": 30, "b": 20}, "Go on: it is too early"),
-        ([1.0, 0.9, 1.0, 1.0], {"a": 30, "b": 20}, "Go on: labels still change"),
-        ([0.5, 0.99, 1.0, 1.0], {"a": 30, "b": 20}, "You may stop"),
-        ([1.0, 1.0, 1.0], {"a": 30, "b": 0}, "hardly met b yet"),
-        ([1.0, 1.0, 1.0], {"a": 30, "b": 1}, "hardly met b yet"),
-    ],
-)
-def test_the_advice_needs_stability_and_discovery(kappas, labels, wanted):
-    assert wanted in advise(kappas, labels)
-
-
-def test_figures_are_taken_every_five_labels_and_later_every_twentieth():
-    n_before, looks = 0, []
-    for n_labeled in range(1, 401):
-        if is_due(n_labeled, n_before):
-            looks.append(n_labeled)
-            n_before = n_labeled
-    assert looks[:4] == [5, 10, 15, 20]
-    assert looks[-1] - looks[-2] > 15

@@ -87,17 +87,24 @@ def test_the_status_tells_both_figures_with_intervals_and_by_class(project):
 
 
 def test_an_easy_question_is_soon_answered(project):
-    assert project.accuracy()["advice"].startswith("You may stop")
+    accuracy = project.accuracy()
+    assert accuracy["advice"].startswith("You can probably stop: balanced accuracy is 1.00")
+    assert "only 9 clips drawn at random can confirm it" in accuracy["advice"]
+    assert accuracy["stopping"]["is_reached"]
+    assert accuracy["stopping"]["rests_on"] == "cross_validated"
 
 
-def test_figures_outlive_a_restart_and_follow_labels_that_are_taken_back(project):
-    before = project.accuracy()["n_labeled"]
+def test_figures_and_agreement_outlive_a_restart_and_follow_labels_that_are_taken_back(project):
+    before = project.accuracy()
     project.reconciler = project.start()
     for number in list(project.studio.annotations)[-20:]:
         del project.studio.annotations[number]
     project.round()
-    assert project.accuracy()["n_labeled"] == before - 20
-    assert "too early to tell" in project.accuracy()["advice"]
+    after = project.accuracy()
+    assert after["n_labeled"] == before["n_labeled"] - 20
+    assert after["stopping"]["agreement"] > 0.99
+    assert [one["n_labeled"] for one in after["curve"]] == [6, 12, 18, 30, 40, 50, 60, 70, 80]
+    assert [one["n_labeled"] for one in after["history"]] == [90, 100]
 
 
 def test_a_project_without_a_slice_has_no_audit_figure():
@@ -118,3 +125,13 @@ def test_the_command_tells_the_figures_in_words(project, capsys):
     assert "across recordings" in told
     assert "clips drawn at random" in told
     assert "by number of labels" in told
+    assert f"n = {project.accuracy()['audit']['per_class']['siren']['n']}" in told
+    assert project.accuracy()["advice"] in told
+
+
+def test_the_command_gives_no_advice_while_a_version_is_held(project, capsys):
+    accuracy = project.accuracy()
+    telling.tell_accuracy(accuracy, "earmark-7-abc")
+    told = capsys.readouterr().out
+    assert accuracy["advice"] not in told
+    assert f"measured for {accuracy['model_version']}, not for earmark-7-abc" in told

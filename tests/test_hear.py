@@ -145,6 +145,18 @@ def test_a_clip_that_the_embedder_fails_on_is_named_and_the_others_are_heard(
     assert "3.wav: cannot be embedded (RuntimeError)" in reasons(store, embedder)[3]
 
 
+def test_an_embedding_that_is_no_number_is_not_kept(listener_of, store, embedder, monkeypatch):
+    embed = type(embedder).embed
+
+    def poisoned(self, waveforms):
+        return np.where(np.arange(len(waveforms))[:, None] == 1, np.nan, embed(self, waveforms))
+
+    monkeypatch.setattr(type(embedder), "embed", poisoned)
+    listener_of(embedder).hear(tasks_of(store, range(1, 6)))
+    keys = [task.clip_key for task in store.clips.tasks(1)]
+    assert np.isfinite(store.clips.embeddings(embedder.embedder_id, keys)[1]).all()
+
+
 @pytest.mark.slow
 def test_what_is_not_read_in_time_is_left_for_another_time(listener_of, store, embedder, network):
     network.slow = {2}

@@ -1,8 +1,17 @@
+import io
+import re
+from xml.etree.ElementTree import fromstring
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
+from PIL import Image
 
 from ml_backend.errors import LabelConfigError
 from ml_backend.label_config import label_config_xml, parse_label_config
+from ml_backend.labeling_page import is_earlier_page
+from ml_backend.spectrogram import BOTTOM, LEFT, RIGHT, TOP, render_spectrogram
 
 AUDIO = '<Audio name="audio" value="$audio"/>'
 
@@ -131,11 +140,108 @@ def test_the_template_is_one_that_label_studio_accepts(multi_label):
     assert {tag.tag for tag in interface.objects} == {"Image", "Audio", "Table"}
 
 
-@pytest.mark.parametrize("n_classes", [2, 10, 14, 25])
+@pytest.mark.parametrize("n_classes", [2, 10, 14, 24])
 def test_each_class_has_a_key_that_means_nothing_else_on_the_map(n_classes):
     names = [f"class {number}" for number in range(n_classes)]
     config = parse_label_config(label_config_xml(names, multi_label=False))
-    assert config.hotkeys == tuple("1234567890qwetadgyiopjknm")[:n_classes]
+    assert config.hotkeys == tuple("1234567890qwetadgyiopjkm")[:n_classes]
+
+
+def test_after_the_last_key_there_is_none_that_means_something_else_on_the_map():
+    names = [f"class {number}" for number in range(27)]
+    config = parse_label_config(label_config_xml(names, multi_label=False))
+    assert config.hotkeys[23:] == ("m", "", "", "")
+
+
+def test_a_page_for_one_label_requires_it_and_one_for_several_has_none_of_them():
+    one, several = (parse_label_config(label_config_xml(NAMES, multi_label=m)) for m in (0, 1))
+    assert (one.is_required, one.none_name) == (True, None)
+    assert (several.is_required, several.none_name) == (False, "none")
+    assert "none of them" not in several.class_names
+    assert not {"", "n"} & set(several.hotkeys)
+
+
+def test_choices_called_none_are_a_question_like_any_other_where_they_are_the_only_one():
+    config = parse_label_config(view(AUDIO, choices(name="none", choice="multiple")))
+    assert (config.from_name, config.none_name) == ("none", None)
+
+
+def test_the_classes_keys_clear_the_answer_before_they_choose():
+    tree = fromstring(label_config_xml(["siren", "other"], multi_label=False))
+    (question,) = tree.iter("Choices")
+    first = question[0]
+    assert (first.tag, first[0].get("hotkey")) == ("choice", "1,2")
+    assert "value" not in {*first.keys(), *first[0].keys()}
+
+
+def test_the_player_lies_over_the_plot_of_the_spectrogram():
+    width, height = Image.open(io.BytesIO(render_spectrogram(np.ones(8000), 8000))).size
+    style = label_config_xml(["siren", "other"], multi_label=False)
+    share = re.search(r"lsf-audio-tag {\s*width: ([\d.]+)%; margin: -(\d+)px 0 0 ([\d.]+)%", style)
+    assert float(share[1]) == pytest.approx(100 * (1 - (LEFT + RIGHT) / width), abs=1e-3)
+    assert float(share[3]) == pytest.approx(100 * LEFT / width, abs=1e-3)
+    assert f"height: {height}px" in style
+    canvas_height = int(re.search(r'<Audio [^>]*height="(\d+)"', style)[1]) + 20
+    hidden = int(re.search(r"clip-path: inset\((\d+)px", style)[1])
+    assert int(share[2]) == height - TOP + hidden
+    assert canvas_height - hidden == height - TOP - BOTTOM
+
+
+EARLIER = """\
+<View>
+  <Style>
+    .lsf-toolbar, .ant-table-thead, .lsf-text-area form { display: none; }
+    .lsf-choices_layout_inline {
+      display: flex; flex-wrap: wrap; gap: 8px; margin: 8px 0 12px;
+    }
+    .lsf-choice_layout_inline .lsf-choice__item {
+      border: 1px solid var(--color-neutral-border); border-radius: 6px;
+      padding: 8px 14px; font-size: 16px; line-height: 24px;
+    }
+    .lsf-choice_layout_inline .lsf-choice__checkbox { margin: 0; padding: 0; }
+    .ant-table, .ant-table table, .ant-table-container, .ant-table-cell {
+      background: transparent !important; color: inherit !important;
+      border-color: var(--color-neutral-border) !important;
+    }
+    .ant-table-cell { padding: 4px 12px !important; }
+  </Style>
+  <Header value="$clip" size="5"/>
+  <Image name="spectrogram" value="$spectrogram" width="100%" maxWidth="100%" zoomControl="false"/>
+  <Audio name="audio" value="$audio" hotkey="space" height="64"/>
+  <Choices name="sound" toName="audio" choice="single-radio" showInline="true">
+    <Choice value="siren" hotkey="1"/>
+    <Choice value="other" hotkey="2"/>
+  </Choices>
+  <TextArea name="judgment" toName="audio" editable="false" maxSubmissions="1"/>
+  <Table name="metadata" value="$meta"/>
+</View>
+"""
+
+
+def test_a_page_of_an_earlier_version_is_recognized_to_the_letter():
+    names = ("siren", "other")
+    assert is_earlier_page(EARLIER, names, multi_label=False)
+    assert is_earlier_page(EARLIER.strip(), names, multi_label=False)  # as Label Studio gives it
+    assert not is_earlier_page(EARLIER, names, multi_label=True)
+    for mine in ('height="65"', 'height="64" '):
+        changed = EARLIER.replace('height="64"', mine)
+        assert not is_earlier_page(changed, names, multi_label=False)
+    assert not is_earlier_page(EARLIER.replace("8px 14px", "9px 14px"), names, multi_label=False)
+    today = label_config_xml(names, multi_label=False)
+    assert not is_earlier_page(today, names, multi_label=False)
+
+
+def test_earlier_pages_of_many_odd_or_several_labels_are_recognized_too():
+    lines = [
+        f"    <Choice value={quoteattr(name)}" + (f' hotkey="{place}"/>' if place < 10 else "/>")
+        for place, name in enumerate(NAMES, start=1)
+    ]
+    earlier = re.sub("    <Choice .*/>\n", "", EARLIER)
+    earlier = earlier.replace("single-radio", "multiple")
+    earlier = earlier.replace("  </Choices>", "\n".join([*lines, "  </Choices>"]))
+    config = parse_label_config(earlier)
+    assert config.class_names == tuple(NAMES)
+    assert is_earlier_page(earlier, config.class_names, multi_label=True)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,12 @@ def json_web_token(seconds_left, kind):
     return f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims)}.c2lnbmF0dXJl"
 
 
+def test_a_number_of_more_digits_than_python_reads_is_no_reason_to_stop():
+    tasks = f'{{"total": 1, "tasks": [{{"id": 1, "data": {{"n": {"9" * 4301}}}}}]}}'
+    handler = answers(httpx.Response(200, content=tasks))
+    assert label_studio(handler).tasks(3) == [{"id": 1, "data": {"n": "9" * 4301}}]
+
+
 # --- tokens ---
 
 
@@ -387,3 +393,25 @@ def test_an_annotation_of_nobody_is_nobodys():
     listed = [{"id": 1, "completed_by": {"id": 7}}, {"id": 2, "completed_by": None}]
     handler = answers(httpx.Response(200, json={"annotations": listed}))
     assert [one["completed_by"] for one in label_studio(handler).annotations(9)] == [7, None]
+
+
+@pytest.mark.parametrize("expires", ['"x"', "1e308", "null"])
+def test_a_personal_token_that_makes_no_sense_is_refused_in_words(expires):
+    body = base64.urlsafe_b64encode(f'{{"exp":{expires}}}'.encode()).rstrip(b"=").decode()
+    with pytest.raises(LabelStudioError):
+        label_studio(answers(httpx.Response(401)), api_key=f"eyJh.{body}.c2ln").whoami()
+
+
+@pytest.mark.parametrize(
+    ("api_key", "kind"),
+    [
+        (json_web_token(3600, "refresh"), "is a personal access token"),
+        ("0123456789abcdef0123456789abcdef01234567", "is a legacy token"),
+        ("0123456789abcdef", "is neither a personal access token"),
+    ],
+)
+def test_a_refused_token_is_told_with_its_kind_and_not_shown(api_key, kind):
+    handler = answers(httpx.Response(401, json={"detail": "Invalid token."}))
+    with pytest.raises(LabelStudioAuthError, match=f"LABEL_STUDIO_API_KEY {kind}") as caught:
+        label_studio(handler, api_key=api_key).whoami()
+    assert api_key not in str(caught.value)

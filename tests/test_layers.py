@@ -13,28 +13,30 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
     "errors hotkeys",
-    "settings cleaning clip columns handshake migrations stopwatch",
+    "env_file secret_file setting_checks tether worker_report",
+    "settings cleaning clip columns handshake migrations stopwatch labeling_page",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
-    "label_config label_studio sheet",
+    "intervals label_config label_studio sheet",
     "answer",
     "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
     "neighbors",
-    "classifier strategies prior hear evaluation labeled where mapmaker gather",
+    "classifier strategies prior embedder_guard hear evaluation labeled where mapmaker gather",
     "judge judged cartography query_strategy out_of_fold holding annotators asked_first unread",
-    "figures mistakes",
-    "training trial learning_curves",
-    "publish gauge state",
-    "reconcile",
+    "figures looks mistakes",
+    "training trial learning_curves stopping",
+    "publish state",
+    "gauge",
+    "reconcile task_columns",
     "rest lookout",
     "worker simulate",
     "web",
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "errors", "settings", "clip", "handshake", "audio", "spectrogram", "label_config",
-    "label_studio",
+    "errors", "env_file", "secret_file", "settings", "cleaning", "clip", "intervals", "handshake",
+    "audio", "spectrogram", "label_config", "label_studio", "labeling_page",
 }  # fmt: skip
-SEES_ALL = ("importer.cli", "importer.simulation")
+SEES_ALL = ("importer.cli", "importer.simulation", "importer.starting")
 
 OWNERS = {
     "flask": ("ml_backend.web",),
@@ -55,11 +57,13 @@ OWNERS = {
     "av": ("ml_backend.audio",),
     "matplotlib": ("importer.curve_report",),
     "pyarrow": ("importer.table",),
+    "dotenv": ("ml_backend.env_file",),
     "typer": (
         "importer.cli",
         "importer.asking",
         "importer.options",
         "importer.simulation",
+        "importer.starting",
         "importer.telling",
     ),
 }

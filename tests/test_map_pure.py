@@ -407,3 +407,17 @@ def test_marks_are_shown_over_what_the_server_says_until_it_says_so_or_has_had_i
             "skipped" if shown[row] == "skipped" else "labeled" if shown[row] else "in the pool"
         )
         assert states[row] == (marked if has_mark[row] else said)
+
+
+def test_a_class_with_a_comma_in_its_name_is_not_two_classes(run):
+    marked = """(() => {
+      const label = { codes: Int32Array.of(0, -1), names: ["dog, cat", "dog", "cat"] };
+      const skipped = { codes: Int32Array.of(0, 0), names: ["no", "yes"] };
+      const state = { codes: Int32Array.of(0, 1), names: ["labeled", "in the pool"] };
+      const said = new Map([["label", label], ["skipped", skipped], ["state", state]]);
+      const said_now = [["dog", "cat"], ["dog, cat"]];
+      const marks = new Map(said_now.map((labels, id) => [id, { labels, until: 9 }]));
+      const shown = m.withMarks(said, marks, (id) => id, 5).get("label");
+      return [...shown.codes].map((code) => shown.members[code]);
+    })()"""
+    assert run("pool", marked) == [["dog", "cat"], ["dog, cat"]]

@@ -126,7 +126,18 @@ def test_a_part_that_there_is_not_is_refused_with_the_size(clip, asked):
 
 
 @pytest.mark.parametrize(
-    "asked", ["bytes=0-1,4-5", "seconds=0-1", "bytes", "bytes=", "bytes=a-b", "bytes=-99999999", ""]
+    "asked",
+    [
+        "bytes=0-1,4-5",
+        "seconds=0-1",
+        "bytes",
+        "bytes=",
+        "bytes=a-b",
+        "bytes=-99999999",
+        "",
+        f"bytes=-{'9' * 4301}",
+        f"bytes={'9' * 4301}-",
+    ],
 )
 def test_a_range_that_nobody_has_to_understand_is_passed_over(clip, asked):
     get, content = clip

@@ -89,12 +89,16 @@ def test_a_boolean_is_true_or_false_in_the_address_and_has_names_of_its_own(run)
 
 
 def test_of_a_set_of_classes_one_is_enough(run):
-    names = ["siren", "dog, cat", "siren, dog, cat", "siren, dog"]
-    classes = ["siren", "dog, cat", "dog"]
-    column = {"kind": "category", "codes": [0, 1, 2, 3, -1], "names": names, "classes": classes}
-    assert mask(run, column, {"values": ["siren"]}) == [1, 0, 1, 1, 0]
-    assert mask(run, column, {"values": ["dog, cat"]}) == [0, 1, 0, 0, 0]
-    assert mask(run, column, {"values": ["dog"], "not": True}) == [1, 1, 0, 0, 1]
+    classes = ["siren", "dog, cat", "dog", "cat"]
+    members = [*([one] for one in classes), ["siren", "dog, cat"], ["dog", "cat"]]
+    names = [*classes, "siren, “dog, cat”", "(dog, cat)"]
+    column = {"kind": "category", "codes": [0, 1, 4, 5, -1]}
+    column |= {"names": names, "members": members, "classes": classes}
+    assert mask(run, column, {"values": ["siren"]}) == [1, 0, 1, 0, 0]
+    assert mask(run, column, {"values": ["dog, cat"]}) == [0, 1, 1, 0, 0]
+    assert mask(run, column, {"values": ["dog"]}) == [0, 0, 0, 1, 0]
+    assert mask(run, column, {"values": ["dog"], "not": True}) == [1, 1, 1, 0, 1]
+    assert mask(run, column, {"values": ["(dog, cat)"]}) == [0, 0, 0, 1, 0]
     assert mask(run, column, {"values": [None]}) == [0, 0, 0, 0, 1]
 
 

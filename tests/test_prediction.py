@@ -68,6 +68,13 @@ def test_programs_find_every_figure_in_the_first_result():
         }
 
 
+def test_what_an_annotation_would_copy_holds_the_choice_and_its_probability_alone():
+    prediction = predict(label_config_xml(NAMES, multi_label=False), [0.2, 0.7, 0.1])
+    choice = results(prediction)["choices"]
+    assert (choice["value"], choice["score"]) == ({"choices": [NAMES[1]]}, 0.7)
+    assert "meta" not in choice
+
+
 def test_people_read_the_figures_in_words():
     prediction = predict(label_config_xml(NAMES, multi_label=False), [0.2, 0.7, 0.1])
     [told] = results(prediction)["textarea"]["value"]["text"]
@@ -84,6 +91,7 @@ def test_a_users_own_config_without_a_place_for_it_gets_the_choice_alone():
     )
     prediction = predict(xml, [0.9, 0.1])
     assert list(results(prediction)) == ["choices"]
+    assert prediction["result"][0]["meta"]["entropy"] == 0.5
     assert LabelInterface(xml).validate_prediction(prediction, return_errors=True) == []
 
 

@@ -27,6 +27,7 @@ from importer.prepare import (
     to_pcm16,
 )
 from importer.scan import Clip, Refusal, scan
+from ml_backend.errors import SettingsError
 from tests.sounds import noise, tone, write, write_m4a, write_sparse
 
 
@@ -158,6 +159,22 @@ def test_bad_clips_do_not_stop_the_others_and_keep_their_place(tmp_path):
 
     assert [isinstance(answer, PreparedClip) for answer in answers] == [1, 0, 1, 0, 1, 0]
     assert [answer.clip.path for answer in answers if isinstance(answer, PreparedClip)] == good
+
+
+def test_whatever_fails_about_one_clip_is_its_refusal(tmp_path, monkeypatch):
+    def render(samples, rate_hz):
+        raise AttributeError("a library's own")
+
+    write(tmp_path / "a.wav")
+    monkeypatch.setattr(prepare, "render_spectrogram", render)
+    answer = prepared(tmp_path / "a.wav", tmp_path)
+    assert answer.reason == "cannot be prepared (AttributeError). Convert it or remove it."
+
+
+def test_a_full_disk_is_no_clips_fault(tmp_path):
+    (tmp_path / "files").write_text("no folder")
+    with pytest.raises(SettingsError, match=r"files: prepared clips cannot be written there"):
+        prepared(write(tmp_path / "a.wav"), tmp_path / "files")
 
 
 def test_what_is_prepared_is_not_written_again(tmp_path):

@@ -107,7 +107,7 @@ def test_without_a_list_or_a_network_that_tags_there_is_no_prior_and_a_reason(tm
     assert not (tmp_path / CLASS_LIST).exists()
     tagger, reason = find_tagger(load_embedder("melstats", None, tmp_path), None, tmp_path)
     assert tagger is None
-    assert reason.startswith("melstats-1 knows no class names")
+    assert reason.startswith("melstats-2 knows no class names")
 
 
 @pytest.mark.slow

@@ -5,6 +5,8 @@ import json
 import httpx
 import pytest
 
+from importer.instructions import EARLIER as EARLIER_INSTRUCTIONS
+from importer.pages import describe, instruct
 from importer.project import set_up
 from importer.tab import ensure_tab
 from ml_backend.errors import (
@@ -17,6 +19,7 @@ from ml_backend.errors import (
 )
 from ml_backend.label_config import label_config_xml
 from ml_backend.label_studio import LabelStudio
+from tests.test_label_config import EARLIER as EARLIER_PAGE
 
 BACKEND = "http://earmark.test:9090"
 SECRET = "the-secret"
@@ -25,6 +28,7 @@ NEW_PROJECT = {
     "sampling": "Sequential sampling",
     "skip_queue": "REQUEUE_FOR_OTHERS",
     "show_skip_button": True,
+    "enable_empty_annotation": True,
     "show_collab_predictions": True,
     "show_instruction": False,
     "expert_instruction": "",
@@ -42,11 +46,17 @@ class Server:
         self.writes = 0
         self.is_backend_up = True
         self.document_root = "/"
+        self.refuses_label_configs = False
 
     def __call__(self, request):
         kind, _, number = request.url.path.rstrip("/").rpartition("/")
         if not number.isdigit():
             kind, number = number, None
+        if kind == "order":
+            self.writes += 1
+            ids = json.loads(request.content)["ids"]
+            self.rows["views"].sort(key=lambda row: ids.index(row["id"]))
+            return httpx.Response(200)
         rows = self.rows[kind.rpartition("/")[2]]
         if request.method == "GET" and number is None:
             project = request.url.params.get("project")
@@ -75,6 +85,8 @@ class Server:
         return httpx.Response(200, json=row)
 
     def refusal(self, kind, fields):
+        if self.refuses_label_configs and "label_config" in fields:
+            return "Created annotations are incompatible with provided labeling schema"
         if kind == "localfiles" and not fields["path"].startswith(self.document_root):
             return f'Absolute local path "{fields["path"]}" must be a subdirectory of the root'
         if kind == "ml":
@@ -123,7 +135,7 @@ def test_where_a_clip_may_have_several_labels_the_instructions_tell_of_none(
 ):
     set_up(label_studio, **wanted, multi_label=True)
     told = server.only("projects")["expert_instruction"]
-    assert "Submitted with no label picked, it says <b>none of them</b>" in told
+    assert "If you hear none of the\nlabels, choose <b>none of them</b>" in told
 
 
 def test_a_new_project_gets_everything_the_loop_needs(server, label_studio, wanted, tmp_path):
@@ -135,6 +147,7 @@ def test_a_new_project_gets_everything_the_loop_needs(server, label_studio, want
     assert project["label_config"] == label_config_xml(["siren", "other"], multi_label=False)
     assert project["sampling"] == "Uncertainty sampling"
     assert project["skip_queue"] == "IGNORE_SKIPPED"
+    assert project["enable_empty_annotation"] is False
     assert project["show_collab_predictions"] is True
     assert project["show_instruction"] is True
     assert "Skip" in project["expert_instruction"]
@@ -287,6 +300,70 @@ def test_a_mere_change_of_looks_is_kept_without_a_word(server, label_studio, wan
     assert set_up(label_studio, **wanted).warnings == ()
 
 
+def earlier(server):
+    """Give the project what an earlier Earmark wrote: page, options, instructions."""
+    project = server.only("projects")
+    links = project["expert_instruction"].rpartition("\n")[2]
+    instructions = f"{EARLIER_INSTRUCTIONS[0]}\n{links}"
+    project.update(
+        label_config=EARLIER_PAGE, enable_empty_annotation=True, expert_instruction=instructions
+    )
+    return project
+
+
+@pytest.mark.parametrize("labels", [("siren", "other"), ()])
+def test_what_an_earlier_version_wrote_is_renewed(server, label_studio, wanted, labels):
+    set_up(label_studio, **wanted)
+    now = {**server.only("projects")}
+    project = earlier(server)
+    report = set_up(label_studio, **{**wanted, "labels": labels})
+    assert report.changes == (
+        "renewed the labeling page",
+        "set enable_empty_annotation",
+        "renewed the instructions",
+    )
+    assert report.warnings == ()
+    assert project == now
+
+
+def test_a_page_that_label_studio_does_not_let_go_is_kept_and_said(server, label_studio, wanted):
+    set_up(label_studio, **wanted)
+    project = earlier(server)
+    server.refuses_label_configs = True
+    report = set_up(label_studio, **wanted)
+    assert project["label_config"] == EARLIER_PAGE
+    assert "keeps the earlier labeling page" in report.warnings[0]
+    assert "incompatible" in report.warnings[0]
+    assert project["enable_empty_annotation"] is False
+
+
+OWN = (
+    '<View><Audio name="audio" value="$audio"/><Choices name="kind" toName="audio"{more}>'
+    '<Choice value="siren"/><Choice value="other"/></Choices></View>'
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "is_warned", "may_be_empty"),
+    [
+        ("", True, False),
+        (' required="true"', False, False),
+        (' choice="multiple"', False, True),
+    ],
+)
+def test_a_label_config_of_ones_own_is_kept_and_what_it_lacks_is_said(
+    server, label_studio, wanted, more, is_warned, may_be_empty
+):
+    set_up(label_studio, **wanted)
+    own = OWN.format(more=more)
+    server.only("projects").update(label_config=own, enable_empty_annotation=True)
+    report = set_up(label_studio, **{**wanted, "labels": ()})
+    assert server.only("projects")["label_config"] == own
+    assert server.only("projects")["enable_empty_annotation"] is may_be_empty
+    said = " ".join(report.warnings)
+    assert ('required="true" to <Choices name="kind">' in said) is is_warned
+
+
 def test_a_label_config_is_replaced_when_asked(server, label_studio, wanted):
     set_up(label_studio, **wanted)
     server.only("projects")["num_tasks_with_annotations"] = 3
@@ -302,7 +379,7 @@ def test_what_somebody_wrote_is_kept_and_the_links_stand_below_it(server, label_
     assert set_up(label_studio, **wanted).changes == ("linked the map and the progress page",)
     project = server.only("projects")
     assert project["expert_instruction"].startswith("Mine.\n<p>Earmark: ")
-    assert project["description"].startswith("Ours.\nTwo lines.\nEarmark: map ")
+    assert project["description"].startswith("Ours.\nTwo lines.\nEarmark: label ")
     assert project["show_instruction"] is False
     assert set_up(label_studio, **wanted).changes == ()
 
@@ -319,7 +396,7 @@ def test_the_links_follow_the_backend_and_stand_where_somebody_moved_them(
     address = f"{pages_url}projects/{project['id']}"
     for name in ("description", "expert_instruction"):
         assert project[name].count(f"{address}/map") == 1
-        assert project[name].count(address) == 2
+        assert project[name].count(address) == 3
         assert "earmark.test" not in project[name]
         assert project[name].endswith("\nAnd this.")
     assert "<b>Skip</b>" in project["expert_instruction"]
@@ -413,6 +490,8 @@ def test_columns_get_their_types_and_keep_those_that_somebody_chose(server, labe
         "tasks:data.recorded": "Datetime",
         "tasks:data.onset_s": "Number",
         "tasks:data.duration_s": "Number",
+        "tasks:data.earmark_probability": "Number",
+        "tasks:data.earmark_entropy": "Number",
     }
     assert not ensure_tab(label_studio, 1, {"salience": "Number", "recorded": "Datetime"})
 
@@ -423,3 +502,45 @@ def test_other_tabs_are_left_alone(server, label_studio):
     ensure_tab(label_studio, 1, {"salience": "Number"})
     assert own["data"] == {"title": "Mine", "columnsDisplayType": {}}
     assert len(server.rows["views"]) == 2
+
+
+def test_the_tab_that_opens_by_itself_is_in_queue_order(server, label_studio):
+    server.rows["views"].append({"id": 1, "project": 1, "data": {"title": "Default"}})
+    assert ensure_tab(label_studio, 1, {})
+    first, second = server.rows["views"]
+    assert (first["data"]["title"], second["data"]["title"]) == ("Earmark", "Default")
+    assert first["data"]["ordering"] == ["tasks:predictions_score"]
+    assert not ensure_tab(label_studio, 1, {})
+
+
+def test_the_place_in_the_queue_is_not_shown_as_a_prediction_score(server, label_studio):
+    ensure_tab(label_studio, 1, {})
+    hidden = server.only("views")["data"]["hiddenColumns"]
+    assert all("tasks:predictions_score" in hidden[place] for place in ("explore", "labeling"))
+
+
+def test_a_tab_of_before_is_mended_and_keeps_what_somebody_made_of_it(server, label_studio):
+    filters = {"conjunction": "and", "items": [{"filter": "filter:tasks:data.salience"}]}
+    tab = {
+        "title": "Earmark",
+        "hiddenColumns": {"explore": ["tasks:data.weather"]},
+        "filters": filters,
+        "ordering": ["-tasks:data.salience"],
+    }
+    server.rows["views"].append({"id": 1, "project": 1, "data": tab})
+    assert ensure_tab(label_studio, 1, {})
+    mended = server.only("views")["data"]
+    assert mended["ordering"] == ["tasks:predictions_score"]
+    assert mended["hiddenColumns"]["explore"] == ["tasks:data.weather", "tasks:predictions_score"]
+    assert mended["filters"] == filters
+    assert not ensure_tab(label_studio, 1, {})
+
+
+@pytest.mark.parametrize("put", [describe, instruct])
+def test_the_line_of_an_earlier_release_is_brought_up_to_date(put):
+    new = put("Ours.", "http://host", 7)
+    old = new.replace("label http://host/projects/7/label · ", "").replace(
+        '<a href="http://host/projects/7/label">label and go on</a> · ', ""
+    )
+    assert "label" not in old
+    assert put(old, "http://host", 7) == new

@@ -148,7 +148,7 @@ def test_a_backend_that_label_studio_refuses_does_not_send_visitors_away(two, ca
         assert answer.status_code == 502
         assert "Tell whoever runs Earmark" in answer.get_json()["error"]
         assert "studio.test" not in answer.get_json()["error"]
-    assert "Is LABEL_STUDIO_API_KEY right" in caplog.text
+    assert "LABEL_STUDIO_API_KEY is" in caplog.text
 
 
 def test_a_label_studio_that_fails_is_not_named_by_its_address(two):

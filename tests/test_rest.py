@@ -1,9 +1,11 @@
 """Rounds, and what can wait: done where it is quiet, a piece at a time, in nobody's way."""
 
 import threading
+from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from ml_backend import reconcile
 from ml_backend import rest as rest_module
@@ -38,13 +40,16 @@ class Street:
         self.store = open_store(self.settings.store_url)
         vectors = np.random.default_rng(0).standard_normal((N_CLIPS, 8)).astype(np.float32)
         self.store.clips.add_embeddings(EMBEDDER_ID, keys, vectors)
+        self.restart()
+        self.hint(tasks=True)
+        self.round()
+
+    def restart(self):
         client = self.studio.client()
         self.reconciler = Reconciler(
             self.store, client, self.settings, EMBEDDER_ID, clock=lambda: self.now
         )
         self.rest = Rest(self.store, client, self.settings, self.reconciler, clock=lambda: self.now)
-        self.hint(tasks=True)
-        self.round()
 
     def hint(self, **what):
         self.store.agenda.hint(self.project_id, now=self.now, **what)
@@ -74,12 +79,39 @@ class Street:
         return self.studio.projects[self.project_id]["model_version"]
 
     @property
+    def current(self):
+        return [one for one in self.studio.predictions if one["model_version"] == self.version]
+
+    @property
     def n_published(self):
-        return sum(one["model_version"] == self.version for one in self.studio.predictions)
+        return len(self.current)
+
+    @property
+    def progress(self):
+        return self.store.versions.progress(self.project_id)
+
+    @property
+    def head(self):
+        version = self.store.versions.current(self.project_id)
+        return version.ranking["task_ids"][:HEAD].tolist()
+
+    @property
+    def predicted(self):
+        """How many predictions each task has."""
+        return Counter(one["task"] for one in self.studio.predictions)
+
+    @property
+    def superseded(self):
+        return self.predicted - Counter(one["task"] for one in self.current)
 
     @property
     def versions_held(self):
         return {one["model_version"] for one in self.studio.predictions}
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch):
+    monkeypatch.setattr(rest_module, "PIECE", HEAD)
 
 
 @pytest.fixture
@@ -144,29 +176,110 @@ def test_after_trouble_it_is_left_alone_for_a_minute_and_nothing_is_lost(street,
     assert street.n_published == N_CLIPS
 
 
-def test_superseded_predictions_go_when_all_is_published_and_long_quiet(street):
+def test_superseded_predictions_go_and_every_clip_keeps_the_current_one(street):
     for task_id, label in zip(street.task_ids[:4], ["siren", "other"] * 2, strict=True):
         street.label(task_id, label)
     assert len(street.versions_held) == 5
     street.now += QUIET_S
     street.go_on_to_the_end()
-    assert len(street.versions_held) == 5
+    assert street.predicted == Counter(street.task_ids) + street.superseded
+    assert set(street.superseded) <= set(street.head)
     street.now += 2 * QUIET_S
-    assert street.go_on()
-    assert len(street.versions_held) == 4
     street.go_on_to_the_end()
     assert street.versions_held == {street.version}
-    assert street.n_published == N_CLIPS - 4
+    assert street.predicted == Counter(street.task_ids)
 
 
-def test_what_takes_long_to_delete_stays_and_so_does_what_others_predicted(street, monkeypatch):
+def test_answered_clips_are_predicted_behind_the_pool_and_counted_apart(street):
+    skipped = street.task_ids[2]
+    street.studio.annotate(skipped, skipped=True)
+    street.label(street.task_ids[0], "siren")
+    street.label(street.task_ids[1], "other")
+    street.now += QUIET_S
+    while not street.progress.n_answered_published:
+        assert street.progress.n_published < N_CLIPS - 3 or not street.progress.n_answered_published
+        assert street.go_on()
+    street.go_on_to_the_end()
+    progress = street.progress
+    assert (progress.n_published, progress.n_ranked) == (N_CLIPS - 3, N_CLIPS - 3)
+    assert (progress.n_answered_published, progress.n_answered) == (3, 3)
+    scores = {one["task"]: one["score"] for one in street.current}
+    assert [scores[task_id] for task_id in street.task_ids[:3]] == [1.0] * 3
+    assert sum(score == 1.0 for score in scores.values()) == 3
+
+
+def test_when_all_is_answered_the_last_version_is_still_shown(street):
+    for place, task_id in enumerate(street.task_ids):
+        street.studio.annotate(task_id, ("siren", "other")[place % 2])
+    street.hint()
+    last = street.round()
+    assert street.version == last
+    street.now += 3 * QUIET_S
+    street.go_on_to_the_end()
+    assert street.predicted == Counter(street.task_ids)
+    assert street.versions_held == {last}
+    assert street.progress.n_published == 0
+
+
+def test_little_is_deleted_at_once(street, monkeypatch):
+    monkeypatch.setattr(rest_module, "DELETED_AT_ONCE", 4)
+    deleted = note_deleted(street, monkeypatch)
+    for round_number in range(3):
+        street.now += 3 * QUIET_S
+        street.go_on_to_the_end()
+        street.label(street.task_ids[round_number], ("siren", "other")[round_number % 2])
+    street.now += 3 * QUIET_S
+    street.go_on_to_the_end()
+    assert street.predicted == Counter(street.task_ids)
+    of_clips = deleted.pop("/api/dm/actions")
+    (of_versions,) = deleted.values()
+    assert sum(of_clips) + sum(of_versions) >= 2 * N_CLIPS
+    assert max(of_clips) == 4
+    assert max(of_versions) <= HEAD
+
+
+def note_deleted(street, monkeypatch):
+    """Note how many predictions each call takes away, by its path."""
+    connection = street.rest._label_studio._connection
+    send, deleted = connection.send, defaultdict(list)
+
+    def send_and_count(*arguments, **how):
+        before = len(street.studio.predictions)
+        answer = send(*arguments, **how)
+        if len(street.studio.predictions) < before:
+            deleted[arguments[1]].append(before - len(street.studio.predictions))
+        return answer
+
+    monkeypatch.setattr(connection, "send", send_and_count)
+    return deleted
+
+
+@pytest.mark.parametrize("name", ["by hand", "", None])
+def test_what_others_predicted_stays(street, name):
+    foreign = [
+        {"task": task_id, "model_version": name, "score": 0.5, "result": []}
+        for task_id in street.task_ids[::3]
+    ]
+    street.studio.predictions += foreign
+    street.now += 3 * QUIET_S
+    street.go_on_to_the_end()
+    street.label(street.task_ids[0], "siren")
+    street.now += 3 * QUIET_S
+    street.go_on_to_the_end()
+    kept = [one for one in street.studio.predictions if one["model_version"] == name]
+    assert kept == foreign
+    assert len(street.current) == N_CLIPS
+
+
+def test_a_version_with_many_predictions_left_is_not_deleted_whole(street, monkeypatch):
     monkeypatch.setattr(rest_module, "CLEARED_AT_MOST", HEAD)
-    street.studio.predictions.append(
-        {"task": street.task_ids[0], "model_version": "by hand", "score": 0.5, "result": []}
-    )
     large = street.version
     street.now += QUIET_S
     street.go_on_to_the_end()
+    street.studio.predictions += [  # so that no clip's old predictions may go all together
+        {"task": task_id, "model_version": "by hand", "score": 0.5, "result": []}
+        for task_id in street.task_ids
+    ]
     street.label(street.task_ids[0], "siren")
     small = street.version
     street.label(street.task_ids[1], "other")
@@ -176,28 +289,111 @@ def test_what_takes_long_to_delete_stays_and_so_does_what_others_predicted(stree
     assert small not in street.versions_held
 
 
-def test_a_version_that_comes_back_while_it_is_deleted_is_published_again(street, monkeypatch):
+def test_a_version_that_comes_back_loses_no_prediction_and_gets_none_twice(street):
     before = street.version
-    annotation_id = street.label(street.task_ids[0], "siren")
-    street.now += 3 * QUIET_S
-    while street.store.versions.progress(street.project_id).n_published < N_CLIPS - 1:
-        street.go_on()
-    client = street.rest._label_studio
-    delete = client.delete_predictions
-
-    def take_the_label_back_and_delete(project_id, model_version):
+    street.now += QUIET_S
+    street.go_on()
+    for _ in range(3):
+        annotation_id = street.label(street.task_ids[0], "siren")
         del street.studio.annotations[annotation_id]
         street.hint()
         street.round()
-        assert street.version == model_version == before
-        delete(project_id, model_version)
+        assert street.version == before
+    assert Counter(one["task"] for one in street.current).most_common(1)[0][1] == 1
+    assert {one["task"] for one in street.current} >= set(street.head)
+    street.now += 3 * QUIET_S
+    street.go_on_to_the_end()
+    assert street.predicted == Counter(street.task_ids)
 
-    monkeypatch.setattr(client, "delete_predictions", take_the_label_back_and_delete)
-    street.go_on()
-    assert street.n_published == 0
-    street.round()
-    assert street.version == before
-    assert street.n_published == HEAD
+
+def test_a_round_waits_for_the_piece_that_replaces_predictions(street, monkeypatch):
+    street.label(street.task_ids[0], "siren")
+    street.now += QUIET_S
+    client = street.rest._label_studio.data_manager
+    delete = client.delete_predictions
+    rounds = []
+
+    def label_meanwhile_and_delete(project_id, task_ids):
+        if not task_ids:
+            return
+        street.studio.annotate(task_ids[0], "other")
+        street.hint()
+        rounds.append(threading.Thread(target=street.round))
+        rounds[0].start()
+        rounds[0].join(0.3)
+        assert rounds[0].is_alive()
+        delete(project_id, task_ids)
+
+    monkeypatch.setattr(client, "delete_predictions", label_meanwhile_and_delete)
+    while not rounds:
+        assert street.go_on()
+    rounds[0].join(10)
+    assert set(street.head) == {one["task"] for one in street.current}
+
+
+def test_stopped_anywhere_it_ends_in_the_same_state(tmp_path):
+    street = Street(tmp_path / "whole")
+    prepare = begun(street)
+    street.go_on_to_the_end()
+    n_calls = len(street.studio.calls) - prepare
+    wanted = (street.predicted, street.versions_held, street.studio.tasks)
+    street.store.close()
+    assert n_calls > 20
+    for n_left in np.linspace(0, n_calls - 2, 9).astype(int):
+        street = Street(tmp_path / str(n_left))
+        begun(street)
+        stop_after(street, n_left)
+        with pytest.raises(KilledError):
+            street.go_on_to_the_end()
+        street.restart()
+        street.go_on_to_the_end()
+        assert (street.predicted, street.versions_held, street.studio.tasks) == wanted
+        street.store.close()
+
+
+class KilledError(BaseException):
+    """The process ends here: nothing catches this."""
+
+
+def begun(street):
+    """Publish a version everywhere, then make another one; gives the number of calls so far."""
+    street.label(street.task_ids[0], "siren")
+    street.now += 3 * QUIET_S
+    street.go_on_to_the_end()
+    street.label(street.task_ids[1], "other")
+    street.now += 3 * QUIET_S
+    return len(street.studio.calls)
+
+
+def stop_after(street, n_calls):
+    """Let the process die when Label Studio has done so many more calls, and one."""
+    send = street.rest._label_studio._connection.send
+    n_before = len(street.studio.calls)
+
+    def send_and_die(*arguments, **how):
+        answer = send(*arguments, **how)
+        if len(street.studio.calls) - n_before > n_calls:
+            raise KilledError
+        return answer
+
+    street.rest._label_studio._connection.send = send_and_die
+    street.rest._label_studio._connection.get = lambda *a, **h: send("GET", *a, **h)
+
+
+def test_nothing_is_published_for_clips_that_another_embedder_embedded(street):
+    street.now += QUIET_S
+    street.reconciler = Reconciler(
+        street.store, street.studio.client(), street.settings, "another", clock=lambda: street.now
+    )
+    street.rest = Rest(
+        street.store,
+        street.studio.client(),
+        street.settings,
+        street.reconciler,
+        clock=lambda: street.now,
+    )
+    assert not street.go_on()
+    assert street.progress.n_published == len(street.current) == HEAD
 
 
 def test_a_changed_question_is_not_forgotten_when_its_round_fails(street, monkeypatch):
@@ -222,8 +418,15 @@ def test_a_store_that_fails_ends_the_worker_so_that_it_is_started_again(street, 
     worker = Worker(street.settings, street.store, street.studio.client(), Drawn())
     with street.store.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE label")
-    stop = threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
+    stop, raised = threading.Event(), []
+
+    def run():
+        try:
+            worker.run(stop)
+        except OperationalError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
     thread.start()
     thread.join(0.3)
     assert thread.is_alive()  # one project's round failed, the worker did not
@@ -232,3 +435,4 @@ def test_a_store_that_fails_ends_the_worker_so_that_it_is_started_again(street, 
     thread.join(5.0)
     assert not thread.is_alive()
     assert stop.is_set()
+    assert "project" in str(raised[0])  # whoever started it is told why

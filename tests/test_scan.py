@@ -69,6 +69,7 @@ def test_a_name_in_no_known_encoding_is_shown_readably(tmp_path):
         (lambda folder: folder, "holds no audio files"),
         (lambda folder: folder / "gone", "no such folder or table"),
         (lambda folder: table(folder, "words", "notes.txt"), "neither a folder nor a table"),
+        (lambda folder: folder / ("long" * 99), "cannot be read"),
     ],
 )
 def test_a_source_that_holds_no_clips_is_refused(tmp_path, make, reason):
@@ -134,6 +135,16 @@ def test_a_path_that_leaves_its_root_is_refused(tmp_path, name):
     (refusal,) = scan(table(tmp_path / "data", f"file\n{name}\n"))
     assert refusal.reason.startswith(f"lies outside {tmp_path / 'data'}. ")
     assert "--root" in refusal.reason
+
+
+def test_a_table_of_ones_own_may_name_files_anywhere(tmp_path):
+    elsewhere = write(tmp_path / "elsewhere/a.wav")
+    (tmp_path / "tables").mkdir()
+    source = table(tmp_path / "tables", f"file\n{elsewhere}\n{elsewhere}.gone\n../up.wav\n")
+    clip, *refused = scan(source, takes_any_path=True)
+    assert clip.path == elsewhere
+    assert ["no such file" in refused[0].reason, "lies outside" in refused[1].reason] == [True] * 2
+    assert "lies outside" in scan(source)[0].reason
 
 
 def test_a_root_may_lie_elsewhere_and_bare_names_are_found_below_it(tmp_path):
@@ -232,6 +243,15 @@ def test_a_file_that_cannot_be_cut_is_refused_alone(tmp_path):
     assert refusal.file == "bad.wav"
     assert refusal.reason.startswith("is no audio that can be read")
     assert clip.file == "good.wav"
+
+
+def test_a_header_that_promises_a_thousand_years_is_refused_not_cut(tmp_path):
+    content = bytearray(write(tmp_path / "a.flac", tone(1.0)).read_bytes())
+    content[18:21] = (1 << 4).to_bytes(3, "big")  # STREAMINFO: one sample a second,
+    content[21:26] = b"\xff" * 5  # 2 ** 36 - 1 of them
+    (tmp_path / "a.flac").write_bytes(content)
+    (refusal,) = scan(tmp_path, window_s=4.0)
+    assert "its header promises" in refusal.reason
 
 
 @pytest.mark.parametrize(

@@ -84,10 +84,18 @@ def test_a_named_class_that_is_hardly_found_is_searched_for_a_while():
     assert 299 not in head("default", late, 3)
 
 
-def test_without_a_prior_it_is_herding_for_longer():
-    early, late = (make_pool(n_labeled, prior=False) for n_labeled in (39, 40))
+def test_without_a_prior_it_is_herding_until_every_class_is_found():
+    few = schedule.N_ENOUGH - 1
+    early, late = (make_pool(n, counts=(few, n - few), prior=False) for n in (39, 40))
     assert head("default", early) == typical_of(early, 12)
     assert head("default", late)[1] == head("entropy-coverage", late)[0]
+
+
+@pytest.mark.parametrize(("n_labeled", "is_cold"), [(19, True), (21, False)])
+def test_without_a_prior_classes_that_are_found_early_end_the_cold_start(n_labeled, is_cold):
+    counts = (schedule.N_ENOUGH, n_labeled - schedule.N_ENOUGH)
+    pool = make_pool(n_labeled, counts, prior=False)
+    assert (head("default", pool) == typical_of(pool, 12)) == is_cold
 
 
 def test_classes_with_names_take_turns_the_one_with_the_fewest_labels_first():

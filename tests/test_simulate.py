@@ -1,11 +1,15 @@
 """Simulated runs: the live loop's order, fair comparisons, questions that are refused."""
 
+import re
+
 import numpy as np
 import pytest
 
+from importer.curve_report import draw, show
 from ml_backend.clip import content_hash
 from ml_backend.errors import SourceError
 from ml_backend.evaluation import FIGURES
+from ml_backend.intervals import N_RUNS_LEAST
 from ml_backend.label_config import label_config_xml
 from ml_backend.learning_curves import compare, summarize
 from ml_backend.query_strategy import get_strategy
@@ -167,6 +171,31 @@ def test_a_summary_holds_means_intervals_and_paired_differences():
         gain = np.subtract(of[CHOSEN.name], of[RANDOM.name])
         assert row["difference"]["balanced_accuracy"]["mean"] == pytest.approx(gain.mean())
     assert all(row["difference"] is None for row in rows if row["strategy"] == RANDOM.name)
+
+
+@pytest.mark.parametrize("n_runs", [1, 2, 5])
+def test_what_is_printed_and_drawn_is_possible_and_few_runs_are_called_few(
+    n_runs, tmp_path, capsys, monkeypatch
+):
+    plan = Plan(n_initial=10, step=5, n_labels=20, n_runs=n_runs, seed=0)
+    curves = simulate(trial_of(), plan, [CHOSEN, RANDOM])
+    report = {"plan": vars(plan), "summary": summarize(curves), "strategies": compare(curves)}
+    show("street", report)
+    printed = capsys.readouterr().out
+    drawn = []
+    monkeypatch.setattr(
+        "matplotlib.figure.Figure.savefig", lambda figure, *_, **__: drawn.append(figure)
+    )
+    draw(tmp_path / "curves.png", "street", report)
+    (figure,) = drawn
+    heights = [axis.get_ylim() for axis in figure.axes]
+    assert all(-0.1 < low < high < 1.1 for low, high in heights)
+    brackets = re.findall(r"\[([-+.\d]+), ([-+.\d]+)\]", printed)
+    assert all(-1 <= float(low) <= float(high) <= 1 for low, high in brackets)
+    is_few = n_runs < N_RUNS_LEAST
+    for words in (printed, figure.get_suptitle()):
+        assert (f"{n_runs} run" in words and "too few for an interval" in words) == is_few
+    assert (brackets == []) == is_few
 
 
 def test_random_from_the_start_is_the_baseline_where_it_was_played():

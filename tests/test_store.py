@@ -415,8 +415,10 @@ def test_rounds_are_numbered_and_listed_newest_first(store):
 def test_a_round_is_measured_after_it_was_done(store):
     for n_labeled in range(4):
         store.versions.add_round(1, Round(0, "v", 0.0, n_labeled, 10, {"total": 0.5}))
-    store.versions.set_figures(1, 2, {"kappa": 0.5})
-    store.versions.set_figures(1, 3, {"kappa": 0.9})
+    assert store.versions.measured_labels(1) is None
+    store.versions.set_figures(1, 2, {"kappa": 0.5}, {"task_ids": np.arange(4)})
+    store.versions.set_figures(1, 3, {"kappa": 0.9}, {"task_ids": np.arange(5)})
+    assert store.versions.measured_labels(1)["task_ids"].tolist() == [0, 1, 2, 3, 4]
     assert [one.figures for one in store.versions.rounds(1)] == [
         None,
         {"kappa": 0.9},

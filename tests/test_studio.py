@@ -139,6 +139,7 @@ def test_a_crash_shows_the_last_words_without_the_secrets(studio_of):
     studio = studio_of("sys.exit(3)")
     with pytest.raises(StudioError, match="ended with status 3") as caught:
         studio.start()
+    assert "the same command goes on" in str(caught.value)
     assert "the last line" in str(caught.value)
     assert "Starting with *** ***" in str(caught.value)
     assert not studio.is_running
@@ -147,9 +148,26 @@ def test_a_crash_shows_the_last_words_without_the_secrets(studio_of):
 @pytest.mark.slow
 def test_silence_ends_at_the_limit_and_leaves_nothing_behind(studio_of):
     studio = studio_of("time.sleep(600)")
-    with pytest.raises(StudioError, match="within 1 s"):
-        studio.start(timeout_s=0.6)
+    with pytest.raises(StudioError, match=r"nothing for 1 s.*the same command goes on"):
+        studio.start(patience_s=0.6)
     assert not studio.is_running
+
+
+BUSY = """
+for _ in range(8):
+    time.sleep(0.25)
+    with (home / "label_studio.sqlite3-journal").open("a") as file: file.write("a migration")
+"""
+
+
+@pytest.mark.slow
+def test_it_is_waited_for_as_long_as_its_database_grows(studio_of, monkeypatch):
+    monkeypatch.setattr("importer.studio.TELL_S", 0.5)
+    heard = []
+    studio = studio_of(BUSY)
+    studio.start(patience_s=1.5, on_progress=heard.append)
+    assert studio.client().whoami()
+    assert any("still at work" in said for said in heard)
 
 
 def test_a_database_that_knows_another_login_is_named(studio_of):

@@ -37,6 +37,7 @@ def column(path, name="x"):
         (["0.5", "1e999"], [0.5, None]),
         (["2023-05-01 20:15", "2023-05-02"], ["2023-05-01 20:15", "2023-05-02"]),
         (["9007199254740993", "1"], ["9007199254740993", "1"]),
+        (["9" * 4301, "1"], ["9" * 4301, "1"]),
         ([" spaced ", "x"], ["spaced", "x"]),
     ],
 )
@@ -84,6 +85,11 @@ def test_json_lines_keep_their_types_and_may_lack_values(csv_of):
     ]
 
 
+def test_a_number_of_more_digits_than_python_reads_stays_text(csv_of):
+    table = csv_of(f'{{"file": "a.wav", "x": {"9" * 4301}}}\n{{"x": 1}}\n', "clips.jsonl")
+    assert [row["x"] for row in read_table(table)[1]] == ["9" * 4301, "1"]
+
+
 def test_parquet_keeps_numbers_booleans_and_dates(tmp_path):
     import pyarrow
     import pyarrow.parquet
@@ -118,6 +124,7 @@ def test_parquet_keeps_numbers_booleans_and_dates(tmp_path):
         ("clips.csv", "file,x\n", "has no rows"),
         ("clips.jsonl", '{"file": "a.wav"}\nfile: b.wav\n', "line 2: is no JSON object"),
         ("clips.jsonl", "[1]\n", "line 1: is no JSON object"),
+        ("clips.jsonl", "[" * 100_000 + "\n", "line 1: is no JSON object"),
         ("clips.parquet", "file,x\na.wav,1\n", "cannot be read as Parquet"),
     ],
 )

@@ -363,7 +363,7 @@ def clock():
 @pytest.fixture
 def visitors(place, clock):
     client = place.studio.client()
-    return Visitors(place.store, client, Seals("key"), clock=lambda: clock[0])
+    return Visitors(place.store, client, Seals("a key of the tests"), clock=lambda: clock[0])
 
 
 def test_a_session_ends(visitors, clock):
@@ -469,7 +469,9 @@ class Watch:
         self.project_id = self.studio.add_project(CONFIG)
         self.now = 0.0
         self.permissions = Permissions(clock=lambda: self.now)
-        visitors = Visitors(open_store("sqlite://"), self.studio.client(), Seals("key"))
+        visitors = Visitors(
+            open_store("sqlite://"), self.studio.client(), Seals("a key of the tests")
+        )
         self.visitor = visitors.find(visitors.sign_in(TOKEN))
 
     def sees(self):

@@ -197,7 +197,7 @@ def test_a_failure_of_our_own_shows_no_traceback(app):
 
 
 def test_the_status_tells_how_a_project_stands(client, store):
-    store.facts.write("embedder", {"embedder_id": "melstats-1", "warning": "no weights"})
+    store.facts.write("embedder", {"embedder_id": "melstats-2", "warning": "no weights"})
     store.agenda.hint(7, now=1.0)
     store.agenda.describe(7, title="Street", class_names=["siren", "other"])
     status = client.get("/status", auth=BASIC).get_json()

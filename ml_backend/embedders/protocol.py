@@ -10,11 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_backend.audio import MAX_PEAK
 from ml_backend.errors import AudioError
 
 MIN_CLIP_S = 0.05
-# float files in 16-bit counts still pass; beyond it the power leaves float32
-MAX_PEAK = 1e6
 
 
 class Embedder(Protocol):

@@ -18,7 +18,7 @@ from ml_backend.embedders.export import load_export
 from ml_backend.embedders.front_end import SAMPLE_RATE_HZ, power_spectrogram
 from ml_backend.embedders.head import Head
 from ml_backend.embedders.protocol import check_waveform
-from ml_backend.embedders.weights import find_weights
+from ml_backend.embedders.weights import Weights, find_weights
 
 if TYPE_CHECKING:
     from ml_backend.embedders.mn import MobileNet
@@ -42,7 +42,7 @@ def load_mn(name: str, weights: Path | None, cache_dir: Path) -> "MnEmbedder":
         If its weights cannot be had or do not fit.
     """
     found = find_weights(name, weights, cache_dir)
-    embedder_id = f"{name}-{found.sha256[:8]}"
+    embedder_id = mn_id(name, found)
     if _has_gpu():
         from ml_backend.embedders.mn import load_network
 
@@ -50,6 +50,11 @@ def load_mn(name: str, weights: Path | None, cache_dir: Path) -> "MnEmbedder":
         return MnEmbedder(embedder_id, TorchRuntime(network, "cuda"), network.head())
     export = load_export(name, found, cache_dir)
     return MnEmbedder(embedder_id, OnnxRuntime(export.graph), export.head)
+
+
+def mn_id(name: str, weights: Weights) -> str:
+    """Name an mn network with these weights."""
+    return f"{name}-{weights.sha256[:8]}"
 
 
 class MnEmbedder:

@@ -13,6 +13,7 @@ from ml_backend.errors import (
 )
 from ml_backend.label_studio import addresses
 from ml_backend.label_studio.connection import Connection
+from ml_backend.label_studio.data_manager import DataManager
 from ml_backend.label_studio.exactly import OWN_TAB, tab_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class LabelStudio:
         self._connection = Connection(url, api_key, timeout_s=timeout_s, transport=transport)
         self._transport = transport
         self.url = self._connection.url
+        self.data_manager = DataManager(self._connection)
 
     def seen_by(self, api_key: str, *, timeout_s: float) -> "LabelStudio":
         """Give the same Label Studio, seen by the owner of another token."""
@@ -210,6 +212,10 @@ class LabelStudio:
         path = f"/api/projects/{project_id}/model-versions/"
         self._connection.send("DELETE", path, body={"model_version": model_version}, bulk=True)
 
+    def count_predictions(self, project_id: int) -> dict[str, int]:
+        """Count the predictions of each model version."""
+        return dict(self._connection.get(f"/api/projects/{project_id}/model-versions/"))
+
     # --- set-up: backends, webhooks, storages, tabs -----------------------------------------
 
     def backends(self, project_id: int) -> list[Json]:
@@ -268,6 +274,11 @@ class LabelStudio:
         """Change a tab in the Data Manager."""
         body = {"project": project_id, "data": dict(data)}
         return dict(self._connection.send("PATCH", f"/api/dm/views/{view_id}/", body=body))
+
+    def order_views(self, project_id: int, view_ids: Sequence[int]) -> None:
+        """Put the project's tabs in an order; the first is the one that opens by itself."""
+        body = {"project": project_id, "ids": list(view_ids)}
+        self._connection.send("POST", "/api/dm/views/order/", body=body)
 
     # --- files -----------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from ml_backend.cleaning import read_json
 from ml_backend.errors import (
     LabelStudioAuthError,
     LabelStudioError,
@@ -33,6 +34,15 @@ RETRY_PAUSES_S = (0.2, 0.8)
 SILENT_S = 1.0  # what took so long to fail is not about to come back
 # Where Label Studio serves files; a task's address must not make us call anything else.
 FILE_FOLDERS = ("/data/", "/storage-data/", "/static/", "/tasks/", "/projects/")
+
+_TOKEN_ADVICE = {
+    "personal": "LABEL_STUDIO_API_KEY is a personal access token: is it of this Label Studio, not "
+    "revoked or expired, and may its owner do this?",
+    "legacy": "LABEL_STUDIO_API_KEY is a legacy token: is it of this Label Studio, and may its "
+    "owner do this? Many Label Studios refuse legacy tokens; take a personal access token.",
+    "unknown": "LABEL_STUDIO_API_KEY is neither a personal access token (eyJ...) nor a legacy "
+    "token (40 hexadecimal digits): was all of it copied?",
+}
 
 T = TypeVar("T")
 
@@ -58,8 +68,10 @@ class Connection:
         if not api_key:
             raise LabelStudioAuthError(
                 f"There is no token for Label Studio at {self.url}. "
-                "Copy one from Account & Settings there and set LABEL_STUDIO_API_KEY."
+                "Make a personal access token in Account & Settings there and set "
+                "LABEL_STUDIO_API_KEY to it."
             )
+        self._token_kind = token_kind(api_key)
         self._timeout_s = timeout_s
         self._client = httpx.Client(timeout=timeout_s, transport=transport)
         try:
@@ -68,6 +80,8 @@ class Connection:
             )
         except ApiError as error:
             raise self._refusal(error.status_code, _detail(error.body), "the token") from None
+        except (TypeError, ValueError, OverflowError):  # the SDK reads when it expires
+            raise self._refusal(401, "it cannot be read", "the token") from None
 
     def get(self, path: str, *, query: Mapping[str, Any] | None = None, bulk: bool = False) -> Any:
         """Read JSON, patiently."""
@@ -134,7 +148,7 @@ class Connection:
         if not response.content:
             return {}
         try:
-            return response.json()
+            return read_json(response.content)
         except ValueError:
             raise self._failure(
                 f"answers {method} {path} with something else than JSON.",
@@ -234,7 +248,7 @@ class Connection:
         if status in (401, 403):
             return self._failure(
                 f"refuses {what} ({status}{said}).",
-                "Is LABEL_STUDIO_API_KEY right, and may its owner do this?",
+                _TOKEN_ADVICE[self._token_kind],
                 kind=LabelStudioAuthError,
             )
         if status == 404:
@@ -263,6 +277,19 @@ class Connection:
         """Name the address, and what to mend, to whoever runs Earmark alone."""
         told = f"Label Studio at {self.url} {what_it_does} {advice}".rstrip()
         return kind(told, plain=f"Label Studio {what_it_does}")
+
+
+def token_kind(api_key: str) -> str:
+    """Tell what a token looks like: ``personal``, ``legacy`` or ``unknown``.
+
+    Examples
+    --------
+    >>> token_kind("0123456789abcdef" * 2 + "01234567"), token_kind("eyJh.eyJ0.c2ln")
+    ('legacy', 'personal')
+    """
+    if api_key.startswith("eyJ") and api_key.count(".") == 2:
+        return "personal"
+    return "legacy" if re.fullmatch(r"[0-9a-f]{40}", api_key) else "unknown"
 
 
 def _bounded(response: "httpx.Response", address: str, max_bytes: int) -> bytes:

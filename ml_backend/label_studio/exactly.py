@@ -11,6 +11,8 @@ from typing import Any
 
 OWN_TAB = "Earmark"
 """The tab in which the clips of a project are looked through, made with the project."""
+SCORE = "tasks:predictions_score"
+"""The place in the queue: ordered by it, a tab serves clips as the queue does."""
 _NUMBER = "tasks:id"
 _END = ""
 
@@ -38,7 +40,7 @@ def tab_of(title: str, task_ids: Sequence[int], like: Mapping[str, Any]) -> dict
             place: [column for column in hidden.get(place) or [] if column != _NUMBER]
             for place in ("explore", "labeling")
         },
-        "ordering": [],
+        "ordering": [SCORE],
     }
 
 

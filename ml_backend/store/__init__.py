@@ -1,10 +1,11 @@
 """What Earmark remembers: all SQL is in this package.
 
-A ``Store`` has ten parts: ``agenda`` (which projects want a round), ``clips`` (tasks and their
+A ``Store`` has eleven parts: ``agenda`` (which projects want a round), ``clips`` (tasks and their
 embeddings), ``labels`` (what people said, as last read), ``queue`` (what they want to
 be asked about first), ``versions`` (classifiers, orders and
 rounds), ``facts`` (what one process tells another), ``sessions`` (who is signed in), and what pages
-show: ``sheets`` (what tasks say), ``judgments`` (what the classifier makes of them) and ``maps``.
+show: ``sheets`` (what tasks say), ``judgments`` (what the classifier makes of them) and ``maps``;
+``task_columns`` is what Label Studio shows of them.
 SQLite on one machine and PostgreSQL in compose are the same code.
 """
 
@@ -25,6 +26,7 @@ from ml_backend.store.maps import Maps
 from ml_backend.store.queue import Queue
 from ml_backend.store.sessions import Sessions
 from ml_backend.store.sheets import Sheets
+from ml_backend.store.task_columns import TaskColumns
 from ml_backend.store.versions import Versions
 
 __all__ = ["Store", "open_store"]
@@ -32,7 +34,7 @@ __all__ = ["Store", "open_store"]
 
 @dataclass(frozen=True)
 class Store:
-    """The ten parts of what is remembered, over one database."""
+    """The eleven parts of what is remembered, over one database."""
 
     engine: Engine
     agenda: Agenda
@@ -45,11 +47,12 @@ class Store:
     sheets: Sheets
     judgments: Judgments
     maps: Maps
+    task_columns: TaskColumns
 
     def forget(self, project_id: int) -> None:
         """Drop a project that Label Studio no longer has; embeddings stay for other projects."""
         parts = (self.clips, self.labels, self.queue, self.versions, self.facts, self.agenda)
-        for part in (*parts, self.sheets, self.judgments, self.maps):
+        for part in (*parts, self.sheets, self.judgments, self.maps, self.task_columns):
             part.forget(project_id)
 
     def close(self) -> None:
@@ -104,6 +107,7 @@ def open_store(url: str) -> Store:
         Sheets(engine),
         Judgments(engine),
         Maps(engine),
+        TaskColumns(engine),
     )
 
 

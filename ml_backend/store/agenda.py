@@ -73,6 +73,12 @@ class Agenda:
                 connection.scalars(select(project.c.project_id).order_by(project.c.project_id))
             )
 
+    def is_known(self, project_id: int) -> bool:
+        """Tell whether a project was heard of."""
+        statement = select(project.c.project_id).where(project.c.project_id == project_id)
+        with self._engine.connect() as connection:
+            return connection.scalar(statement) is not None
+
     def due(self, *, now: float, debounce_s: float, ceiling_s: float) -> list[int]:
         """List projects that have changed and are quiet, or have waited long enough."""
         quiet = project.c.heard_at <= now - debounce_s

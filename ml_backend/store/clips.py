@@ -11,12 +11,11 @@ from sqlalchemy import ColumnElement, Engine, Text, and_, case, cast, delete, or
 from sqlalchemy import func as sql
 
 from ml_backend.clip import STATES, State, Task
-from ml_backend.store.dialect import upsert
+from ml_backend.store.dialect import pieces, upsert
 from ml_backend.store.schema import embedding, label, task, unheard
 from ml_backend.store.stamps import stamp
 
 MAX_TASK_ID = 2**63 - 1
-_CHUNK = 10_000
 
 
 class Clips:
@@ -35,8 +34,8 @@ class Clips:
         gone = [task_id for task_id in held if task_id not in wanted]
         changed = [one for task_id, one in wanted.items() if held.get(task_id) != one]
         with self._engine.begin() as connection:
-            for start in range(0, len(gone), _CHUNK):
-                chosen = task.c.task_id.in_(gone[start : start + _CHUNK])
+            for piece in pieces(gone):
+                chosen = task.c.task_id.in_(piece)
                 connection.execute(delete(task).where(task.c.project_id == project_id, chosen))
             upsert(connection, task, [{"project_id": project_id, **vars(one)} for one in changed])
             if gone or changed:
@@ -104,11 +103,11 @@ class Clips:
         ]
         with self._engine.begin() as connection:
             upsert(connection, embedding, rows, update=False)
-            connection.execute(
-                delete(unheard).where(
-                    unheard.c.embedder_id == embedder_id, unheard.c.clip_key.in_(list(clip_keys))
+            for piece in pieces(clip_keys):
+                chosen = unheard.c.clip_key.in_(piece)
+                connection.execute(
+                    delete(unheard).where(unheard.c.embedder_id == embedder_id, chosen)
                 )
-            )
 
     def embeddings(
         self, embedder_id: str, clip_keys: Sequence[str]
@@ -117,10 +116,9 @@ class Clips:
         found: list[str] = []
         vectors: list[bytes] = []
         with self._engine.connect() as connection:
-            for start in range(0, len(clip_keys), _CHUNK):
+            for piece in pieces(clip_keys):
                 statement = select(embedding.c.clip_key, embedding.c.vector).where(
-                    embedding.c.embedder_id == embedder_id,
-                    embedding.c.clip_key.in_(list(clip_keys[start : start + _CHUNK])),
+                    embedding.c.embedder_id == embedder_id, embedding.c.clip_key.in_(piece)
                 )
                 for key, vector in connection.execute(statement):
                     found.append(key)
@@ -214,6 +212,16 @@ class Clips:
         )
         with self._engine.connect() as connection:
             return "{} {}".format(*connection.execute(statement).one())
+
+    def count_by_embedder(self) -> dict[str, int]:
+        """Count the tasks of all projects that are embedded, by embedder."""
+        statement = (
+            select(embedding.c.embedder_id, sql.count())
+            .join(task, task.c.clip_key == embedding.c.clip_key)
+            .group_by(embedding.c.embedder_id)
+        )
+        with self._engine.connect() as connection:
+            return {str(name): int(n) for name, n in connection.execute(statement)}
 
     def n_bytes(self, project_id: int, embedder_id: str) -> int:
         """Tell how large a project's embeddings are, one row per task, without reading them."""

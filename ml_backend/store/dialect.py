@@ -1,10 +1,30 @@
-"""The one statement that SQLite and PostgreSQL spell in their own dialects: insert or update."""
+"""Where databases differ: how they spell insert-or-update, and how many values they take at once.
 
-from collections.abc import Sequence
-from typing import Any
+A statement takes 999 values in an older SQLite, 32,766 in a newer one, 65,535 in PostgreSQL:
+whoever asks for some of a list asks in ``pieces`` of it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+
+T = TypeVar("T")
+
+_PIECE = 900
+
+
+def pieces(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut a list into pieces that one statement takes, with room for some values more.
+
+    Examples
+    --------
+    >>> [len(piece) for piece in pieces(range(2000))]
+    [900, 900, 200]
+    """
+    for start in range(0, len(values), _PIECE):
+        yield values[start : start + _PIECE]
 
 
 def upsert(

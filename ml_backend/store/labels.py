@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import Engine, delete, select
 
 from ml_backend.clip import TaskLabels
-from ml_backend.store.dialect import upsert
+from ml_backend.store.dialect import pieces, upsert
 from ml_backend.store.schema import label
 from ml_backend.store.stamps import stamp
 
@@ -35,8 +35,8 @@ class Labels:
         if not gone and not rows:
             return False
         with self._engine.begin() as connection:
-            if gone:
-                chosen = label.c.task_id.in_(gone)
+            for piece in pieces(gone):
+                chosen = label.c.task_id.in_(piece)
                 connection.execute(delete(label).where(label.c.project_id == project_id, chosen))
             upsert(connection, label, rows)
             stamp(connection, "labels", project_id)

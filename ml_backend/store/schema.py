@@ -93,6 +93,9 @@ version = Table(
     Column("ranking", LargeBinary),
     Column("n_ranked", Integer, nullable=False, default=0),
     Column("n_published", Integer, nullable=False, default=0),
+    # Clips outside the ranking, because somebody has answered them; published behind it.
+    Column("n_answered", Integer, nullable=False, default=0),
+    Column("n_answered_published", Integer, nullable=False, default=0),
 )
 
 round_ = Table(
@@ -108,6 +111,14 @@ round_ = Table(
     Column("figures", JSON(none_as_null=True)),
 )
 
+# The labels that the last figures rest on, and since which round.
+measured = Table(
+    "measured",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
 wanted = Table(
     "wanted",
     metadata,
@@ -116,6 +127,14 @@ wanted = Table(
     Column("task_ids", JSON(none_as_null=True)),
     Column("asked_by", Text, nullable=False),
     Column("asked_at", Float, nullable=False),
+)
+
+# What the model said of each clip when it was last written into Label Studio's columns.
+task_columns = Table(
+    "task_columns",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
 )
 
 fact = Table(

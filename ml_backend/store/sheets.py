@@ -8,6 +8,7 @@ from sqlalchemy import Engine, Row, delete, select
 
 from ml_backend.sheet import SheetColumn
 from ml_backend.store.arrays import pack_arrays, unpack_arrays
+from ml_backend.store.dialect import pieces
 from ml_backend.store.schema import sheet
 from ml_backend.store.stamps import stamp
 
@@ -47,11 +48,13 @@ class Sheets:
 
     def read(self, project_id: int, names: Sequence[str]) -> dict[str, SheetColumn]:
         """Give columns by name; those that there are not are left out."""
-        statement = select(sheet).where(
-            sheet.c.project_id == project_id, sheet.c.name.in_(list(names))
-        )
+        mine = select(sheet).where(sheet.c.project_id == project_id)
         with self._engine.connect() as connection:
-            return {row.name: _unpack(row) for row in connection.execute(statement)}
+            return {
+                row.name: _unpack(row)
+                for piece in pieces(names)
+                for row in connection.execute(mine.where(sheet.c.name.in_(piece)))
+            }
 
     def forget(self, project_id: int) -> None:
         """Drop a project's sheet."""

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Engine, Table, delete, select, true, update
+from sqlalchemy import ColumnElement, Engine, case, delete, select, true, update
 from sqlalchemy import func as sql
 
 from ml_backend.store.arrays import pack_arrays, unpack_arrays
 from ml_backend.store.dialect import upsert
-from ml_backend.store.schema import round_, version
+from ml_backend.store.schema import measured, round_, version
 
 _ROUNDS_KEPT = 1000
 
@@ -20,7 +20,7 @@ class Version:
     """A model version: what predicts, and the order it gave.
 
     ``classifier`` holds named arrays, or None before one could be trained; ``ranking`` holds
-    ``task_ids`` best first, and is kept for the current version only.
+    ``task_ids`` best first and ``answered_task_ids``, and is kept for the current version only.
     """
 
     model_version: str
@@ -32,12 +32,30 @@ class Version:
 
 @dataclass(frozen=True)
 class Progress:
-    """How much of a version's order Label Studio has: ``n_published`` of ``n_ranked`` clips."""
+    """How much of a version Label Studio has.
+
+    ``n_published`` of ``n_ranked`` clips of the ranking, then ``n_answered_published`` of
+    ``n_answered`` clips that somebody has answered. A version reads embeddings of the embedder
+    ``embedder_id`` and of no other.
+    """
 
     model_version: str
     created_at: float
     n_published: int
     n_ranked: int
+    embedder_id: str
+    n_answered_published: int = 0
+    n_answered: int = 0
+
+    @property
+    def position(self) -> int:
+        """Number of clips published, counted through the ranking and the answered clips."""
+        return self.n_published + self.n_answered_published
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether Label Studio has a prediction of this version for every clip."""
+        return self.position >= self.n_ranked + self.n_answered
 
 
 @dataclass(frozen=True)
@@ -73,6 +91,8 @@ class Versions:
             "ranking": None if new.ranking is None else pack_arrays(new.ranking),
             "n_ranked": 0 if new.ranking is None else len(new.ranking["task_ids"]),
             "n_published": 0,
+            "n_answered": len((new.ranking or {}).get("answered_task_ids", ())),
+            "n_answered_published": 0,
         }
         with self._engine.begin() as connection:
             connection.execute(
@@ -116,6 +136,9 @@ class Versions:
             version.c.created_at,
             version.c.n_published,
             version.c.n_ranked,
+            version.c.embedder_id,
+            version.c.n_answered_published,
+            version.c.n_answered,
         )
         statement = (
             select(*columns)
@@ -145,24 +168,18 @@ class Versions:
         with self._engine.connect() as connection:
             return set(connection.scalars(statement))
 
-    def set_published(self, project_id: int, model_version: str, n_published: int) -> None:
-        """Note how much of a version's order Label Studio has."""
-        self._set(version, project_id, {"model_version": model_version}, n_published=n_published)
-
-    def superseded(self, project_id: int, *, at_most: int) -> str | None:
-        """Name the oldest superseded version with 1 to ``at_most`` published predictions."""
-        statement = (
-            select(version.c.model_version)
-            .where(
-                version.c.project_id == project_id,
-                version.c.ranking.is_(None),
-                version.c.n_published.between(1, at_most),
+    def set_published(self, project_id: int, model_version: str, position: int) -> None:
+        """Note for how many clips Label Studio has a version: its ranking, then the answered."""
+        n_ranked = version.c.n_ranked
+        is_beyond = n_ranked < position
+        mine = update(version).filter_by(project_id=project_id, model_version=model_version)
+        with self._engine.begin() as connection:
+            connection.execute(
+                mine.values(
+                    n_published=case((is_beyond, n_ranked), else_=position),
+                    n_answered_published=case((is_beyond, position - n_ranked), else_=0),
+                )
             )
-            .order_by(version.c.created_at)
-            .limit(1)
-        )
-        with self._engine.connect() as connection:
-            return connection.scalar(statement)
 
     def add_round(self, project_id: int, done: Round) -> int:
         """Keep a round under the next number, which is returned; very old ones are dropped."""
@@ -192,17 +209,32 @@ class Versions:
         with self._engine.connect() as connection:
             return [Round(*row) for row in connection.execute(statement)]
 
-    def set_figures(self, project_id: int, number: int, figures: dict[str, Any]) -> None:
-        """Keep what a round's classifier was found to be worth."""
-        self._set(round_, project_id, {"number": number}, figures=figures)
+    def set_figures(
+        self,
+        project_id: int,
+        number: int,
+        figures: dict[str, Any],
+        labels: dict[str, NDArray[np.generic]],
+    ) -> None:
+        """Keep what a round's classifier was found to be worth, and the labels it rests on.
+
+        ``labels`` takes the place of what was kept with the figures before.
+        """
+        mine = update(round_).filter_by(project_id=project_id, number=number)
+        with self._engine.begin() as connection:
+            connection.execute(mine.values(figures=figures))
+            row = {"project_id": project_id, "content": pack_arrays(labels)}
+            upsert(connection, measured, [row])
+
+    def measured_labels(self, project_id: int) -> dict[str, NDArray[Any]] | None:
+        """Give the labels that the last figures rest on; None where they were not kept."""
+        statement = select(measured.c.content).where(measured.c.project_id == project_id)
+        with self._engine.connect() as connection:
+            content = connection.scalar(statement)
+        return None if content is None else unpack_arrays(content)
 
     def forget(self, project_id: int) -> None:
         """Drop a project's versions and rounds."""
         with self._engine.begin() as connection:
-            for table in (version, round_):
+            for table in (version, round_, measured):
                 connection.execute(delete(table).where(table.c.project_id == project_id))
-
-    def _set(self, table: Table, project_id: int, row: dict[str, Any], **values: Any) -> None:
-        statement = update(table).filter_by(project_id=project_id, **row).values(**values)
-        with self._engine.begin() as connection:
-            connection.execute(statement)

@@ -10,7 +10,7 @@ from ml_backend.strategies.pool import Pool
 
 N_COLD_PER_CLASS = 10
 N_COLD_NAMELESS = 40
-"""So many labels come first that are typical: for each class, and where no class has a name."""
+"""Labels of the cold start: for each class, and at most where no class has a name."""
 N_ENOUGH = 3
 N_SEARCH = 60
 """A class that has a name is searched for until it has 3 labels, or for 60 labels after that."""
@@ -20,9 +20,9 @@ _TURN = 3
 class Schedule:
     """Cold start, then entropy times coverage with typical clips in between.
 
-    1. *Cold start.* Up to 10 labels for each class, and up to 40 where no class has a prior,
-       clips come by herding: typical of many and unlike what is labeled. Before a classifier
-       exists, always.
+    1. *Cold start.* Up to 10 labels for each class clips come by herding: typical of many and
+       unlike what is labeled. Where no class has a prior, the cold start goes on until every
+       class has 3 labels, or for 40 labels. Before a classifier exists, always.
     2. *Refinement.* Clips come by entropy times coverage, but every third by herding, which goes
        on looking where the classifier is sure and may be wrong.
     3. In both, as long as a class with a prior has fewer than 3 labels, every third clip is the
@@ -63,7 +63,7 @@ class Schedule:
         if pool.prior is not None:
             is_named |= ~np.isnan(pool.prior).any(axis=0)
         n_cold = N_COLD_PER_CLASS * pool.n_classes
-        if not is_named.any():
+        if not is_named.any() and (counts < N_ENOUGH).any():
             n_cold = max(n_cold, N_COLD_NAMELESS)
         typical = herd(pool, n_head, rng)
         base = typical

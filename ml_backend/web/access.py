@@ -10,6 +10,7 @@ that Label Studio's own calls find a thread even then: it waits a second for its
 
 import hmac
 import threading
+from collections.abc import Callable
 from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -18,6 +19,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import ServiceUnavailable
 
 from ml_backend.handshake import SECRET_HEADER, USER
+from ml_backend.secret_file import check_secret
 from ml_backend.store.agenda import MAX_PROJECT_ID
 from ml_backend.web.asked import is_page
 from ml_backend.web.visitors import Permissions, Visitor, Visitors
@@ -43,13 +45,15 @@ class Access:
         permissions: Permissions,
         cookie_name: str,
         pages_url: str,
+        is_looked_after: Callable[[int], bool],
     ) -> None:
-        self._secret = secret.encode()
+        self._secret = check_secret(secret, "The backend's secret").encode()
         self._visitors = visitors
         self._permissions = permissions
         self._cookie_name = cookie_name
         self._pages_host = _host(pages_url)
         self._places = threading.BoundedSemaphore(N_PLACES)
+        self._is_looked_after = is_looked_after
 
     def guard(self, app: Flask) -> None:
         """Check every request to an application before it is handled.
@@ -58,6 +62,7 @@ class Access:
         is open to all. Templates find ``visitor`` and ``csrf_token``.
         """
         app.before_request(self._check)
+        app.before_request(self._find_project)
         app.teardown_request(self._leave)
         app.context_processor(_told_to_templates)
 
@@ -93,6 +98,16 @@ class Access:
                 return _ask_to_sign_in()
             _refuse(f"Label Studio does not show you project {project_id}.")
         return None
+
+    def _find_project(self) -> None:
+        """Answer 404 of a project that Earmark does not look after, whoever may see it."""
+        project_id = (request.view_args or {}).get("project_id")
+        if project_id is not None and not self._is_looked_after(project_id):
+            abort(
+                404,
+                f"Earmark does not look after project {project_id} yet: "
+                f"'earmark setup --project {project_id}' connects it.",
+            )
 
     def _take_place(self) -> None:
         if not self._places.acquire(blocking=False):

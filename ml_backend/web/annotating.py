@@ -139,7 +139,7 @@ def _labels(body: dict[str, object]) -> list[str] | None:
 def refusals(answers: Sequence[Written | Refused]) -> list[dict[str, object]]:
     """Give what was refused, for JSON."""
     return [
-        {"task_id": one.task_id, "reason": one.reason}
+        {"task_id": one.task_id, "reason": one.reason, "may_work_again": one.may_work_again}
         for one in answers
         if isinstance(one, Refused) and not one.is_answered
     ]

@@ -14,6 +14,7 @@ from ml_backend.errors import (
     LabelStudioAuthError,
     LabelStudioError,
     LabelStudioNotFoundError,
+    LabelStudioUnreachableError,
     RequestError,
 )
 from ml_backend.label_studio import LabelStudio
@@ -26,6 +27,7 @@ from ml_backend.web import (
     clips,
     contract,
     headers,
+    label_queue,
     media,
     pages,
     pool,
@@ -45,6 +47,7 @@ from ml_backend.web.sealing import Seals
 from ml_backend.web.snapshots import Snapshots
 from ml_backend.web.sounds import Sounds
 from ml_backend.web.visitors import Permissions, Visitors
+from ml_backend.worker_report import WorkerReport
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +73,18 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     visitors, permissions = Visitors(store, label_studio, seals), Permissions()
     headers.register(app)
     Access(
-        read_secret(settings), visitors, permissions, seals.cookie_name(), settings.pages_url
+        read_secret(settings),
+        visitors,
+        permissions,
+        seals.cookie_name(),
+        settings.pages_url,
+        store.agenda.is_known,
     ).guard(app)
     signing_in.register(app, store, settings, seals, visitors)
     ears = EarsOnDemand(settings, store, label_studio)
-    contract.register(app, store, Oracle(store, label_studio, ears))
-    status.register(app, store, settings)
+    report = WorkerReport(settings.data_dir)
+    contract.register(app, store, Oracle(store, label_studio, ears), report)
+    status.register(app, store, settings, report)
     pages.register(app, store, settings)
     head = QueueHead(store)
     progress.register(app, store, settings, head)
@@ -87,6 +96,7 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     similar.register(app, snapshots, sounds)
     annotating.register(app, store, permissions)
     again.register(app, store)
+    label_queue.register(app, store, permissions)
     asking.register(app, settings)
     app.register_error_handler(EarmarkError, _explain)
     app.register_error_handler(HTTPException, _refuse)
@@ -100,7 +110,10 @@ def _explain(error: EarmarkError) -> ResponseReturnValue:
         log.warning("%s %s: %s", request.method, request.path, error)
     if isinstance(error, LabelStudioAuthError) and g.get("visitor"):
         return _say("Label Studio does not let you do this; sign in again if you should.", 403)
-    return _say(error.plain, code)
+    answer = make_response(_say(error.plain, code))
+    if isinstance(error, LabelStudioUnreachableError):
+        answer.headers["Retry-After"] = "2"  # our pages wait until it is back (away.js)
+    return answer
 
 
 def _refuse(error: HTTPException) -> ResponseReturnValue:

@@ -16,6 +16,8 @@ from ml_backend.store import Store
 from ml_backend.web.asked import is_page
 from ml_backend.web.body import MAX_REQUEST_BYTES, json_body
 from ml_backend.web.oracle import Oracle
+from ml_backend.web.snapshots import embedder_at_work
+from ml_backend.worker_report import WorkerReport
 
 _TASK_ACTIONS = {"TASKS_CREATED", "TASKS_DELETED", "START_TRAINING"}
 _LABEL_ACTIONS = _TASK_ACTIONS | {
@@ -35,12 +37,16 @@ _ACTIONS = _LABEL_ACTIONS | {
 }
 
 
-def register(app: Flask, store: Store, oracle: Oracle) -> None:
+def register(app: Flask, store: Store, oracle: Oracle, report: WorkerReport) -> None:
     """Add the routes that Label Studio calls."""
 
     @app.get("/health")
     def health() -> ResponseReturnValue:
-        return jsonify(status="UP", model_class="Earmark")
+        worker = report.describe(plainly=True)
+        is_up = worker is None or worker["is_running"]
+        # Label Studio takes any other code than 200 for "disconnected", and shows that.
+        said = jsonify(status="UP" if is_up else "DOWN", model_class="Earmark", worker=worker)
+        return said, 200 if is_up else 503
 
     @app.get("/")
     def home() -> ResponseReturnValue:
@@ -55,7 +61,8 @@ def register(app: Flask, store: Store, oracle: Oracle) -> None:
             parse_label_config(str(body["schema"]))
         store.agenda.hint(project_id, now=time.time(), labels=False)
         progress = store.versions.progress(project_id)
-        return jsonify(model_version=progress.model_version if progress else None)
+        is_usable = progress is not None and progress.embedder_id == embedder_at_work(store)
+        return jsonify(model_version=progress.model_version if progress and is_usable else None)
 
     @app.post("/predict")
     def predict() -> ResponseReturnValue:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ml_backend.intervals import spell
+
 WIDTH, HEIGHT = 560, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 10, 36
 _STEPS = (1, 2, 5)
@@ -20,20 +22,23 @@ class Tick:
 
 @dataclass(frozen=True)
 class Dot:
-    """One look at the classifier."""
+    """One look: of some classes only (``is_partial``), of labels taken back (``is_history``)."""
 
     x: float
     y: float
     low: float
     high: float
     text: str
+    is_partial: bool
+    is_history: bool
 
 
 @dataclass(frozen=True)
 class Drawing:
     """Everything of the picture that depends on the figures, in its own units.
 
-    ``line`` and ``band`` are paths of SVG; ``told`` says in words what is to be seen.
+    ``line`` and ``band`` are paths of SVG, through the looks that stand; ``told`` says in words
+    what is to be seen.
     """
 
     width: int
@@ -50,13 +55,18 @@ class Drawing:
     told: str
 
 
-def draw_curve(curve: Sequence[dict[str, Any]]) -> Drawing | None:
+def draw_curve(
+    curve: Sequence[dict[str, Any]], history: Sequence[dict[str, Any]] = ()
+) -> Drawing | None:
     """Draw balanced accuracy over the number of labels; None without a figure.
 
     Parameters
     ----------
     curve : sequence of dict
-        ``n_labeled``, ``value``, ``low`` and ``high``, range [0, 1], oldest first.
+        ``n_labeled``, ``value``, ``low`` and ``high``, range [0, 1], of the looks that stand;
+        ``left_out``, the classes that were not judged, where there are any.
+    history : sequence of dict
+        The same of looks at labels taken back since: dots that no line goes through.
 
     Examples
     --------
@@ -66,11 +76,13 @@ def draw_curve(curve: Sequence[dict[str, Any]]) -> Drawing | None:
     >>> [tick.text for tick in drawing.xs], [tick.text for tick in drawing.ys]
     (['0', '5', '10', '15', '20'], ['0.4', '0.6', '0.8', '1.0'])
     """
-    if not curve:
+    if not curve and not history:
         return None
     curve = sorted(curve, key=lambda one: one["n_labeled"])
-    most = int(curve[-1]["n_labeled"])
-    lowest: float = int(min(one["low"] for one in curve) * 5) / 5  # a fifth, since figures end at 1
+    history = sorted(history, key=lambda one: one["n_labeled"])
+    everything = [*curve, *history]
+    most = max(int(one["n_labeled"]) for one in everything)
+    lowest: float = int(min(one["low"] for one in everything) * 5) / 5  # a fifth: figures end at 1
     right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
 
     def x(n_labeled: float) -> float:
@@ -79,10 +91,13 @@ def draw_curve(curve: Sequence[dict[str, Any]]) -> Drawing | None:
     def y(value: float) -> float:
         return round(bottom - (bottom - _TOP) * (value - lowest) / (1 - lowest), 1)
 
-    dots = [
-        Dot(x(one["n_labeled"]), y(one["value"]), y(one["low"]), y(one["high"]), _tell(one))
-        for one in curve
-    ]
+    def dot(one: dict[str, Any], *, is_history: bool) -> Dot:
+        value, low, high = (y(one[name]) for name in ("value", "low", "high"))
+        text = _tell(one) + (", of labels taken back since" if is_history else "")
+        is_partial = bool(one.get("left_out"))
+        return Dot(x(one["n_labeled"]), value, low, high, text, is_partial, is_history)
+
+    dots = [dot(one, is_history=False) for one in curve]
     there = [f"{dot.x},{dot.high}" for dot in dots]
     back = [f"{dot.x},{dot.low}" for dot in reversed(dots)]
     step = 0.1 if lowest > 0.7 else 0.2
@@ -96,17 +111,18 @@ def draw_curve(curve: Sequence[dict[str, Any]]) -> Drawing | None:
         bottom,
         [Tick(x(n), f"{n:,}") for n in range(0, most + 1, _pace(most))],
         [Tick(y(lowest + k * step), f"{lowest + k * step:.1f}") for k in range(n_steps + 1)],
-        dots,
-        "M" + " L".join(f"{dot.x},{dot.y}" for dot in dots),
-        "M" + " L".join(there + back) + " Z",
-        "; ".join(_tell(one) for one in (curve[0], curve[-1])[: len(curve)]),
+        [*(dot(one, is_history=True) for one in history), *dots],
+        "M" + " L".join(f"{dot.x},{dot.y}" for dot in dots) if dots else "",
+        "M" + " L".join(there + back) + " Z" if dots else "",
+        "; ".join(_tell(one) for one in (curve[:1] + curve[1:][-1:])) or "Nothing that stands",
     )
 
 
 def _tell(one: dict[str, Any]) -> str:
-    return (
-        f"{one['n_labeled']:,} labels: {one['value']:.2f} ({one['low']:.2f} to {one['high']:.2f})"
-    )
+    value, low, high = (spell(one[name]) for name in ("value", "low", "high"))
+    without = ", ".join(one.get("left_out", ()))
+    more = f", without {without}" if without else ""
+    return f"{one['n_labeled']:,} labels: {value} ({low} to {high}){more}"
 
 
 def _pace(most: int) -> int:

@@ -39,7 +39,7 @@ _FETCHED_ROOM = 256 << 20
 _PICTURES_ROOM = 64 << 20
 _N_DRAWING = 2
 _N_WAITING = 64
-_ONE_RANGE = re.compile(r"bytes=(?:(\d+)-\d*|-(\d+))", re.ASCII)
+_ONE_RANGE = re.compile(r"bytes=(?:(\d{1,18})-\d{0,18}|-(\d{1,18}))", re.ASCII)
 _BEGINNINGS = {
     b"OggS": "audio/ogg",
     b"fLaC": "audio/flac",

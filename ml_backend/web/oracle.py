@@ -18,6 +18,7 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.publish import Edition
 from ml_backend.store import Store
 from ml_backend.web.ears import EarsOnDemand
+from ml_backend.web.snapshots import embedder_at_work
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,8 @@ class Oracle:
         """Give one prediction per task, in order.
 
         A clip that nobody has embedded yet is embedded now. What cannot be heard, and every task
-        of a project without a version, is answered with no choice and the last place in the
-        queue.
+        of a project without a version that reads embeddings of the embedder at work, is answered
+        with no choice and the last place in the queue.
 
         Raises
         ------
@@ -60,12 +61,13 @@ class Oracle:
         if not label_config:
             label_config = self._label_studio.project(project_id)["label_config"]
         config = parse_label_config(label_config)
-        edition = self._edition_of(project_id, config)
+        embedder_id = embedder_at_work(self._store)
+        edition = self._edition_of(project_id, config, embedder_id)
         asked = [_asked(task, config.audio_field) for task in tasks]
         answers = [_nothing(edition) for _ in asked]
         if edition is None:
             return answers
-        vectors = self._embeddings([task for task in asked if task is not None])
+        vectors = self._embeddings(embedder_id, [task for task in asked if task is not None])
         heard = [
             row for row, task in enumerate(asked) if task is not None and task.clip_key in vectors
         ]
@@ -81,10 +83,10 @@ class Oracle:
                 answers[row] = prediction
         return answers
 
-    def _edition_of(self, project_id: int, config: LabelConfig) -> Edition | None:
-        """Open the current version, unless it was made for other labels than are asked for."""
+    def _edition_of(self, project_id: int, config: LabelConfig, embedder_id: str) -> Edition | None:
+        """Open the current version, unless it was made for other labels or by another embedder."""
         progress = self._store.versions.progress(project_id)
-        if progress is None:
+        if progress is None or progress.embedder_id != embedder_id:
             return None
         with self._lock:
             held = self._edition
@@ -128,18 +130,17 @@ class Oracle:
             prior,
         )
 
-    def _embeddings(self, tasks: Sequence[Task]) -> dict[str, np.ndarray[Any, Any]]:
+    def _embeddings(
+        self, embedder_id: str, tasks: Sequence[Task]
+    ) -> dict[str, np.ndarray[Any, Any]]:
         """Find the embeddings of tasks by clip key, hearing what is missing."""
-        embedder = self._store.facts.read("embedder")
-        if embedder is None:
-            return {}
         keys = sorted({task.clip_key for task in tasks})
-        found, vectors = self._store.clips.embeddings(embedder["embedder_id"], keys)
+        found, vectors = self._store.clips.embeddings(embedder_id, keys)
         missing = sorted(set(keys) - set(found))
         if missing:
             task_of = {task.clip_key: task for task in tasks}
             deadline = time.monotonic() + HEARING_LIMIT_S
-            ears = self._ears.of(embedder["embedder_id"])
+            ears = self._ears.of(embedder_id)
             try:
                 for start in range(0, len(missing), _BATCH):
                     left_s = deadline - time.monotonic()
@@ -149,7 +150,7 @@ class Oracle:
                     ears.listener.hear(batch, limit_s=left_s)
             except LabelStudioError as error:
                 log.warning("some clips cannot be heard now: %s", error)
-            found, vectors = self._store.clips.embeddings(embedder["embedder_id"], keys)
+            found, vectors = self._store.clips.embeddings(embedder_id, keys)
         return dict(zip(found, vectors, strict=True))
 
 

@@ -4,7 +4,8 @@ Bytes are, in this order: the length of the header (uint32), the header (JSON, p
 follows starts at a multiple of 8), and the columns' buffers, each at a multiple of 8. Everything is
 little-endian. The header names ``n`` rows, the buffers and whatever else the answer has to say:
 
-    {"n": 3, ..., "columns": [{"name", "kind", "dtype", "offset", "scale"?, "names"?}]}
+    {"n": 3, ..., "columns": [{"name", "kind", "dtype", "offset", "scale"?, "names"?,
+                              "members"?}]}
 
 What is missing is NaN among floats and the largest integer among unsigned ones.
 ``static/packed.js`` reads it.
@@ -38,6 +39,8 @@ class PackedColumn:
         A stored integer means so many times itself; 1 where it is not given.
     names : tuple of str, optional
         Of a category or text: what the codes stand for.
+    members : tuple of tuple of str, optional
+        Of a category of sets: the classes of each, since names may hold commas themselves.
     """
 
     name: str
@@ -45,6 +48,7 @@ class PackedColumn:
     stored: NDArray[Any]
     scale: float | None = None
     names: tuple[str, ...] | None = None
+    members: tuple[tuple[str, ...], ...] | None = None
 
 
 def pack(columns: Sequence[PackedColumn], **told: object) -> bytes:
@@ -78,6 +82,8 @@ def pack(columns: Sequence[PackedColumn], **told: object) -> bytes:
             entry["scale"] = column.scale
         if column.names is not None:
             entry["names"] = column.names
+        if column.members is not None:
+            entry["members"] = column.members
         described.append(entry)
         buffers.append(_padded(column.stored.astype(f"<{dtype}", copy=False).tobytes()))
         size += len(buffers[-1])
@@ -92,13 +98,14 @@ def unpack(packed: bytes) -> tuple[dict[str, Any], dict[str, PackedColumn]]:
     columns = {}
     for entry in told.pop("columns"):
         stored = np.frombuffer(packed, f"<{entry['dtype']}", told["n"], entry["offset"])
-        names = entry.get("names")
+        names, members = entry.get("names"), entry.get("members")
         columns[entry["name"]] = PackedColumn(
             entry["name"],
             entry["kind"],
             stored,
             entry.get("scale"),
             None if names is None else tuple(names),
+            None if members is None else tuple(map(tuple, members)),
         )
     return told, columns
 

@@ -20,7 +20,7 @@ _FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 def register(app: Flask, store: Store, settings: Settings) -> None:
-    """Add the map page and the static files; templates get ``asset(name)`` for an address."""
+    """Add the map, the page for labeling, and the static files; templates get ``asset(name)``."""
     app.add_template_global(_asset, "asset")
 
     @app.get("/static/<digest>/<name>")
@@ -38,6 +38,10 @@ def register(app: Flask, store: Store, settings: Settings) -> None:
     @app.get("/projects/<int:project_id>/map")
     def map_page(project_id: int) -> ResponseReturnValue:
         return render_page("map.html", project_id, store, settings, here="map")
+
+    @app.get("/projects/<int:project_id>/label")
+    def label_page(project_id: int) -> ResponseReturnValue:
+        return render_page("label.html", project_id, store, settings, here="label")
 
 
 def render_page(

@@ -8,24 +8,27 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response, abort, jsonify, redirect, request
+from flask import Flask, Response, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
 from ml_backend.annotators import annotators
 from ml_backend.clip import STATES
 from ml_backend.errors import RequestError
 from ml_backend.holding import hold, learned_version
+from ml_backend.intervals import spell
+from ml_backend.looks import Look, line_of, read_looks
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.versions import Round
 from ml_backend.web.addresses import map_of_clips, map_of_filter
 from ml_backend.web.as_filters import map_of_left
 from ml_backend.web.body import json_body
-from ml_backend.web.curve import draw_curve
+from ml_backend.web.curve import Drawing, draw_curve
 from ml_backend.web.matrix import Matrix, lay_out_matrix
 from ml_backend.web.pages import render_page
 from ml_backend.web.queue_head import Asked, QueueHead
-from ml_backend.web.status import N_MEASURED, describe
+from ml_backend.web.shown import write_set
+from ml_backend.web.status import describe
 from ml_backend.web.workshop import Pending
 
 
@@ -33,10 +36,12 @@ def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> N
     """Add the page, its figures as JSON, and the way back to an earlier version."""
     app.add_template_filter(_moment, "moment")
     app.add_template_filter(_share, "share")
+    app.add_template_filter(write_set, "label_set")
+    app.add_template_filter(spell)
 
     @app.get("/projects/<int:project_id>")
     def progress_page(project_id: int) -> ResponseReturnValue:
-        told = tell_progress(store, _known(store, project_id))
+        told = tell_progress(store, project_id)
         asked = head.see(project_id)
         page = render_page(
             "progress.html",
@@ -45,8 +50,8 @@ def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> N
             settings,
             here="progress",
             told=told,
+            drawing=_drawing(told["accuracy"]),
             states=STATES,
-            drawing=draw_curve(told["accuracy"]["curve"]) if told["accuracy"] else None,
             matrix=_matrix(project_id, told),
             asked=asked if isinstance(asked, Asked) else None,
             is_counting=isinstance(asked, Pending),
@@ -60,13 +65,13 @@ def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> N
 
     @app.get("/projects/<int:project_id>/progress")
     def progress(project_id: int) -> ResponseReturnValue:
-        return jsonify(tell_progress(store, _known(store, project_id)))
+        return jsonify(tell_progress(store, project_id))
 
     @app.post("/projects/<int:project_id>/version")
     def set_version(project_id: int) -> ResponseReturnValue:
         is_form = request.mimetype == "application/x-www-form-urlencoded"
         wanted = request.form.get("model_version") if is_form else _wanted(json_body())
-        held = hold(store, _known(store, project_id), wanted or None, now=time.time())
+        held = hold(store, project_id, wanted or None, now=time.time())
         if is_form:
             return redirect(f"/projects/{project_id}#versions", 303)
         return jsonify(held=held)
@@ -75,10 +80,11 @@ def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> N
 def tell_progress(store: Store, project_id: int) -> dict[str, Any]:
     """Tell what the page shows: ``describe`` and what goes into more detail.
 
-    ``confusion`` and ``suspects`` are as in ``mistakes.py``, of the round that was measured last.
+    ``confusion`` and ``suspects`` are as in ``mistakes.py``, of the same look as ``accuracy``.
     """
-    measured = store.versions.measured_rounds(project_id, limit=N_MEASURED)
-    figures = (measured[0].figures or {}) if measured else {}
+    looks = read_looks(store, project_id, store.labels.read(project_id))
+    line = line_of(looks)
+    figures = line[-1].figures if line else {}
     told = describe(store, project_id)
     embedder = store.facts.read("embedder") or {}
     return {
@@ -91,8 +97,12 @@ def tell_progress(store: Store, project_id: int) -> dict[str, Any]:
             {**one, "clip": _clip_name(store, project_id, one["task_id"])}
             for one in figures.get("suspects") or []
         ],
-        "versions": _versions(store, project_id, measured, told),
+        "versions": _versions(store, project_id, looks, told),
     }
+
+
+def _drawing(accuracy: dict[str, Any] | None) -> Drawing | None:
+    return draw_curve(accuracy["curve"], accuracy["history"]) if accuracy else None
 
 
 def _matrix(project_id: int, told: dict[str, Any]) -> Matrix | None:
@@ -102,48 +112,50 @@ def _matrix(project_id: int, told: dict[str, Any]) -> Matrix | None:
 
 
 def _versions(
-    store: Store, project_id: int, measured: list[Round], told: dict[str, Any]
+    store: Store, project_id: int, looks: list[Look], told: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """List what can be made current again, newest first: what was measured, and the last ones."""
+    """List what can be made current again, and what is current, newest first.
+
+    ``has_classifier`` is false of a version from which nothing could be learned;
+    ``is_history`` tells that labels it was measured with were taken back since.
+    """
     usable = store.versions.with_classifier(project_id)
     current = learned_version(told["model_version"] or "")
-    rounds = [*store.versions.rounds(project_id), *measured]
+    measured = {one.model_version: one for one in reversed(looks)}  # the last of each
     listed: dict[str, dict[str, Any]] = {}
+    rounds: list[Round | Look] = [*store.versions.rounds(project_id), *looks]
     for one in sorted(rounds, key=lambda one: one.number, reverse=True):
         name = one.model_version
-        if name not in usable or name != learned_version(name):
+        if name in listed or name != learned_version(name):
             continue
-        entry = listed.setdefault(
-            name,
-            {
-                "model_version": name,
-                "made_at": one.finished_at,
-                "n_labeled": one.n_labeled,
-                "balanced_accuracy": None,
-                "is_current": name == current,
-                "is_held": name == told["held"],
-            },
-        )
-        figures = (one.figures or {}).get("cross_validated")
-        if figures and entry["balanced_accuracy"] is None:
-            entry["balanced_accuracy"] = figures["balanced_accuracy"]
+        if name in usable or name == current:
+            listed[name] = _version(name, one.finished_at, one.n_labeled)
+    if current and current not in listed:  # its round is far back, or was cut short
+        progress = store.versions.progress(project_id)
+        made_at = progress.created_at if progress else 0.0
+        listed = {current: _version(current, made_at, None), **listed}
+    for name, entry in listed.items():
+        look = measured.get(name)
+        figures = look.figures["cross_validated"] if look else None
+        entry |= {
+            "balanced_accuracy": figures["balanced_accuracy"] if figures else None,
+            "left_out": figures.get("left_out", []) if figures else [],
+            "is_current": name == current,
+            "is_held": name == told["held"],
+            "has_classifier": name in usable,
+            "is_history": look is not None and not look.stands and name != current,
+        }
     return list(listed.values())
+
+
+def _version(name: str, made_at: float, n_labeled: int | None) -> dict[str, Any]:
+    return {"model_version": name, "made_at": made_at, "n_labeled": n_labeled}
 
 
 def _clip_name(store: Store, project_id: int, task_id: int) -> str:
     task = store.clips.find(project_id, task_id)
     name = (task.data or {}).get("clip") if task else None
     return str(name or f"task {task_id}")
-
-
-def _known(store: Store, project_id: int) -> int:
-    if project_id not in store.agenda.project_ids():
-        abort(
-            404,
-            f"Earmark does not look after project {project_id} yet: "
-            f"'earmark setup --project {project_id}' connects it.",
-        )
-    return project_id
 
 
 def _wanted(body: dict[str, Any]) -> str | None:
@@ -165,4 +177,5 @@ def _share(estimate: dict[str, float] | None) -> str:
     """Write a figure with its interval."""
     if not estimate:
         return "–"
-    return f"{estimate['value']:.2f} ({estimate['low']:.2f} to {estimate['high']:.2f})"
+    value, low, high = (spell(estimate[name]) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import numpy as np
-from flask import Flask, abort, g, jsonify
+from flask import Flask, g, jsonify
 from flask.typing import ResponseReturnValue
 from numpy.typing import NDArray
 
@@ -32,7 +32,6 @@ def register(app: Flask, store: Store, head: QueueHead) -> None:
 
     @app.get("/projects/<int:project_id>/queue")
     def see_queue(project_id: int) -> ResponseReturnValue:
-        _check_project(store, project_id)
         asked = head.see(project_id)
         if isinstance(asked, Pending):
             return wait(asked.state)
@@ -41,7 +40,6 @@ def register(app: Flask, store: Store, head: QueueHead) -> None:
 
     @app.post("/projects/<int:project_id>/queue")
     def ask_first(project_id: int) -> ResponseReturnValue:
-        _check_project(store, project_id)
         wanted = _read_request(json_body())
         found = _check_request(store, project_id, wanted)
         store.queue.ask(project_id, wanted)
@@ -50,7 +48,6 @@ def register(app: Flask, store: Store, head: QueueHead) -> None:
 
     @app.delete("/projects/<int:project_id>/queue")
     def clear_queue(project_id: int) -> ResponseReturnValue:
-        _check_project(store, project_id)
         store.queue.forget(project_id)
         store.agenda.hint(project_id, now=time.time())
         return jsonify(_NOTHING)
@@ -64,11 +61,6 @@ def _tell(asked: Asked) -> dict[str, Any]:
     before, no longer fits the clips.
     """
     return {**vars(asked.wanted), **asked.counts()}
-
-
-def _check_project(store: Store, project_id: int) -> None:
-    if project_id not in store.agenda.project_ids():
-        abort(404, f"Nothing is known of project {project_id}; 'earmark setup' connects it.")
 
 
 def _read_request(body: dict[str, Any]) -> Wanted:

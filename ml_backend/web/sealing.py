@@ -15,6 +15,8 @@ from typing import Any, Literal
 from cryptography.fernet import Fernet
 from itsdangerous import BadSignature, Signer
 
+from ml_backend.secret_file import check_secret
+
 Kind = Literal["session", "ticket", "form"]
 
 
@@ -22,7 +24,7 @@ class Seals:
     """Signs names and seals what belongs to them; ``key`` is the backend's own."""
 
     def __init__(self, key: str) -> None:
-        self._key = key.encode()
+        self._key = check_secret(key, "The session key").encode()
 
     def new_name(self) -> str:
         """Make up a name that nobody can guess."""
@@ -33,7 +35,7 @@ class Seals:
 
         Examples
         --------
-        >>> seals = Seals("key")
+        >>> seals = Seals("a key of the examples")
         >>> seals.read("session", seals.sign("session", "name"))
         'name'
         >>> seals.read("ticket", seals.sign("session", "name")) is None
@@ -69,7 +71,7 @@ class Seals:
 
         Examples
         --------
-        >>> seals = Seals("key")
+        >>> seals = Seals("a key of the examples")
         >>> seals.open("name", seals.seal("name", {"email": "a@example.org"}))
         {'email': 'a@example.org'}
         """

@@ -1,7 +1,8 @@
 """Serving: gunicorn answers Label Studio, and a worker process beside it does the thinking.
 
 Two processes, because Label Studio waits a second for its webhook and a round may use a core for
-longer. Should the worker die, it is started again; what it held is due again.
+longer. Should the worker die, it is started again; what it held is due again. Should the process
+that started both die, both end with it: nothing is left that would work beside the next one.
 """
 
 import fcntl
@@ -9,24 +10,30 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from ml_backend import tether
 from ml_backend.errors import SettingsError
-from ml_backend.settings import Settings
+from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.store import open_store
 from ml_backend.web.access import N_PLACES
 from ml_backend.web.app import create_app
+from ml_backend.worker_report import FAILED, STARTING, WorkerReport
 
 log = logging.getLogger(__name__)
 
 _N_THREADS = N_PLACES + 8
-_RESTART_PAUSE_S = 1.0
+FIRST_PAUSE_S = 1.0
+LAST_PAUSE_S = 60.0
+"""A worker that failed is started again after a pause that doubles up to this, in s."""
+STEADY_S = 60.0
+"""One that has lived so long begins with the first pause again."""
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -44,6 +51,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": 5,
             "keepalive": 5,
             "control_socket_disable": True,
+            "post_fork": lambda master, _worker: tether.end_with(master.pid),
         }
         for name, value in options.items():
             if name in self.cfg.settings:
@@ -59,18 +67,22 @@ def serve(settings: Settings) -> None:
     Raises
     ------
     SettingsError
-        If another backend already works with this data folder, or the port is taken.
+        If another backend already works with this data folder, the port is taken, or what should
+        be a secret is none.
     StoreError
         If the store cannot be opened.
     """
     with _alone(settings):
+        read_secret(settings)
+        read_session_key(settings)
         open_store(settings.store_url).close()  # its tables are made once, not by both processes
         _serve(settings)
 
 
 def _serve(settings: Settings) -> None:
-    stop = threading.Event()
-    watcher = threading.Thread(target=_keep_working, args=(stop,), name="worker-watch")
+    stop, report = threading.Event(), WorkerReport(settings.data_dir)
+    report.tell(STARTING)
+    watcher = threading.Thread(target=_keep_working, args=(stop, report), name="worker-watch")
     watcher.start()
     try:
         _Server(settings).run()
@@ -107,24 +119,43 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _keep_working(stop: threading.Event) -> None:
-    command = [sys.executable, "-m", "ml_backend.worker"]
+def _keep_working(stop: threading.Event, report: WorkerReport) -> None:
+    """Have a worker beside this process; one that fails is started again after a growing pause."""
+    n_failures = 0
     while not stop.is_set():
-        try:
-            started = subprocess.Popen(command)
-        except OSError as error:
-            log.error("the worker cannot be started: %s; trying again", error)
-            stop.wait(_RESTART_PAUSE_S)
-            continue
-        with started as worker:
-            while worker.poll() is None and not stop.wait(0.2):
-                pass
-            if worker.poll() is None:
-                worker.terminate()
-                try:
-                    worker.wait(20)
-                except subprocess.TimeoutExpired:
-                    worker.kill()
-        if not stop.is_set():
-            log.warning("the worker ended with %s; starting it again", worker.returncode)
-            stop.wait(_RESTART_PAUSE_S)
+        began = time.monotonic()
+        reason = _work_until_it_ends(stop, report)
+        if stop.is_set():
+            return
+        if time.monotonic() - began > STEADY_S:
+            n_failures = 0
+        pause_s = min(LAST_PAUSE_S, FIRST_PAUSE_S * 2**n_failures)
+        n_failures += 1
+        log.warning("the worker ended: %s Starting it again in %.0f s.", reason, pause_s)
+        stop.wait(pause_s)
+
+
+def _work_until_it_ends(stop: threading.Event, report: WorkerReport) -> str:
+    """Start a worker and wait until it ends, or end it; tell why it ended by itself."""
+    try:
+        started = tether.start("ml_backend.worker")
+    except OSError as error:
+        reason = f"It cannot be started ({error.strerror})."
+        report.fail(reason)
+        return reason
+    with started as worker:
+        while worker.poll() is None and not stop.wait(0.2):
+            pass
+        if worker.poll() is None:
+            worker.terminate()
+            try:
+                worker.wait(20)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+    last = report.read()
+    if last is not None and last.state == FAILED and last.told_by == worker.pid:
+        return last.error
+    reason = "It ended without saying why: it was killed, or memory ran out."
+    if not stop.is_set():
+        report.fail(reason)
+    return reason

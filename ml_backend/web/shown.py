@@ -1,6 +1,7 @@
 """Labels and judgments as columns, by the rows of a project's sheet."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,35 @@ def places(wanted: NDArray[np.int64], held: NDArray[np.int64]) -> NDArray[np.int
     return np.where(held[found] == wanted, found, -1)
 
 
+class _Sets:
+    """Numbers sets of labels: first the classes alone, then whatever else is met."""
+
+    def __init__(self, class_names: tuple[str, ...]) -> None:
+        self._class_names = class_names
+        self._code_of = {frozenset({name}): code for code, name in enumerate(class_names)}
+
+    def code(self, labels: frozenset[str]) -> int:
+        """Give the code of a set: two sets never have the same."""
+        return self._code_of.setdefault(labels, len(self._code_of))
+
+    def column(self, name: str, codes: NDArray[np.integer[Any]]) -> PackedColumn:
+        """Give codes as a column; where there are sets of other than one class, with their classes.
+
+        No two sets have one name, and none that of a class.
+        """
+        names: list[str] = []
+        for labels in self._code_of:
+            written = write_set(in_order(labels, self._class_names))
+            while written in names:
+                written = f"({written})"
+            names.append(written)
+        column = category(name, codes, names)
+        if len(names) == len(self._class_names):
+            return column
+        members = tuple(tuple(in_order(labels, self._class_names)) for labels in self._code_of)
+        return replace(column, members=members)
+
+
 def label_columns(
     task_ids: NDArray[np.int64],
     labels: dict[int, TaskLabels],
@@ -38,8 +68,7 @@ def label_columns(
     ``skipped`` is one of the states, as a column of its own; ``failed`` are the tasks whose audio
     cannot be embedded.
     """
-    names = list(class_names)
-    code_of: dict[str, int] = {name: code for code, name in enumerate(names)}
+    sets = _Sets(class_names)
     codes = np.full(len(task_ids), -1, dtype=np.int32)
     place_of = {state: place for place, state in enumerate(STATES)}
     states = np.full(len(task_ids), place_of["pool"], dtype=np.int32)
@@ -51,13 +80,9 @@ def label_columns(
             continue
         states[row] = place_of[one.state]
         if one.labels is not None:
-            name = joined(one.labels, class_names)
-            if name not in code_of:
-                code_of[name] = len(names)
-                names.append(name)
-            codes[row] = code_of[name]
+            codes[row] = sets.code(one.labels)
     return {
-        "label": category("label", codes, names),
+        "label": sets.column("label", codes),
         "state": category("state", states, list(STATES.values())),
         "skipped": PackedColumn(
             "skipped", "boolean", (states == place_of["skipped"]).astype(np.uint8)
@@ -65,12 +90,23 @@ def label_columns(
     }
 
 
-def joined(labels: frozenset[str], class_names: tuple[str, ...]) -> str:
-    """Write several labels of a clip as one, in the order of the classes."""
-    if not labels:
-        return NONE_OF_THEM
+def in_order(labels: frozenset[str], class_names: tuple[str, ...]) -> list[str]:
+    """List several labels of a clip in the order of the classes."""
     place_of = {name: place for place, name in enumerate(class_names)}
-    return ", ".join(sorted(labels, key=lambda name: (place_of.get(name, len(place_of)), name)))
+    return sorted(labels, key=lambda name: (place_of.get(name, len(place_of)), name))
+
+
+def write_set(names: Sequence[str]) -> str:
+    """Write the labels of a clip as one; among several, a name that holds a comma is quoted.
+
+    Examples
+    --------
+    >>> write_set(["bell, church", "dog"])
+    '“bell, church”, dog'
+    """
+    if len(names) < 2:
+        return names[0] if names else NONE_OF_THEM
+    return ", ".join(f"“{name}”" if "," in name else name for name in names)
 
 
 def judged_columns(
@@ -111,19 +147,12 @@ def _predicted(
     chosen = judged.predicted() if judged else None
     if judged is None or chosen is None:
         return category("predicted", np.full(len(rows), -1), class_names)
-    names = list(judged.class_names)
-    if judged.multi_label:
-        sets, places = np.unique(chosen, axis=0, return_inverse=True)
-        code_of = {name: code for code, name in enumerate(names)}
-        codes_of_sets = []
-        for one in sets:
-            of_clip = np.array(judged.class_names)[one].tolist()
-            name = joined(frozenset(of_clip), judged.class_names)
-            if name not in code_of:
-                code_of[name] = len(names)
-                names.append(name)
-            codes_of_sets.append(code_of[name])
-        codes = np.array(codes_of_sets, dtype=np.int64)[places.ravel()]
-    else:
+    if not judged.multi_label:
         codes = chosen.argmax(axis=1)
-    return category("predicted", np.where(rows < 0, -1, codes[rows]), names)
+        return category("predicted", np.where(rows < 0, -1, codes[rows]), judged.class_names)
+    sets = _Sets(judged.class_names)
+    distinct, place = np.unique(chosen, axis=0, return_inverse=True)
+    names = np.array(judged.class_names)
+    of_sets = np.array([sets.code(frozenset(names[one].tolist())) for one in distinct])
+    codes = of_sets[place.ravel()]
+    return sets.column("predicted", np.where(rows < 0, -1, codes[rows]))

@@ -40,7 +40,7 @@ def register(app: Flask, snapshots: Snapshots, sounds: Sounds) -> None:
     @app.get("/projects/<int:project_id>/clips/<int:task_id>/neighbors")
     def neighbors(project_id: int, task_id: int) -> ResponseReturnValue:
         n = request.args.get("n", "12")
-        if not n.isdecimal() or not 1 <= int(n) <= MAX_NEIGHBORS:
+        if not re.fullmatch(r"\d{1,9}", n) or not 1 <= int(n) <= MAX_NEIGHBORS:
             raise RequestError(f"n is {n!r:.40}; it must be 1 to {MAX_NEIGHBORS}.")
         snapshot = snapshots.current(project_id)
         if snapshot is None:

@@ -11,22 +11,22 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ml_backend.figures import advise
 from ml_backend.holding import held_version, learned_version
+from ml_backend.looks import Look, line_of, read_looks
 from ml_backend.settings import Settings
+from ml_backend.stopping import judge_stopping
 from ml_backend.store import Store
-from ml_backend.store.versions import Progress, Round
+from ml_backend.store.versions import Progress
 from ml_backend.unread import unread
+from ml_backend.worker_report import WorkerReport
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _N_REASONS = 20
 _N_ROUNDS = 20
-N_MEASURED = 50
-"""So many looks at the classifier make the learning curve."""
 
 
-def register(app: Flask, store: Store, settings: Settings) -> None:
+def register(app: Flask, store: Store, settings: Settings, report: WorkerReport) -> None:
     """Add ``/status`` and ``/metrics``, and time every request."""
     registry = CollectorRegistry()
     registry.register(_Projects(store))
@@ -59,6 +59,7 @@ def register(app: Flask, store: Store, settings: Settings) -> None:
             warning=embedder["warning"],
             strategy=settings.strategy,
             why_no_names=embedder.get("why_no_names"),
+            worker=report.describe(),
             projects=projects,
         )
 
@@ -101,12 +102,15 @@ def describe(store: Store, project_id: int) -> dict[str, Any]:
         "held": held,
         "n_published": progress.n_published if progress else 0,
         "n_ranked": progress.n_ranked if progress else 0,
+        "n_answered_published": progress.n_answered_published if progress else 0,
+        "n_answered": progress.n_answered if progress else 0,
         "is_waiting": is_waiting,
         "state": _state(counts, per_class, progress, held, is_waiting),
         "error": description["error"] or None,
         "accuracy": _accuracy(
-            store.versions.measured_rounds(project_id, limit=N_MEASURED),
+            read_looks(store, project_id, labels),
             {name: per_class[name] for name in description["class_names"]},
+            sum(one.labels is not None for one in labels),
         ),
         "rounds": [
             {name: value for name, value in vars(one).items() if name != "figures"}
@@ -115,26 +119,45 @@ def describe(store: Store, project_id: int) -> dict[str, Any]:
     }
 
 
-def _accuracy(measured: list[Round], n_per_class: dict[str, int]) -> dict[str, Any] | None:
-    """Tell what the classifier is worth, how that came to be, and whether to go on."""
-    if not measured:
+def _accuracy(
+    looks: list[Look], n_per_class: dict[str, int], n_labeled: int
+) -> dict[str, Any] | None:
+    """Tell what the classifier is worth, how that came to be, and whether to go on.
+
+    All but ``history`` speaks of labels that are there; without a look that stands, ``n_labeled``
+    and figures are None.
+    """
+    if not looks:
         return None
-    rounds = [(one, one.figures or {}) for one in reversed(measured)]  # oldest first
-    last, figures = rounds[-1]
-    curve = [
-        {"n_labeled": one.n_labeled, **taken["cross_validated"]["balanced_accuracy"]}
-        for one, taken in rounds
-        if taken["cross_validated"]
-    ]
+    line = line_of(looks)
+    last = line[-1] if line else None
+    figures = last.figures if last else {"cross_validated": None, "audit": None, "n_audit": 0}
+    stopping = judge_stopping(line, n_per_class, n_labeled)
     return {
-        "model_version": last.model_version,
-        "n_labeled": last.n_labeled,
+        "model_version": last.model_version if last else None,
+        "n_labeled": last.n_labeled if last else None,
         "cross_validated": figures["cross_validated"],
         "audit": figures["audit"],
         "n_audit": figures["n_audit"],
-        "curve": curve,
-        "advice": advise([taken["kappa"] for _, taken in rounds], n_per_class),
+        "curve": _points(line),
+        "history": _points(one for one in reversed(looks) if not one.stands),
+        "stopping": stopping.facts(),
+        "advice": stopping.words,
     }
+
+
+def _points(looks: Iterable[Look]) -> list[dict[str, Any]]:
+    """Give what a learning curve shows of looks."""
+    figures = [(one, one.figures["cross_validated"]) for one in looks]
+    return [
+        {
+            "n_labeled": one.n_labeled,
+            **taken["balanced_accuracy"],
+            "left_out": taken.get("left_out", []),
+        }
+        for one, taken in figures
+        if taken
+    ]
 
 
 def _state(

@@ -26,7 +26,7 @@ def studio(pytestconfig, tmp_path_factory):
     if not COMMAND.is_file():
         pytest.skip("needs Label Studio in .venv-studio; run `make studio`")
     folder = tmp_path_factory.mktemp("studio")
-    shutil.copytree(_prepared(pytestconfig.cache.mkdir("earmark")), folder / "data")
+    shutil.copytree(prepared_database(pytestconfig.cache.mkdir("earmark")), folder / "data")
     with Studio(
         folder / "data", command=COMMAND, files_root=folder / "files", port=free_port(0)
     ) as started:
@@ -100,7 +100,7 @@ def title(studio):
             httpx.delete(address, headers=owner, timeout=60)
 
 
-def _prepared(cache):
+def prepared_database(cache):
     (installed,) = COMMAND.parents[1].glob("lib/*/site-packages/label_studio-*.dist-info")
     prepared = cache / installed.stem
     if not prepared.is_dir():

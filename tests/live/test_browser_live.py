@@ -4,14 +4,20 @@ The clips are a synthesized street. ``EARMARK_SCREENSHOTS=DIR`` keeps pictures t
 """
 
 import csv
+import io
 import os
 import re
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from importer.streets import make_street_set
+from ml_backend.label_config import label_config_xml, parse_label_config
+from ml_backend.spectrogram import BOTTOM, LEFT, RIGHT, TOP
 from tests.live.served import Earmark
 
 pytestmark = pytest.mark.browser
@@ -69,9 +75,8 @@ def project_id(earmark, street):
     return project_id
 
 
-@pytest.fixture
-def page(chromium, studio, project_id):
-    """The labeling page, as it looks after a login and a press of Label All Tasks."""
+@contextmanager
+def signed_in(chromium, studio):
     context = chromium.new_context(viewport={"width": 1400, "height": 950})
     page = context.new_page()
     page.goto(f"{studio.url}/user/login/")
@@ -79,12 +84,43 @@ def page(chromium, studio, project_id):
     page.fill("[name=password]", studio.credentials.password)
     page.click("button[type=submit]")
     page.wait_for_url(re.compile("/(projects)?/?$"))
-    page.goto(f"{studio.url}/projects/{project_id}/data")
-    page.get_by_role("button", name="Label All Tasks").click()
-    page.get_by_role("button", name="Close modal").click()
-    page.locator(".lsf-choices").wait_for()
     yield page
     context.close()
+
+
+@contextmanager
+def labeling(chromium, studio, project_id):
+    """The labeling page, as it looks after a login and a press of Label All Tasks."""
+    with signed_in(chromium, studio) as page:
+        page.goto(f"{studio.url}/projects/{project_id}/data")
+        page.get_by_role("button", name="Label All Tasks").click()
+        page.get_by_role("button", name="Close modal").click()
+        page.locator(".lsf-choices").first.wait_for()
+        yield page
+
+
+@pytest.fixture
+def page(chromium, studio, project_id):
+    with labeling(chromium, studio, project_id) as page:
+        yield page
+
+
+def task_shown(page):
+    return page.evaluate("Htx.task?.id")
+
+
+def wait_for_another(page, task_id):
+    """Wait until the page shows another task than this one, whole."""
+    page.wait_for_function(
+        "past => Htx.task && Htx.task.id !== past && Htx.annotationStore.selected"
+        " && !Htx.isLoading && !Htx.isSubmitting && document.querySelector('.lsf-choices')",
+        arg=task_id,
+    )
+
+
+def chosen(page):
+    """The labels that are on, as the page shows them."""
+    return page.locator(".lsf-choices input:checked").evaluate_all("all => all.map(i => i.name)")
 
 
 @pytest.fixture
@@ -158,6 +194,217 @@ def test_a_key_chooses_and_submitting_brings_the_next_task_of_the_order(
     assert earmark.model_version(project_id) != before
 
 
+@pytest.fixture(scope="module")
+def fresh(earmark, street):
+    """Another project of the same clips; nobody has labeled anything in it."""
+    report = earmark.tell("setup", "--title", "A newcomer's", "--labels", "siren,other")
+    project_id = report["project_id"]
+    earmark.tell("import", street, "--project", str(project_id))
+    earmark.wait_for_order(project_id, N_CLIPS)
+    return project_id
+
+
+def test_the_first_thirty_labels_by_keys_are_thirty_labels(
+    chromium, studio, earmark, fresh, street
+):
+    with street.open(encoding="utf-8") as file:
+        key_of = {row["file"]: "12"[row["label"] != "siren"] for row in csv.DictReader(file)}
+    files = {task["id"]: task["data"]["clip"] for task in earmark.label_studio.tasks(fresh)}
+    n_confirmed = 0
+    with labeling(chromium, studio, fresh) as page:
+        for number in range(30):
+            task_id = task_shown(page)
+            key = key_of[files[task_id]]
+            name = {"1": "siren", "2": "other"}[key]
+            n_confirmed += chosen(page) == [name]
+            page.keyboard.press(key)
+            assert chosen(page) == [name]
+            page.keyboard.press("Enter" if number % 2 else "Control+Enter")
+            wait_for_another(page, task_id)
+    assert n_confirmed >= 5
+    status = earmark.wait_for_labels(fresh, 30)
+    assert sum(status["labels"].values()) == 30
+    said = [task["annotations"][0] for task in earmark.label_studio.annotated_tasks(fresh)]
+    assert [len(annotation["result"]) for annotation in said] == [1] * 30
+
+
+def test_the_key_of_what_is_chosen_keeps_it_and_undo_brings_back_what_was(page):
+    page.wait_for_function("document.querySelector('.lsf-choices input:checked')")
+    (guess,) = chosen(page)
+    key, other = {"siren": "12", "other": "21"}[guess]
+    page.keyboard.press(key)
+    assert chosen(page) == [guess]
+    for _ in range(3):
+        page.keyboard.press(other)
+    assert chosen(page) != [guess]
+    for _ in range(6):  # each press is two steps: cleared, chosen
+        page.keyboard.press("Control+z")
+    assert chosen(page) == [guess]
+
+
+def test_without_a_label_nothing_is_submitted_and_the_page_says_what_is_missing(page):
+    page.wait_for_function("document.querySelector('.lsf-choices input:checked')")
+    task_id = task_shown(page)
+    page.keyboard.press("1")
+    page.keyboard.press("Control+z")
+    assert chosen(page) == []
+    told = "getComputedStyle(document.querySelector('.lsf-choices'), '::after').content"
+    assert page.evaluate(told) == '"Choose what you hear."'
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("Choose a label, or skip the clip.").wait_for()
+    assert task_shown(page) == task_id
+
+
+def test_an_annotation_carries_no_figures_of_the_prediction(page, head, earmark, project_id):
+    page.wait_for_function("document.querySelector('.lsf-choices input:checked')")
+    assert "entropy" in page.locator(".lsf-text-area").inner_text()
+    task_id, guess = task_shown(page), chosen(page)
+    page.keyboard.press("Enter")  # accepts the guess as it is
+    wait_for_another(page, task_id)
+    (annotation,) = earmark.label_studio.annotations(task_id)
+    (result,) = annotation["result"]
+    assert (result["from_name"], result["value"]) == ("sound", {"choices": guess})
+    assert "meta" not in result
+    earmark.label_studio.delete_annotation(annotation["id"])
+
+
+def geometry(page):
+    return page.evaluate(
+        "['.sound img', '.lsf-audio-tag canvas'].map(which => {"
+        "  const {x, y, width, height} = document.querySelector(which).getBoundingClientRect();"
+        "  return [x, y, width, height] })"
+    )
+
+
+@pytest.mark.parametrize(
+    ("theme", "width"), [("Light", 1900), ("Dark", 1400), ("Light", 1000), ("Dark", 900)]
+)
+def test_spectrogram_and_waveform_share_a_time_axis_and_the_playhead_crosses_both(
+    page, head, theme, width
+):
+    data, _ = head
+    page.evaluate("theme => localStorage.setItem('preferred-color-scheme', theme)", theme)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.reload()
+    page.get_by_role("button", name="Close modal").click()
+    page.wait_for_function("document.querySelector('audio')?.duration > 0")
+    page.wait_for_function("document.querySelector('.sound img')?.naturalWidth === 1200")
+    page.wait_for_timeout(1000)
+    picture, canvas = geometry(page)
+    left = picture[0] + picture[2] * LEFT / 1200
+    right = picture[0] + picture[2] * (1 - RIGHT / 1200)
+    assert canvas[0] == pytest.approx(left, abs=1)
+    assert canvas[0] + canvas[2] == pytest.approx(right, abs=1)
+    assert canvas[1] < picture[1] + TOP
+    assert canvas[1] + canvas[3] == pytest.approx(picture[1] + picture[3] - BOTTOM, abs=1)
+    x, y = left + 0.4 * (right - left), canvas[1] + canvas[3] / 2
+    page.mouse.click(x, y)
+    page.mouse.move(x, canvas[1] + 400)
+    page.wait_for_timeout(500)
+    time_s = page.evaluate("document.querySelector('audio').currentTime")
+    assert time_s == pytest.approx(0.4 * data["duration_s"], abs=0.02)
+    screen = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("L"), float)
+    plot = screen[int(picture[1]) + TOP + 6 : int(picture[1] + picture[3]) - BOTTOM - 2]
+    is_bright = (plot > 245).mean(axis=0) > 0.95  # no sound is as bright from top to bottom
+    found = np.flatnonzero(is_bright[int(left) + 3 : int(right) - 3]) + int(left) + 3
+    assert 1 <= len(found) <= 4
+    assert found.mean() == pytest.approx(x, abs=3)
+
+
+def test_the_side_panels_are_folded_until_somebody_points_at_them(page):
+    panel = page.locator(".lsf-sidepanels__wrapper_align_right")
+    assert panel.bounding_box()["width"] <= 24
+    panel.hover()
+    page.wait_for_timeout(100)
+    assert panel.bounding_box()["width"] <= 24  # not when the pointer only passes
+    page.wait_for_timeout(900)
+    assert panel.bounding_box()["width"] > 200
+    page.mouse.move(10, 300)
+    page.wait_for_timeout(100)
+    assert panel.bounding_box()["width"] <= 24
+
+
+def test_of_several_labels_none_is_a_step_of_its_own(chromium, studio, earmark, street):
+    report = earmark.tell("setup", "--title", "Several", "--labels", "siren,other", "--multi")
+    project_id = report["project_id"]
+    earmark.tell("import", street, "--project", str(project_id))
+    earmark.wait_for_order(project_id, N_CLIPS)
+    with labeling(chromium, studio, project_id) as page:
+        first = task_shown(page)
+        page.keyboard.press("1")
+        page.keyboard.press("2")
+        page.keyboard.press("1")
+        assert chosen(page) == ["other"]
+        page.keyboard.press("Enter")
+        wait_for_another(page, first)
+        second = task_shown(page)
+        for name in chosen(page):
+            page.keyboard.press({"siren": "1", "other": "2"}[name])
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(1000)
+        assert task_shown(page) == second
+        page.keyboard.press("Escape")
+        page.keyboard.press("n")
+        page.keyboard.press("n")
+        assert chosen(page) == ["none of them"]
+        page.keyboard.press("Enter")
+        wait_for_another(page, second)
+    said = {
+        task_id: [
+            (one["from_name"], one["value"]["choices"])
+            for one in earmark.label_studio.annotations(task_id)[0]["result"]
+        ]
+        for task_id in (first, second)
+    }
+    assert said == {first: [("sound", ["other"])], second: [("none", ["none of them"])]}
+    status = earmark.wait_for_labels(project_id, 2)
+    assert status["labels"]["other"] == 1
+
+
+SOUND = '<Audio name="audio" value="$audio"/>'
+QUESTION = '<Choices name="sound" toName="audio"{more}>{choices}</Choices>'
+
+
+def asked(*keys, more="", above=""):
+    choices = "".join(
+        f'<Choice value="class {number}"' + (f' hotkey="{key}"/>' if key else "/>")
+        for number, key in enumerate(keys)
+    )
+    return f"<View>{SOUND}{above}{QUESTION.format(more=more, choices=choices)}</View>"
+
+
+def test_label_studio_hands_out_the_keys_that_are_told(chromium, studio, api, title):
+    configs = [
+        asked("", "", ""),
+        asked("", "1", ""),
+        asked("Q", "3", ""),
+        asked("2", "2", ""),
+        asked("f,g", "", "shift+a"),
+        asked(*[""] * 35),
+        asked("", "", above='<Rating name="quality" toName="audio"/>'),
+        asked("", "", above='<Number name="n" toName="audio"/><Filter name="f" toName="sound"/>'),
+        label_config_xml([f"class {number}" for number in range(27)], multi_label=False),
+        label_config_xml([f"class {number}" for number in range(27)], multi_label=True),
+    ]
+    read_keys = """() => {
+        const found = [];
+        Htx.annotationStore.selected.traverseTree((tag) => {
+            if (tag?.type === 'choice' && tag.parent.name === 'sound' && tag._value)
+                found.push((tag.hotkey ?? '').trim().toLowerCase().split(',')[0]);
+        });
+        return found;
+    }"""
+    with signed_in(chromium, studio) as page:
+        for xml in configs:
+            project = api.post("/api/projects", json={"title": title, "label_config": xml}).json()
+            tasks = [{"data": dict.fromkeys(("audio", "spectrogram", "clip"), "") | {"meta": {}}}]
+            api.post(f"/api/projects/{project['id']}/import", json=tasks).raise_for_status()
+            found = api.get("/api/tasks", params={"project": project["id"]}).json()["tasks"]
+            page.goto(f"{studio.url}/projects/{project['id']}/data?task={found[0]['id']}")
+            page.locator(".lsf-choices").first.wait_for()
+            assert tuple(page.evaluate(read_keys)) == parse_label_config(xml).hotkeys, xml
+
+
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_nothing_is_cut_off_or_left_light_in_the_dark(page, head, pictures, theme):
     page.evaluate("theme => localStorage.setItem('preferred-color-scheme', theme)", theme)
@@ -166,6 +413,7 @@ def test_nothing_is_cut_off_or_left_light_in_the_dark(page, head, pictures, them
     page.wait_for_function("document.querySelector('audio')?.duration > 0")
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
+        page.mouse.move(10, 300)  # not on the folded panels
         page.wait_for_timeout(500)
         page.screenshot(path=pictures / f"labeling-{theme.lower()}-{width}.png")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

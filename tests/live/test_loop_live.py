@@ -426,9 +426,9 @@ def test_a_task_that_nobody_has_heard_is_predicted_on_request(earmark, api, shar
     )
     assert answer.status_code == 200, answer.text
     (prediction, *_) = api.get(f"/api/tasks/{new}").json()["predictions"]
-    (result, *_) = prediction["result"]
+    (told, result) = prediction["result"]
     assert result["value"]["choices"][0] in ("siren", "other")
-    assert result["meta"]["probabilities"].keys() == {"siren", "other"}
+    assert told["meta"]["probabilities"].keys() == {"siren", "other"}
 
 
 def test_a_blind_project_keeps_its_order_and_shows_no_predictions(earmark, store, make_project):

@@ -32,13 +32,15 @@ def test_an_earlier_version_is_served_to_annotators_until_it_is_let_go(
     earmark.tell("import", tmp_path / "clips.csv", "--root", root, "--project", str(project_id))
     earmark.wait_for_order(project_id, N_CLIPS)
 
+    given = []
+
     def answer(annotator, n, is_right=True):
         for _ in range(n):
             task = annotator.next_task(project_id)
             kind = "siren" if (task["data"]["clip"] in is_siren) == is_right else "other"
             value = {"choices": [kind]}
             said = {"from_name": "sound", "to_name": "audio", "type": "choices", "value": value}
-            annotator.annotate(task["id"], [said])
+            given.append(annotator.annotate(task["id"], [said]))
 
     def ask(method, path, **how):
         address = f"{earmark.settings.backend_url}/projects/{project_id}{path}"
@@ -75,3 +77,15 @@ def test_an_earlier_version_is_served_to_annotators_until_it_is_let_go(
     assert learned_version(earmark.model_version(project_id)) == good
     hold(None)
     assert earmark.model_version(project_id).startswith("earmark-15-")
+
+    # The wrong labels are deleted: what is shown is true of those that are left.
+    for annotation in given[8:14]:
+        label_studio.delete_annotation(annotation["id"])
+    earmark.wait_for_labels(project_id, 9)
+    earmark.wait_for(project_id, lambda status: not status["is_waiting"])
+    told = ask("GET", "/progress")
+    assert [one["is_current"] for one in told["versions"]].count(True) == 1
+    assert told["versions"][0]["model_version"] == told["model_version"]
+    assert all(one["n_labeled"] <= 9 for one in told["accuracy"]["curve"])
+    assert 14 in [one["n_labeled"] for one in told["accuracy"]["history"]]
+    assert told["accuracy"]["n_labeled"] == 9

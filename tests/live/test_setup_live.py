@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
+from importer.instructions import EARLIER as EARLIER_INSTRUCTIONS
 from importer.ports import free_port
 from importer.project import set_up
 from importer.studio import Studio
@@ -25,6 +26,7 @@ from ml_backend.label_config import label_config_xml
 from ml_backend.label_studio import LabelStudio, client
 from tests.live.conftest import COMMAND
 from tests.postgres import create_database, postgres_server
+from tests.test_label_config import EARLIER as EARLIER_PAGE
 
 pytestmark = pytest.mark.live
 
@@ -189,6 +191,42 @@ def test_a_label_config_that_would_orphan_annotations_is_refused_in_label_studio
             label_config=other,
             replace_label_config=True,
         )
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_what_an_earlier_version_wrote_is_renewed_under_its_annotations(
+    label_studio, wanted, multi_label
+):
+    wanted["multi_label"] = multi_label
+    project_id = set_up(label_studio, **wanted).project_id
+    now = label_studio.project(project_id)
+    page = EARLIER_PAGE.replace("single-radio", "multiple" if multi_label else "single-radio")
+    links = now["expert_instruction"].rpartition("\n")[2]
+    label_studio.update_project(
+        project_id,
+        label_config=page,
+        enable_empty_annotation=True,
+        expert_instruction=f"{EARLIER_INSTRUCTIONS[0]}\n{links}",
+    )
+    (task_id, other_id, *_) = add_tasks(label_studio, project_id, 3)
+    figures = {"from_name": "judgment", "to_name": "audio", "type": "textarea"}
+    figures["value"] = {"text": ["siren 0.81"]}
+    label_studio.annotate(task_id, [*SIREN, figures])
+    label_studio.annotate(other_id, [])
+    report = set_up(label_studio, **{**wanted, "labels": ()})
+    assert report.changes == (
+        "renewed the labeling page",
+        "set enable_empty_annotation",
+        "renewed the instructions",
+    )
+    assert report.warnings == ()
+    same = ("label_config", "enable_empty_annotation", "expert_instruction")
+    renewed = label_studio.project(project_id)
+    assert [str(renewed[name]).strip() for name in same] == [
+        str(now[name]).strip() for name in same
+    ]
+    assert set_up(label_studio, **wanted).changes == ()
+    assert label_studio.annotations(task_id)[0]["result"][0]["value"] == {"choices": ["siren"]}
 
 
 def test_a_folder_that_is_not_below_the_document_root_is_refused(label_studio, wanted, tmp_path):

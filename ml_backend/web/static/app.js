@@ -1,6 +1,8 @@
 // The map page: load the pool, then fill the panels.
 
+import { whyAway } from "./away.js";
 import { make, say } from "./elements.js";
+import { openGrid } from "./grid_of_clips.js";
 import { mountHelp } from "./help.js";
 import { commandOf } from "./keys.js";
 import { mountLayout } from "./layout.js";
@@ -9,13 +11,17 @@ import { mountPanels } from "./panels.js";
 import { pool } from "./pool.js";
 import { state } from "./state.js";
 
+let troubled = null;
+
 const byId = (id) => document.getElementById(id);
 
-/** Keep a sentence in sight until another one, or none, takes its place. */
+/** Keep a sentence in sight until another one, or none, takes its place; one at a time. */
 function warn(sentence) {
+  troubled = sentence;
   const trouble = byId("trouble");
-  trouble.hidden = !sentence;
-  trouble.textContent = sentence ?? "";
+  const shown = whyAway() ?? troubled;
+  trouble.hidden = !shown;
+  trouble.textContent = shown ?? "";
 }
 
 function sayWhatIsSelected({ selection }) {
@@ -59,6 +65,7 @@ document.addEventListener("waiting", ({ detail }) => {
   byId("waiting").hidden = detail === null;
 });
 pool.addEventListener("trouble", ({ detail }) => warn(detail));
+document.addEventListener("away", () => warn(troubled));
 try {
   await pool.open(state.get().locality);
   forgetGone();
@@ -66,7 +73,7 @@ try {
   addEventListener("popstate", forgetGone);
   const map = mountMapOrSay();
   const openHelp = mountHelp(byId("help"));
-  listen({ ...map.acts, help: openHelp });
+  listen({ ...map.acts, grid: openGrid, help: openHelp });
   state.on(["selection"], sayWhatIsSelected);
   mountPanels({ filters: byId("filters"), table: byId("table"), inspector: byId("inspector") });
   await map.ready;

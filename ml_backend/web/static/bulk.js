@@ -9,15 +9,16 @@ import { clips, count } from "./wording.js";
 
 const N_NAMED = 4;
 
-/** Ask; answers with `{ taskIds, onlyUnanswered }`, or null when it was called off. */
-export async function askForMany(taskIds, labels, what) {
+/** Ask; answers with `{ taskIds, onlyUnanswered }`, or null when it was called off. `nHidden` clips
+ * are selected, too, and not in sight.
+ */
+export async function askForMany(taskIds, labels, what, nHidden = state.get().selection.length - taskIds.length) {
   const { free, told } = answersOf(taskIds);
   const verb = labels === null ? "Skip" : "Label";
   const as = labels === null ? "" : ` as ${what}`;
   const which = taskIds.length === 1 ? "the selected clip" : `these ${clips(taskIds.length)}`;
   const question = `${verb} ${which}${as}?`;
   const nAnswered = taskIds.length - free.length;
-  const nHidden = state.get().selection.length - taskIds.length;
   const details = [told, "It is written to Label Studio under your name, and can be undone."];
   if (nAnswered > 0)
     details.push("Labeling all changes the answers that are yours; what others said stays, and yours stands beside it.");

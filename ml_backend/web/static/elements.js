@@ -1,5 +1,6 @@
 // Elements: made with text, never with markup, so that a name with HTML in it is shown as text.
 
+import { onReturn } from "./away.js";
 import { splitName } from "./wording.js";
 
 /** Make an element: functions become listeners, true and false set or leave out an attribute.
@@ -38,18 +39,27 @@ export function makeSvg(tag, attributes = {}, ...children) {
 /** How long to wait before asking a busy server again, time after time. */
 export const RETRIES_MS = [300, 700, 1500, 3000, 5000];
 
-/** Show a picture, hidden until it is there; a server busy with others is asked again. */
+/** Show a picture, hidden until it is there; a server busy with others is asked again.
+ *
+ * Where it is not to be had, the image fires "missing", and is asked for again when a server that
+ * was away is back.
+ */
 export function showPicture(image, source) {
   let tries = 0;
+  const tryAgain = () => {
+    if (image.dataset.source === source) image.src = `${source}?again=${tries}`;
+  };
   image.classList.add("awaited");
   image.dataset.source = source;
   image.onload = () => image.classList.remove("awaited");
   image.onerror = () => {
     const pause_ms = RETRIES_MS[tries++];
-    if (pause_ms === undefined) return;
-    setTimeout(() => {
-      if (image.dataset.source === source) image.src = `${source}?again=${tries}`;
-    }, pause_ms);
+    if (pause_ms !== undefined) {
+      setTimeout(tryAgain, pause_ms);
+      return;
+    }
+    image.dispatchEvent(new Event("missing"));
+    onReturn(tryAgain);
   };
   image.src = source;
 }

@@ -30,7 +30,7 @@ export function makeHoverCard(container) {
   const fill = (taskId, row) => {
     shown = taskId;
     clearTimeout(timer);
-    name.textContent = `Clip ${taskId}`;
+    name.textContent = pool.nameOf(taskId);
     picture.hidden = true;
     const line = ([title, value]) => make("div", {}, make("span", { class: "faint" }, `${title} `), value);
     facts.replaceChildren(...describe(row).map(line));

@@ -3,18 +3,20 @@
 // Keys, wherever nothing else wants them: Space plays, ← and → go to the previous and next clip,
 // the keys of the classes label, S skips (see keys.js), Ctrl+Z undoes.
 
+import { whyAway } from "./away.js";
 import { cut, make } from "./elements.js";
 import { annotationsOf, judgmentOf, metadataOf, Neighbors } from "./judgment.js";
 import { Labeling } from "./labeling.js";
 import { Player } from "./player.js";
 import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
-import { getJson } from "./server.js";
+import { address, getJson } from "./server.js";
 import { state } from "./state.js";
 import { count } from "./wording.js";
 import { writing } from "./writing.js";
 
 const PAUSE_MS = 120; // a held arrow key passes clips by without asking for each
+const LATE_MS = 500;
 const N_KNOWN = 100;
 const TYPED_IN =
   "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]";
@@ -54,7 +56,9 @@ class Inspector {
     this.empty = make(
       "p",
       { class: "faint empty" },
-      "Pick a clip on the map or in the table to hear it.",
+      "Pick a clip on the map or in the table to hear it. Or ",
+      linkToLabeling(),
+      " with the clips of the queue, one after the other.",
     );
     const head = make(
       "header",
@@ -71,6 +75,7 @@ class Inspector {
       this.labeling.element,
     );
     this.content.append(this.known, this.neighbors.element, this.rest, make("p", {}, this.link));
+    this.content.append(make("p", {}, linkToLabeling()));
     panel.replaceChildren(this.empty, this.content);
     state.on(["focus", "selection"], (now, named) => this.#arrive(named));
     sequence.addEventListener("change", () => {
@@ -111,23 +116,34 @@ class Inspector {
       this.#shown = null;
       return;
     }
-    if (focus !== this.#shown) this.player.show(focus, null);
+    if (focus !== this.#shown) {
+      this.player.show(focus, null);
+      this.title.textContent = this.title.title = pool.nameOf(focus);
+    }
     this.#shown = focus;
+    // What is known of the clip before does not stand under this one's name for long.
+    const isLate = setTimeout(() => {
+      if (focus !== this.#shown) return;
+      for (const part of [this.known, this.rest]) part.replaceChildren();
+      this.labeling.element.hidden = whyAway() !== null;
+    }, LATE_MS);
     try {
       const details = await this.#details(focus);
       if (focus !== state.get().focus) return;
       this.#fill(details);
     } catch (error) {
       if (focus !== state.get().focus) return;
-      this.title.textContent = `Clip ${focus}`;
       this.known.replaceChildren(make("p", { class: "problem", role: "alert" }, error.message));
       this.rest.replaceChildren();
+    } finally {
+      clearTimeout(isLate);
+      this.labeling.element.hidden = false;
     }
     this.#prepareNext();
   }
 
   #fill(details) {
-    const name = details.clip || `Clip ${details.task_id}`;
+    const name = details.clip || pool.nameOf(details.task_id);
     this.title.title = name;
     this.title.replaceChildren(cut(name));
     this.player.show(details.task_id, details.duration_s);
@@ -207,5 +223,7 @@ class Inspector {
     return true;
   }
 }
+
+const linkToLabeling = () => make("a", { class: "button", href: address("label") }, "Label and go on");
 
 export const mountInspector = (panel) => new Inspector(panel);

@@ -3,7 +3,7 @@
 import { cut, make, showPicture } from "./elements.js";
 import { address, getJson } from "./server.js";
 import { state } from "./state.js";
-import { count, NONE_OF_THEM, numberText, probabilityText } from "./wording.js";
+import { count, labelsText, NONE_OF_THEM, numberText, probabilityText } from "./wording.js";
 
 const N_BARS = 6;
 const N_NEIGHBORS = 12;
@@ -68,7 +68,7 @@ const SAID = { skipped: "skipped", no_label: "submitted without a label", unread
 
 /** What one annotation says, and what of it Earmark cannot read. */
 function saidIn({ kind, labels, problems = [] }) {
-  const said = SAID[kind] ?? (labels?.join(", ") || NONE_OF_THEM);
+  const said = SAID[kind] ?? (labelsText(labels ?? []) || NONE_OF_THEM);
   return problems.length === 0 ? said : `${said}: it ${problems.join(" and ")}`;
 }
 
@@ -151,7 +151,7 @@ export class Neighbors {
   }
 
   #makeItem({ task_id: taskId, distance, labels }) {
-    const said = (labels ?? []).join(", ");
+    const said = labelsText(labels ?? []);
     const picture = make("img", { alt: `Clip ${taskId}` });
     showPicture(picture, address(`clips/${taskId}/thumbnail`));
     const button = make(

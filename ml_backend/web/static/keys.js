@@ -5,31 +5,39 @@ import { pool } from "./pool.js";
 
 const COMMANDS = {
   ...{ pan: "v", lasso: "l", box: "b", zoomIn: "+", zoomOut: "-", showAll: "f", showSelection: "z" },
-  ...{ color: "c", tick: "x", help: "?" },
+  ...{ color: "c", tick: "x", grid: "g", help: "?" },
 };
 const ALIASES = { "=": "+" };
-const SPARES = { skip: "surh", none: "nrhu" }; // Label Studio hands u, r and h out to no class
 
 /** The key of each class, "" where it has none that can be pressed here. */
-export function classKeys() {
-  const { class_names: names, hotkeys } = pool.frame; // hotkeys is empty before a first round
+export function classKeys({ class_names: names, hotkeys } = pool.frame) {
+  // hotkeys is empty before a first round
   return names.map((_, i) => (/^[!-~]$/.test(hotkeys[i] ?? "") ? hotkeys[i] : ""));
 }
 
 /** The key of a command, "" where it is a class's. */
 export function keyOf(command) {
   const taken = classKeys();
-  if (command === "none") taken.push(keyOf("skip"));
-  if (command in SPARES) return [...SPARES[command]].find((key) => !taken.includes(key)) ?? "";
+  if (command in spares(taken)) return spares(taken)[command];
   return taken.includes(COMMANDS[command]) ? "" : COMMANDS[command];
 }
+
+/** The keys of skipping and of "none of them" beside those of classes; Label Studio hands u, r and h
+ * out to no class.
+ */
+export function spares(classes) {
+  const skip = firstFree("surh", classes);
+  return { skip, none: firstFree("nrhu", [...classes, skip]) };
+}
+
+const firstFree = (keys, taken) => [...keys].find((key) => !taken.includes(key)) ?? "";
 
 /** The command that was pressed, or undefined. */
 export function commandOf(event) {
   const pressed = pressedKey(event);
   if (classKeys().includes(pressed)) return undefined;
   const key = ALIASES[pressed] ?? pressed;
-  return [...Object.keys(SPARES), ...Object.keys(COMMANDS)].find((command) => keyOf(command) === key);
+  return ["skip", "none", ...Object.keys(COMMANDS)].find((command) => keyOf(command) === key);
 }
 
 /** The class that was pressed, or undefined; Shift changes nothing about it. */
@@ -38,7 +46,7 @@ export function classOf(event) {
 }
 
 /** What a key writes without Shift; a letter or digit by its place where the layout has others. */
-function pressedKey({ key, code = "" }) {
+export function pressedKey({ key, code = "" }) {
   if (key.length > 1) return key; // such as the arrows that a number pad may have
   if (/^[a-z]$/i.test(key)) return key.toLowerCase();
   const [, sign] = /^(?:Digit|Numpad|Key)([0-9A-Z])$/.exec(code) ?? [];

@@ -10,7 +10,7 @@ import { cut, make } from "./elements.js";
 import { classKeys, classOf, commandOf, keyOf } from "./keys.js";
 import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
-import { count, NONE_OF_THEM } from "./wording.js";
+import { count, labelsText, NONE_OF_THEM } from "./wording.js";
 import { writing } from "./writing.js";
 
 const NONE_ON_BUTTON = `${NONE_OF_THEM[0].toUpperCase()}${NONE_OF_THEM.slice(1)} `;
@@ -145,7 +145,7 @@ export class Labeling {
     const isAside = this.#taskId !== null && !others.includes(this.#taskId);
     if (this.scope.checked) this.target.textContent = `Labels are for ${all}, after a question.`;
     else this.target.textContent = `Labels are for the clip above${isAside ? ", which is not selected" : ""}.`;
-    const what = [...this.#toggled].join(", ") || "…";
+    const what = labelsText([...this.#toggled]) || "…";
     this.confirm.disabled = this.#toggled.size === 0;
     this.confirm.replaceChildren(
       this.scope.checked ? `Label ${count(n)} as: ${what} ` : `Label as: ${what} `,
@@ -159,7 +159,7 @@ export class Labeling {
     const isMany = chosen.length > 0 && (isForAll || this.scope.checked);
     const focus = this.#taskId;
     if (focus === null) return undefined;
-    const what = labels === SKIP ? "skipped" : labels.join(", ") || NONE_OF_THEM;
+    const what = labels === SKIP ? "skipped" : labelsText(labels) || NONE_OF_THEM;
     const shown = labels?.length === 0 ? [NONE_OF_THEM] : labels;
     if (!isMany) {
       const written = writing.write([focus], labels, { what, shown, focus });

@@ -4,7 +4,9 @@
 // one byte per row, 1 = passes. Without a value a row passes no filter, unless the filter names it:
 //   { lo, hi, missing: true }   the range, and what has no value
 //   { values: [null] }          what has no value; with `not: true` what has one
-// A column with `classes` holds sets of these, as `siren, dog`; to pass, one of a set is enough.
+// A column with `classes` holds sets of these (its `members`); to pass, one of a set is enough.
+
+import { membersAt } from "./packed.js";
 
 const DAY_S = 86400;
 const HOUR_S = 3600;
@@ -78,22 +80,22 @@ function hoursMask(values, { lo, hi, missing = false }) {
   return mask;
 }
 
-function codesMask({ kind, codes, names, classes }, { values, not = false }) {
+function codesMask(column, { values, not = false }) {
+  const { kind, codes, names } = column;
   const wanted = new Set(values.map((value) => storedName(kind, names, value)));
-  const holds = (name) => classesOf(name, classes).some((one) => wanted.has(one));
-  const passes = (name) => Number(holds(name) !== not);
-  const missing = passes(null);
-  const byCode = names?.map(passes);
+  const passes = (those) => Number(those.some((one) => wanted.has(one)) !== not);
+  const missing = passes([null]);
+  const byCode = names?.map((_, code) => passes(valuesAt(column, code)));
   return Uint8Array.from(codes, (code) =>
-    code < 0 ? missing : (byCode?.[code] ?? passes(String(code))),
+    code < 0 ? missing : (byCode?.[code] ?? passes([String(code)])),
   );
 }
 
-/** The classes that a name stands for: where clips may have several, names are lists of them. */
-export function classesOf(name, classes) {
-  const isList = classes && name !== null && !classes.includes(name);
-  return isList ? name.split(", ") : [name];
-}
+/** What a filter may ask for to meet a code: its name; where classes are asked for, these, too. */
+export const valuesAt = (column, code) =>
+  column.classes
+    ? [...new Set([column.names[code], ...membersAt(column, code)])]
+    : [column.names[code]];
 
 // Addresses say `true` and `false` of booleans, people read their names.
 function storedName(kind, names, value) {

@@ -4,6 +4,7 @@
 //   number, date   { name, kind, values }        NaN = missing; dates in seconds since 1970
 //   category, text,
 //   boolean        { name, kind, codes, names }  -1 = missing; names[code] is the text
+//                  and `members`, where some codes are sets of classes: members[code] lists them
 // Booleans have the names "no" and "yes".
 
 const ARRAYS = {
@@ -27,19 +28,23 @@ export function decodePacked(buffer) {
   return { ...header, columns };
 }
 
-function decodeColumn({ name, kind, dtype, offset, scale, names }, buffer, n) {
+function decodeColumn({ name, kind, dtype, offset, scale, names, members }, buffer, n) {
   const stored = new ARRAYS[dtype](buffer, offset, n);
   const isFloat = dtype === "f4" || dtype === "f8";
   const missing = isFloat || dtype === "i4" ? NaN : 2 ** (8 * stored.BYTES_PER_ELEMENT) - 1;
   if (kind === "category" || kind === "text" || kind === "boolean") {
     const codes = Int32Array.from(stored, (code) => (code === missing ? -1 : code));
-    return { name, kind, codes, names: names ?? (kind === "boolean" ? BOOLEAN : null) };
+    const named = { name, kind, codes, names: names ?? (kind === "boolean" ? BOOLEAN : null) };
+    return members ? { ...named, members } : named;
   }
   if (isFloat || dtype === "i4") return { name, kind, values: stored };
   const factor = scale ?? 1;
   const Values = dtype === "u4" ? Float64Array : Float32Array; // 24 bits hold no u4
   return { name, kind, values: Values.from(stored, (v) => (v === missing ? NaN : v * factor)) };
 }
+
+/** The classes that a code of a category stands for: several, where it is a set. */
+export const membersAt = ({ names, members }, code) => members?.[code] ?? [names[code]];
 
 /** The text of a category, text or boolean column at a row; null where it is missing. */
 export function textAt(column, row) {

@@ -1,15 +1,10 @@
 // The player: spectrogram with a moving cursor, play and pause, and the next clip made ready.
-//
-// The spectrogram's picture (ml_backend/spectrogram.py) has margins with axes. Its frequency axis is
-// shown as it is; the colors are stretched to the panel's width, over a time axis of our own.
 
-import { clockText, timeTicks } from "./wording.js";
-import { make, remember, remembered, RETRIES_MS, showPicture } from "./elements.js";
+import { onReturn, whyAway } from "./away.js";
+import { make, remember, remembered, RETRIES_MS } from "./elements.js";
 import { address } from "./server.js";
-
-const MARGINS_PX = { left: 58, right: 92, top: 8, bottom: 24 };
-const SEEK_S = 0.25;
-const TICK_PX = 56; // room for one time label
+import { SpectrogramView } from "./spectrogram_view.js";
+import { clockText } from "./wording.js";
 
 export class Player {
   #taskId = null;
@@ -30,24 +25,7 @@ export class Player {
       change: () => remember("autoplay", this.autoplay.checked),
     });
     this.autoplay.checked = remembered("autoplay", false);
-    this.axis = make("img", { alt: "", class: "axis-picture" });
-    this.picture = make("img", { alt: "Spectrogram", class: "plot-picture", draggable: "false" });
-    this.cursor = make("div", { class: "cursor" });
-    this.plot = make(
-      "div",
-      {
-        class: "plot",
-        role: "slider",
-        tabindex: "0",
-        "aria-label": "Place in the clip",
-        "aria-valuemin": "0",
-        pointerdown: (event) => this.#seekTo(event),
-        keydown: (event) => this.#seekByKey(event),
-      },
-      this.picture,
-      this.cursor,
-    );
-    this.ticks = make("div", { class: "time-axis", "aria-hidden": "true" });
+    this.spectrogram = new SpectrogramView((time_s) => this.#seek(time_s));
     this.problem = make("p", { class: "problem", role: "alert", hidden: true });
     const auto = make(
       "label",
@@ -58,13 +36,7 @@ export class Player {
     this.element = make(
       "div",
       { class: "player" },
-      make(
-        "div",
-        { class: "spectrogram" },
-        make("div", { class: "axis" }, this.axis),
-        this.plot,
-        this.ticks,
-      ),
+      this.spectrogram.element,
       this.problem,
       make(
         "div",
@@ -75,8 +47,6 @@ export class Player {
         auto,
       ),
     );
-    this.picture.addEventListener("load", () => this.#fit());
-    new ResizeObserver(() => this.#showTicks()).observe(this.plot);
     this.#listen(this.#audio);
     this.#listen(this.#ready.audio);
   }
@@ -85,7 +55,6 @@ export class Player {
   show(taskId, duration_s) {
     if (duration_s) this.#duration_s = duration_s;
     if (taskId !== this.#taskId) this.#load(taskId);
-    this.#showTicks();
     this.#tick();
   }
 
@@ -120,9 +89,7 @@ export class Player {
       this.#audio.src = address(`clips/${taskId}/audio`);
     }
     this.#audio.currentTime = 0;
-    for (const image of [this.axis, this.picture]) {
-      showPicture(image, address(`clips/${taskId}/spectrogram`));
-    }
+    this.spectrogram.show(address(`clips/${taskId}/spectrogram`));
     if (this.autoplay.checked) this.#play();
     this.#showState();
   }
@@ -146,7 +113,6 @@ export class Player {
     audio.addEventListener("loadedmetadata", () => {
       if (audio !== this.#audio || !Number.isFinite(audio.duration)) return;
       this.#duration_s = audio.duration;
-      this.#showTicks();
       this.#tick();
     });
     audio.addEventListener("error", () => {
@@ -169,8 +135,18 @@ export class Player {
   }
 
   #complain() {
-    this.problem.textContent = "This clip cannot be played: its file is missing or damaged.";
+    const audio = this.#audio;
+    const taskId = this.#taskId;
+    this.problem.textContent = whyAway()
+      ? "The sound comes when there is an answer again."
+      : "This clip cannot be played: its file is missing or damaged.";
     this.problem.hidden = false;
+    onReturn(() => {
+      if (audio !== this.#audio || taskId !== this.#taskId) return;
+      this.problem.hidden = true;
+      this.#nFailed = 0;
+      audio.load();
+    });
   }
 
   #follow(audio) {
@@ -192,61 +168,12 @@ export class Player {
 
   #tick() {
     const time_s = this.#audio.currentTime;
-    const words = `${clockText(time_s)} / ${clockText(this.#duration_s)}`;
-    this.cursor.style.left = `${Math.min(1, time_s / this.#duration_s) * 100}%`;
-    this.clock.textContent = words;
-    this.plot.setAttribute("aria-valuemax", this.#duration_s.toFixed(2));
-    this.plot.setAttribute("aria-valuenow", time_s.toFixed(2));
-    this.plot.setAttribute(
-      "aria-valuetext",
-      `${time_s.toFixed(1)} of ${this.#duration_s.toFixed(1)} seconds`,
-    );
+    this.clock.textContent = `${clockText(time_s)} / ${clockText(this.#duration_s)}`;
+    this.spectrogram.setTime(time_s, this.#duration_s);
   }
 
-  #seekTo(event) {
-    if (event.button !== 0) return;
-    const box = this.plot.getBoundingClientRect();
-    const share = Math.max(0, Math.min(1, (event.clientX - box.left) / box.width));
-    this.#audio.currentTime = share * this.#duration_s;
+  #seek(time_s) {
+    this.#audio.currentTime = time_s;
     this.#tick();
-  }
-
-  #seekByKey(event) {
-    const to_s = {
-      ArrowLeft: this.#audio.currentTime - SEEK_S,
-      ArrowRight: this.#audio.currentTime + SEEK_S,
-      Home: 0,
-      End: this.#duration_s,
-    }[event.key];
-    if (to_s === undefined) return;
-    this.#audio.currentTime = Math.max(0, Math.min(this.#duration_s, to_s));
-    this.#tick();
-    event.preventDefault();
-    event.stopPropagation();
-  }
-
-  /** Stretch the picture so that its plot fills the panel and its margins fall outside. */
-  #fit() {
-    const { left, right, top, bottom } = MARGINS_PX;
-    const { naturalWidth: width, naturalHeight: height } = this.picture;
-    const plotWidth = width - left - right;
-    this.picture.style.width = `${(width / plotWidth) * 100}%`;
-    this.picture.style.height = `${height}px`;
-    this.picture.style.left = `${(-left / plotWidth) * 100}%`;
-    this.picture.style.top = `${-top}px`;
-    this.plot.style.height = `${height - top - bottom}px`;
-    this.axis.style.top = `${-top}px`;
-  }
-
-  #showTicks() {
-    const most = Math.max(2, Math.floor(this.plot.clientWidth / TICK_PX));
-    const times = timeTicks(this.#duration_s, most);
-    this.ticks.replaceChildren(
-      ...times.map((time_s) => {
-        const tick = make("span", {}, `${time_s} s`);
-        tick.style.left = `${(time_s / this.#duration_s) * 100}%`;
-        return tick;
-      }),
-    );
   }
 }

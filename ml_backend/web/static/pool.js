@@ -5,6 +5,7 @@
 //   await pool.column(name)     a decoded column (see packed.js), one value per row of the frame
 //   pool.ids                    task ids, ascending, one per row
 //   pool.rowOf(taskId)          row number, or -1
+//   pool.nameOf(taskId)         what the clip is called, as far as that is at hand
 //   pool.mark(changes)          show labels before the server has them (see below)
 //   pool.unmark(taskIds)        show what the server says after all
 //   pool.addEventListener("revision", …)   the frame, marks or the list of columns changed: ask anew
@@ -13,7 +14,9 @@
 //   pool.provide(name, column)  a column of the page's own, such as the similarity to a dropped sound
 //   pool.list(described)        offer a column to filters and table, too
 
+import { membersAt, textAt } from "./packed.js";
 import { getJson, getPacked } from "./server.js";
+import { labelsText } from "./wording.js";
 
 const POLL_MS = 1000;
 const MARKED_MS = 15_000; // for so long a mark may be ahead of the server
@@ -55,6 +58,14 @@ class Pool extends EventTarget {
       else high = middle - 1;
     }
     return -1;
+  }
+
+  /** What a clip is called, as far as that is at hand. */
+  nameOf(taskId) {
+    const row = this.rowOf(taskId);
+    const clip = this.#columns.has("clip") ? this.#kept.get("clip")?.column : null;
+    const isAtHand = clip?.names && row >= 0 && clip.codes.length === this.frame.n;
+    return (isAtHand && textAt(clip, row)) || `Clip ${taskId}`;
   }
 
   /** A column by name: from the frame, or asked for once per revision. */
@@ -188,8 +199,8 @@ class Pool extends EventTarget {
 /** The labels that a row shows; null for a skip. */
 function labelsAt(columns, row) {
   if (columns.get("skipped").codes[row] === 1) return null;
-  const { codes, names } = columns.get("label");
-  return codes[row] < 0 ? [] : [names[codes[row]]];
+  const label = columns.get("label");
+  return label.codes[row] < 0 ? [] : membersAt(label, label.codes[row]);
 }
 
 /** Label, skipped and state as the server says, with marks over them; marks that it has met go. */
@@ -201,26 +212,30 @@ export function withMarks(said, marks, rowOf, now) {
   }
   if (marks.size === 0) return shown;
   for (const [name, column] of said) {
-    shown.set(name, { ...column, codes: column.codes.slice(), names: [...(column.names ?? [])] });
+    const names = [...(column.names ?? [])];
+    const members = names.map((_, code) => membersAt(column, code));
+    shown.set(name, { ...column, codes: column.codes.slice(), names, members });
   }
   const [label, skipped, state] = ["label", "skipped", "state"].map((name) => shown.get(name));
   for (const [taskId, { labels }] of marks) {
     const row = rowOf(taskId);
     skipped.codes[row] = labels === null ? 1 : 0;
-    label.codes[row] = labels === null || labels.length === 0 ? -1 : codeOf(label.names, labels);
+    label.codes[row] = labels === null || labels.length === 0 ? -1 : codeOf(label, labels);
     const stated = labels === null ? "skipped" : labels.length > 0 ? "labeled" : "in the pool";
     state.codes[row] = state.names.indexOf(stated);
   }
   return shown;
 }
 
-const isSaid = (said, labels) =>
-  said === null || labels === null ? said === labels : said.join(", ") === labels.join(", ");
+const isSaid = (said, labels) => said === labels || (said !== null && labels !== null && isSame(said, labels));
 
-function codeOf(names, labels) {
-  const name = labels.join(", ");
-  const code = names.indexOf(name);
-  return code < 0 ? names.push(name) - 1 : code;
+const isSame = (some, others) => some.length === others.length && some.every((one) => others.includes(one));
+
+function codeOf({ names, members }, labels) {
+  const code = members.findIndex((one) => isSame(one, labels));
+  if (code >= 0) return code;
+  members.push(labels);
+  return names.push(labelsText(labels)) - 1;
 }
 
 export const pool = new Pool();

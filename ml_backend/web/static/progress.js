@@ -4,6 +4,7 @@
 import { askAgain } from "./again.js";
 import { ask, fail, notice } from "./ask.js";
 import { dropAsked } from "./asked_first.js";
+import { STUDIO_AWAY, whyNoAnswer } from "./away.js";
 import { send } from "./server.js";
 
 const PERIOD_MS = 3000;
@@ -59,9 +60,11 @@ async function refresh() {
   try {
     answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, cache: "no-cache" });
   } catch {
-    return complain("The backend does not answer. Is `earmark serve` running?");
+    answer = null;
   }
-  if (answer.redirected) return location.reload(); // the session has ended: sign in again
+  if (answer?.redirected) return location.reload(); // the session has ended: sign in again
+  const why = answer?.status === 502 ? STUDIO_AWAY : whyNoAnswer(answer);
+  if (why) return complain(why);
   if (!answer.ok) return complain(`The backend answered ${answer.status}; this page may be old.`);
   complain("");
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");

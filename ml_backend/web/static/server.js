@@ -1,11 +1,14 @@
 // Talking to the backend. Every answer is checked; what went wrong is an Error in plain words.
 // Where the backend is still making the answer (202), or is too busy to begin with it (503, a few
 // times), it is asked again; meanwhile the document fires "waiting", whose detail says what for, and
-// null when the answer is there.
+// null when the answer is there. Where nobody answers, reading waits until somebody does (away.js);
+// changing something fails at once, since nobody wants it done at another time.
 
+import { waitFor, waitNoMore, whyNoAnswer } from "./away.js";
 import { decodePacked } from "./packed.js";
 
 const MOST_REFUSALS = 10;
+const AWAY_MS = 1500;
 
 const project = document.documentElement.dataset.project;
 
@@ -37,10 +40,17 @@ export async function sendForPacked(method, path, body) {
   return decodePacked(await (await change(method, path, body)).arrayBuffer());
 }
 
+/** Say something with the page's last breath; nobody waits for an answer. */
+export function sendLeaving(method, path) {
+  fetch(address(path), { method, headers: csrf(), credentials: "same-origin", keepalive: true }).catch(() => {});
+}
+
+const csrf = () => ({
+  "X-Earmark-CSRF": document.querySelector('meta[name="csrf-token"]').content,
+});
+
 function change(method, path, body) {
-  const headers = {
-    "X-Earmark-CSRF": document.querySelector('meta[name="csrf-token"]').content,
-  };
+  const headers = csrf();
   const isForm = body instanceof FormData;
   if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
   return ask(address(path), { method, headers, body: isForm ? body : JSON.stringify(body) });
@@ -52,10 +62,19 @@ const isBusy = (answer) => answer.status === 503 && answer.headers.has("Retry-Af
 const tellWaiting = (state) => document.dispatchEvent(new CustomEvent("waiting", { detail: state }));
 
 async function fetchOnce(url, options) {
+  const who = {};
+  const isReading = options.method === undefined;
   try {
-    return await fetch(url, { credentials: "same-origin", ...options });
-  } catch {
-    throw new Error("The backend does not answer. Is `earmark serve` running?");
+    for (;;) {
+      const answer = await fetch(url, { credentials: "same-origin", ...options }).catch(() => null);
+      const why = whyNoAnswer(answer);
+      if (answer !== null && (why === null || !isReading)) return answer;
+      if (!isReading) throw new Error("Earmark does not answer.");
+      waitFor(why, who);
+      await new Promise((done) => setTimeout(done, AWAY_MS));
+    }
+  } finally {
+    waitNoMore(who);
   }
 }
 

@@ -4,6 +4,7 @@
 import { fail } from "./ask.js";
 import { make, oncePerFrame, remember, remembered, say } from "./elements.js";
 import { Grid } from "./grid.js";
+import { mountGridButton } from "./grid_of_clips.js";
 import { pool } from "./pool.js";
 import { mountQueueing } from "./queueing.js";
 import { sequence } from "./sequence.js";
@@ -31,6 +32,7 @@ class Table {
       this.counts,
       make("span", { class: "grow" }),
     );
+    mountGridButton(head);
     this.showQueueing = mountQueueing(head, () => this.#ids());
     head.append(this.menu);
     this.grid = new Grid({

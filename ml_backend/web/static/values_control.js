@@ -1,7 +1,7 @@
 // The controls of a category, a boolean and a text: checkboxes with counts, or words to type.
 
 import { cut, make } from "./elements.js";
-import { classesOf, countCodes } from "./masks.js";
+import { countCodes, valuesAt } from "./masks.js";
 import { count } from "./wording.js";
 
 const N_SHOWN = 12;
@@ -162,8 +162,8 @@ export class ValuesControl {
     const counts = countCodes(codes, names.length, mask);
     const byClass = new Uint32Array(classes.length + 1);
     byClass[classes.length] = counts[names.length];
-    names.forEach((name, code) => {
-      for (const one of classesOf(name, classes)) {
+    names.forEach((_, code) => {
+      for (const one of valuesAt(this.#column, code)) {
         if (classes.includes(one)) byClass[classes.indexOf(one)] += counts[code];
       }
     });

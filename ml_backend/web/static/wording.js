@@ -80,6 +80,12 @@ function countDecimals(values) {
   return n;
 }
 
+/** Several labels as one; among several, a name that holds a comma is quoted (as in shown.py). */
+export const labelsText = (labels) =>
+  labels.length < 2
+    ? labels.join("")
+    : labels.map((name) => (name.includes(",") ? `“${name}”` : name)).join(", ");
+
 /** A filter in a few words: `1 to 2`, `siren, other`, `with a value`. */
 export function filterText(filter, key) {
   if ("words" in filter) return `“${filter.words}”`;

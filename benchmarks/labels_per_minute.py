@@ -1,0 +1,268 @@
+"""How many labels a minute: Earmark's page for labeling, and that of Label Studio, in one run.
+
+    python benchmarks/labels_per_minute.py CLIPS [--labels 60] [--studio DATA]
+
+``CLIPS`` is a folder with ``metadata.csv`` (columns ``file`` and ``label``), such as a part of
+UrbanSound8K. The loudest second of each clip is imported into a real Label Studio, served beside a
+real backend; a real Chromium opens both pages in turn. The annotator is a script that knows the
+truth: it listens to each clip from the moment it can be heard for as long as it lasts, then presses
+its keys, 50 ms after each other, without thinking. On the page of Label Studio that is Space to
+play as soon as the new clip's player is ready, the class and Ctrl+Enter; on Earmark's, the class.
+
+Told are labels a minute (without the first ``--warm`` ones), and the time in ms from the key that
+sends an answer (keydown, by the page's clock) to the next clip being audible: Web Audio tells by
+``getOutputTimestamp`` when the first sample of a sound that was started reaches the output; a media
+element, which Label Studio plays with, by its event ``playing``, to which the delay of the output
+has yet to be added (the same for both).
+"""
+
+import argparse
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from importer.backend import Backend
+from importer.ports import free_port
+from importer.studio import Studio
+from ml_backend.settings import Settings
+
+OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic")
+N_CLIPS = 240
+CLIP_S = 1.0
+KEY_PAUSE_MS = 50
+LIMIT_S = 60.0
+
+# Every sound that starts on the page: when it is audible, on the clock of its keys.
+WATCH = """
+  window.sounds = []; window.keys = [];
+  addEventListener("keydown", ({ key }) => keys.push([key, performance.now()]), { capture: true });
+  const start = AudioBufferSourceNode.prototype.start;
+  AudioBufferSourceNode.prototype.start = function (...how) {
+    const { context } = this, began = context.currentTime, called = performance.now();
+    const look = () => {
+      const { contextTime, performanceTime } = context.getOutputTimestamp();
+      if (contextTime < began) return setTimeout(look, 1);
+      sounds.push({ at: performanceTime - 1000 * (contextTime - began), called });
+    };
+    start.apply(this, how);
+    look();
+  };
+  const play = HTMLMediaElement.prototype.play;
+  HTMLMediaElement.prototype.play = function () {
+    const called = performance.now();
+    const heard = () => sounds.push({ at: performance.now(), called });
+    this.addEventListener("playing", heard, { once: true });
+    return play.call(this);
+  };
+"""
+PLAYER = """document.querySelector('button[aria-label="Play"]:enabled') !== null"""
+CLIP = r"() => /\S+\.wav/.exec(document.body.innerText)?.[0]"
+IS_CHOSEN = """name => [...document.querySelectorAll("input:checked")]
+  .some((one) => one.closest("label")?.innerText.includes(name))"""
+
+
+def cut(source: Path, folder: Path, n_clips: int) -> dict[str, str]:
+    """Write the loudest second of clips of every class; give the label of each file."""
+    with (source / "metadata.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    rows = rows[:: max(1, len(rows) // n_clips)][:n_clips]
+    folder.mkdir()
+    labels = {}
+    for row in rows:
+        samples, rate_hz = soundfile.read(source / row["file"], always_2d=True)
+        n_samples = int(CLIP_S * rate_hz)
+        energy = np.concatenate([[0.0], np.cumsum((samples**2).sum(axis=1))])
+        start = int(np.argmax(energy[n_samples:] - energy[:-n_samples]))
+        name = Path(row["file"]).with_suffix(".wav").name
+        soundfile.write(folder / name, samples[start : start + n_samples], rate_hz)
+        labels[name] = row["label"]
+    return labels
+
+
+@contextmanager
+def served(studio: Studio, folder: Path) -> Iterator[tuple[Settings, Callable[..., str]]]:
+    """Run a backend beside a Label Studio; gives its settings, and what runs its commands."""
+    environment = {
+        "EARMARK_ENV_FILE": os.devnull,
+        "EARMARK_DATA": str(folder / "data"),
+        "EARMARK_PORT": str(free_port(9190)),
+        "EARMARK_FILES_ROOT": str(studio.files_root),
+        "EARMARK_EMBEDDER": "melstats",
+        "LABEL_STUDIO_URL": studio.url,
+        "LABEL_STUDIO_API_KEY": studio.credentials.token,
+    }
+    settings = Settings.from_env(environment)
+    whole = {**os.environ, **environment}
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-m", "importer.cli", *arguments]
+        return subprocess.run(command, env=whole, check=True, capture_output=True, text=True).stdout
+
+    with (folder / "log").open("wb") as log:
+        command = [sys.executable, "-m", "importer.cli", "serve"]
+        server = subprocess.Popen(command, env=whole, stdout=log, stderr=log)
+    try:
+        backend = Backend(settings)
+        backend.wait_until(lambda status: status["embedder"] is not None, lambda: True, LIMIT_S)
+        yield settings, run
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def wait(page: Page, expression: str, argument: object = None) -> None:
+    """Wait until an expression holds, looking every few milliseconds."""
+    deadline = time.monotonic() + LIMIT_S
+    while not page.evaluate(expression, argument):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{expression} does not hold after {LIMIT_S} s")
+        page.wait_for_timeout(5)
+
+
+def listen(page: Page, n_heard: int) -> None:
+    """Wait until another sound than those before is audible, and listen to its end."""
+    wait(page, "n => sounds.length > n", n_heard)
+    wait(page, "end => performance.now() > sounds.at(-1).at + end", 1000 * CLIP_S)
+
+
+def label_here(page: Page, keys: dict[str, str], labels: dict[str, str], n: int) -> list[float]:
+    """Label clips on Earmark's page; gives when each answer was sent, in ms."""
+    for number in range(n):
+        listen(page, number)
+        clip = page.evaluate("document.querySelector('.clip-name').textContent")
+        page.keyboard.press(keys[labels[clip]])
+    listen(page, n)
+    return [at for key, at in page.evaluate("keys") if key in keys.values()]
+
+
+def label_there(page: Page, keys: dict[str, str], labels: dict[str, str], n: int) -> list[float]:
+    """Label clips on Label Studio's page; gives when each answer was sent, in ms."""
+    for number in range(n):
+        play(page, number)
+        listen(page, number)
+        wait(page, f"({CLIP})()")
+        clip = page.evaluate(CLIP)
+        name = labels[clip]
+        # Where the model guessed it, it is chosen already.
+        if not page.evaluate(IS_CHOSEN, name):
+            page.keyboard.press(keys[name])
+            page.wait_for_timeout(KEY_PAUSE_MS)
+        page.keyboard.press("Control+Enter")
+    play(page, n)
+    listen(page, n)
+    return [at for key, at in page.evaluate("keys") if key == "Enter"]
+
+
+def play(page: Page, n_heard: int) -> None:
+    """Press Space as soon as the player of the next clip is there, and again if it was too soon."""
+    if n_heard:
+        wait(page, f"!({PLAYER})")
+    while page.evaluate("sounds.length") <= n_heard:
+        wait(page, PLAYER)
+        page.keyboard.press(" ")
+        page.wait_for_timeout(150)
+
+
+def tell(page: Page, name: str, sent: list[float], n_warm: int) -> None:
+    """Print labels a minute, and the time from an answer to the next sound."""
+    heard = [one["at"] for one in page.evaluate("window.sounds")]
+    waits = [min(at for at in heard if at > one) - one for one in sent[n_warm:]]
+    rate = (len(sent) - 1 - n_warm) / (sent[-1] - sent[n_warm]) * 60_000
+    p50, p95 = np.percentile(waits, [50, 95])
+    print(f"{name}: {rate:.0f} labels a minute, next clip after p50 {p50:.0f} ms, p95 {p95:.0f} ms")
+
+
+def count_annotations(studio: Studio, project_id: int) -> int:
+    """Count the tasks with exactly one annotation, which has a label."""
+    told = studio.client().annotated_tasks(project_id)
+    return sum([bool(said["result"]) for said in one["annotations"]] == [True] for one in told)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("--labels", type=int, default=60, help="answers on each page")
+    parser.add_argument("--warm", type=int, default=5, help="of them before timing starts")
+    parser.add_argument("--studio", type=Path, help="data of a Label Studio to start from")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        labels = cut(options.clips, folder / "clips", N_CLIPS)
+        if options.studio:
+            shutil.copytree(options.studio, folder / "studio")
+        port = free_port(8180)
+        with (
+            Studio(folder / "studio", files_root=folder / "files", port=port) as studio,
+            served(studio, folder) as (settings, run),
+            sync_playwright() as playwright,
+        ):
+            chromium = shutil.which("chromium")
+            browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
+            measure(browser, studio, settings, run, labels, folder / "clips", options)
+            browser.close()
+
+
+def measure(
+    browser: Browser,
+    studio: Studio,
+    settings: Settings,
+    run: Callable[..., str],
+    labels: dict[str, str],
+    clips: Path,
+    options: argparse.Namespace,
+) -> None:
+    names = sorted(set(labels.values()))
+    made = json.loads(run("setup", "--title", "Seconds", "--labels", ",".join(names), "--json"))
+    project_id = made["project_id"]
+    run("import", str(clips), "--project", str(project_id))
+    Backend(settings).wait_until(
+        lambda status: any(
+            one["n_ranked"] == len(labels) and not one["is_waiting"] for one in status["projects"]
+        ),
+        lambda: True,
+        600.0,
+    )
+    keys = dict(zip(names, "1234567890", strict=False))
+    there = open_page(browser, f"{studio.url}/user/login/")
+    there.fill("input[name=email]", studio.credentials.username)
+    there.fill("input[name=password]", studio.credentials.password)
+    there.click("button[type=submit]")
+    there.wait_for_load_state("networkidle")
+    there.goto(f"{studio.url}/projects/{project_id}/data")
+    there.get_by_text("Label All Tasks").click()
+    sent = label_there(there, keys, labels, options.labels)
+    tell(there, "Label Studio", sent, options.warm)
+    there.context.close()
+    n_there = count_annotations(studio, project_id)
+    here = open_page(browser, f"{settings.backend_url}/projects/{project_id}/label")
+    here.fill("input[name=token]", studio.credentials.token)
+    here.click("main button[type=submit]")
+    here.wait_for_selector("body[data-ready]")
+    sent = label_here(here, keys, labels, options.labels)
+    tell(here, "Earmark", sent, options.warm)
+    wait(here, "document.body.dataset.waiting === '0'")
+    n_here = count_annotations(studio, project_id) - n_there
+    print(f"clips with one annotation and a label: {n_there} and {n_here} of {options.labels} each")
+
+
+def open_page(browser: Browser, address: str) -> Page:
+    page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
+    page.add_init_script(WATCH)
+    page.goto(address)
+    return page
+
+
+if __name__ == "__main__":
+    main()

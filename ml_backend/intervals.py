@@ -1,0 +1,128 @@
+"""Figures with their 95 % intervals, which hold nothing impossible; too few runs have none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONFIDENCE = 0.95
+N_RUNS_LEAST = 5
+"""Fewer runs than these have no interval: it would span most of what is possible."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval, and how many independent observations it rests on."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def wilson(n_right: float, n_clips: int) -> Estimate:
+    """Give a share with Wilson's interval, which also holds for few clips and for none wrong.
+
+    References
+    ----------
+    E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
+
+    Examples
+    --------
+    >>> wilson(10, 10).low.__round__(3)
+    0.722
+    """
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    share = n_right / n_clips
+    middle = (share + z**2 / (2 * n_clips)) / (1 + z**2 / n_clips)
+    reach = z / (1 + z**2 / n_clips)
+    reach *= float(np.sqrt(share * (1 - share) / n_clips + z**2 / (4 * n_clips**2)))
+    return Estimate(share, max(middle - reach, 0.0), min(middle + reach, 1.0), n_clips)
+
+
+def mean_of(estimates: Sequence[Estimate]) -> Estimate:
+    """Give the mean of independent shares with its interval (such as balanced accuracy).
+
+    Each share's own interval says how far it may be off; these distances add up by squares.
+
+    References
+    ----------
+    G. Y. Zou, A. Donner, "Construction of confidence limits about effect measures: a general
+    approach" (MOVER), Statistics in Medicine, 2008.
+
+    Examples
+    --------
+    >>> mean_of([wilson(5, 10), wilson(5, 10)]).value
+    0.5
+    """
+    value = float(np.mean([one.value for one in estimates]))
+    below = np.sqrt(sum((one.value - one.low) ** 2 for one in estimates)) / len(estimates)
+    above = np.sqrt(sum((one.high - one.value) ** 2 for one in estimates)) / len(estimates)
+    n = sum(one.n for one in estimates)
+    return Estimate(value, max(value - float(below), 0.0), min(value + float(above), 1.0), n)
+
+
+def mean_over_runs(
+    values: Sequence[float] | NDArray[np.floating], within: tuple[float, float] = (0.0, 1.0)
+) -> dict[str, float | None]:
+    """Give mean, standard deviation and the 95 % interval of the mean over runs.
+
+    The interval is Student's t, cut to what is possible: the true mean lies there, so cutting
+    costs no coverage. Of five accuracies near 1 it covers the mean in about nine of ten cases.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One per run.
+    within : tuple of float
+        Lowest and highest value that is possible.
+
+    Returns
+    -------
+    dict
+        ``mean``; ``sd``, None of one run; ``low`` and ``high``, None of fewer runs than
+        ``N_RUNS_LEAST``.
+
+    References
+    ----------
+    Student, "The Probable Error of a Mean", Biometrika 6, 1908; M. Mandelkern, "Setting Confidence
+    Intervals for Bounded Parameters", Statistical Science 17, 2002.
+
+    Examples
+    --------
+    >>> mean_over_runs([0.8, 0.9])["low"] is None
+    True
+    >>> mean_over_runs([1.0, 1.0, 0.9, 1.0, 0.8])["high"]
+    1.0
+    """
+    from scipy.stats import t
+
+    runs = np.asarray(values, dtype=np.float64)
+    n_runs = len(runs)
+    mean = float(runs.mean())
+    sd = float(runs.std(ddof=1)) if n_runs > 1 else None
+    if sd is None or n_runs < N_RUNS_LEAST:
+        return {"mean": mean, "sd": sd, "low": None, "high": None}
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, n_runs - 1)) * sd / float(np.sqrt(n_runs))
+    return {
+        "mean": mean,
+        "sd": sd,
+        "low": max(mean - reach, within[0]),
+        "high": min(mean + reach, within[1]),
+    }
+
+
+def spell(value: float) -> str:
+    """Write a share with two digits; more where it would read as all or nothing and is not.
+
+    Examples
+    --------
+    >>> spell(0.934), spell(1.0), spell(0.9967), spell(0.00004)
+    ('0.93', '1.00', '0.997', '<0.0001')
+    """
+    for n_digits in (2, 3, 4):
+        if round(value, n_digits) not in (0.0, 1.0) or value in (0.0, 1.0):
+            return f"{value:.{n_digits}f}"
+    return "<0.0001" if value < 0.5 else ">0.9999"

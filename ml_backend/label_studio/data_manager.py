@@ -1,0 +1,79 @@
+"""What Earmark asks of the Data Manager: tasks by their predictions, and changes of many at once.
+
+The calls that change anything take time by the number of rows, and on SQLite nobody can submit
+meanwhile: callers keep them small.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ml_backend.label_studio.connection import Connection
+
+_ACTIONS = "/api/dm/actions"
+
+
+class DataManager:
+    """The Data Manager of one Label Studio; errors are those of ``LabelStudio``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def prediction_versions(self, project_id: int, task_ids: Sequence[int]) -> dict[int, list[str]]:
+        """Name the model version of every prediction of some tasks; deleted tasks are missing.
+
+        A prediction without a version is an empty name. About 0.15 s for 200 tasks.
+        """
+        among = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number"}
+        chosen = [{**among, "value": list(task_ids)}]
+        rows = self._connection.pages(
+            "/api/tasks",
+            "total",
+            "tasks",
+            page_size=max(len(task_ids), 1),
+            project=project_id,
+            fields="all",
+            include="id,predictions_model_versions,total_predictions",
+            query=json.dumps({"filters": {"conjunction": "and", "items": chosen}}),
+        )
+        return {
+            row["id"]: _names(row["predictions_model_versions"], row["total_predictions"])
+            for row in rows
+        }
+
+    def delete_predictions(self, project_id: int, task_ids: Sequence[int]) -> None:
+        """Delete all predictions of some tasks, whoever made them; 14 to 20 ms each."""
+        self._act("delete_tasks_predictions", project_id, task_ids)
+
+    def set_field(
+        self, project_id: int, task_ids: Sequence[int], name: str, value: str | float
+    ) -> None:
+        """Give one field of the task data of some tasks the same value; 0.1 to 0.2 s for 200.
+
+        Other fields stay as they are, no webhook is called, and the tasks do not count as updated.
+        PostgreSQL changes the field alone. On SQLite, Label Studio reads the data of these tasks
+        and writes them back (0.1 s for 200), and what somebody else writes into the same task's
+        data within that time is lost.
+        """
+        kind = "String" if isinstance(value, str) else "Number"
+        body = {"value_name": name, "value_type": kind, "value": value}
+        self._act("add_data_field", project_id, task_ids, **body)
+
+    def _act(self, action: str, project_id: int, task_ids: Sequence[int], **body: Any) -> None:
+        if not task_ids:  # no selection means every task
+            return
+        selected = {"all": False, "included": list(task_ids)}
+        self._connection.send(
+            "POST",
+            _ACTIONS,
+            query={"id": action, "project": project_id},
+            body={"selectedItems": selected, **body},
+            bulk=True,
+        )
+
+
+def _names(listed: Any, n_predictions: int) -> list[str]:
+    """Read names separated by commas (SQLite, which leaves null out), or a list (PostgreSQL)."""
+    separated = listed.split(",") if isinstance(listed, str) else listed
+    names = [name.strip() for name in separated or () if name]
+    return names + [""] * (n_predictions - len(names))

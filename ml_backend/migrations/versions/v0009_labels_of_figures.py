@@ -1,0 +1,17 @@
+"""The labels that figures rest on, so that figures of labels taken back are told as history."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "measured",
+        sa.Column("project_id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+    )

@@ -1,0 +1,137 @@
+"""What the model says of each clip, as columns of the Data Manager that people can sort by.
+
+Predicted class, its probability, the entropy, and the version that says so stand in the task data.
+Label Studio has one cheap way to write there: one value for many tasks at once. So numbers have two
+decimals, and all clips that need the same value get it in one call. Only what differs from what
+was written last is written, block after block in queue order; a row that shows the current version
+shows it in all four columns.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_backend.clip import MODEL_COLUMNS
+from ml_backend.embedded import EmbeddedClips
+from ml_backend.label_studio import LabelStudio
+from ml_backend.prediction import choose
+from ml_backend.publish import Edition
+from ml_backend.store import Store
+
+BLOCK = 2_000
+"""Clips that are written together; between blocks, rows of two versions stand side by side."""
+TASKS_AT_ONCE = 200
+"""Clips that one call writes at most, 0.2 s."""
+_CLASS, _PROBABILITY, _ENTROPY, _VERSION = MODEL_COLUMNS
+_NUMBERS = (_PROBABILITY, _ENTROPY)
+
+Values = dict[str, NDArray[np.object_]]
+
+
+@dataclass
+class _Work:
+    """What one version says of each clip, and what stands in Label Studio; rows = ``task_ids``."""
+
+    model_version: str
+    task_ids: NDArray[np.int64]
+    wanted: Values
+    written: Values
+
+
+class ColumnWriter:
+    """Writes the columns of every project, one call at a time."""
+
+    def __init__(self, store: Store, label_studio: LabelStudio) -> None:
+        self._store = store
+        self._label_studio = label_studio
+        self._work: dict[int, _Work] = {}
+
+    def is_done(self, project_id: int, model_version: str) -> bool:
+        """Tell whether the columns say all that a version says."""
+        work = self._work.get(project_id)
+        return work is not None and work.model_version == model_version and not _next(work)
+
+    def go_on(self, project_id: int, edition: Edition, clips: EmbeddedClips) -> None:
+        """Make the next call for a version.
+
+        Stopped at any time it goes on, and writes at most one block again.
+        """
+        work = self._work.get(project_id)
+        if work is None or work.model_version != edition.model_version:
+            work = self._work[project_id] = self._begin(project_id, edition, clips)
+        call = _next(work)
+        if call is None:
+            return
+        name, rows = call
+        text = str(work.wanted[name][rows[0]])
+        value = float(text) if name in _NUMBERS and text else text
+        task_ids = work.task_ids[rows].tolist()
+        self._label_studio.data_manager.set_field(project_id, task_ids, name, value)
+        work.written[name][rows] = text
+        if name == _VERSION:
+            kept = {name: texts.astype(str) for name, texts in work.written.items()}
+            self._store.task_columns.write(project_id, {"task_ids": work.task_ids, **kept})
+
+    def _begin(self, project_id: int, edition: Edition, clips: EmbeddedClips) -> _Work:
+        task_ids = edition.task_ids[np.isin(edition.task_ids, clips.task_ids)]
+        # In a blind project a list of tasks must not tell what the labeling page hides.
+        is_blind = not self._label_studio.project(project_id)["show_collab_predictions"]
+        wanted = _nothing(len(task_ids))
+        if not is_blind:
+            wanted = values_of(edition, clips.embeddings[clips.rows(task_ids)])
+        kept = self._store.task_columns.read(project_id)
+        written = _nothing(len(task_ids))
+        if kept:
+            _, mine, theirs = np.intersect1d(task_ids, kept["task_ids"], return_indices=True)
+            for name in MODEL_COLUMNS:
+                written[name][mine] = kept[name][theirs]
+        return _Work(edition.model_version, task_ids, wanted, written)
+
+
+def values_of(edition: Edition, embeddings: NDArray[np.float32]) -> Values:
+    """Write down what a version says of clips, as the texts of the four columns.
+
+    Parameters
+    ----------
+    embeddings : ndarray, shape=(n_clips, embedding_dim)
+
+    Returns
+    -------
+    dict of str to ndarray of object (texts), shape=(n_clips,)
+        By column; numbers have two decimals. Of several labels the probability is the lowest;
+        where none is predicted, it is the highest. All are empty before a classifier exists.
+    """
+    values = _nothing(len(embeddings))
+    judged = edition.judge(embeddings)
+    if judged.probabilities is None or judged.entropy is None:
+        return values
+    for row, (probabilities, entropy) in enumerate(
+        zip(judged.probabilities, judged.entropy, strict=True)
+    ):
+        by_class = dict(zip(edition.config.class_names, probabilities.tolist(), strict=True))
+        chosen = choose(by_class, edition.config)
+        probability = min((by_class[one] for one in chosen), default=max(by_class.values()))
+        values[_CLASS][row] = ", ".join(chosen) or "none"
+        values[_PROBABILITY][row] = f"{probability:.2f}"
+        values[_ENTROPY][row] = f"{abs(entropy):.2f}"
+    values[_VERSION][:] = edition.model_version
+    return values
+
+
+def _nothing(n_clips: int) -> Values:
+    return {name: np.full(n_clips, "", dtype=object) for name in MODEL_COLUMNS}
+
+
+def _next(work: _Work) -> tuple[str, NDArray[np.int64]] | None:
+    """Find the next column, and the rows that get the same value in it; None when all is said."""
+    for start in range(0, len(work.task_ids), BLOCK):
+        block = slice(start, start + BLOCK)
+        for name in MODEL_COLUMNS:  # the version last
+            wanted = work.wanted[name][block]
+            is_due = wanted != work.written[name][block]
+            if is_due.any():
+                value = wanted[is_due][0]
+                rows = start + np.flatnonzero(is_due & (wanted == value))
+                return name, rows[:TASKS_AT_ONCE]
+    return None

@@ -1,0 +1,50 @@
+// Away: Earmark, or Label Studio behind it, does not answer just now. Whoever only wants to read
+// waits until it does; the document fires "away", whose detail is a sentence for people, and null
+// when what was away is back.
+
+const BACK = "Nothing is lost: it goes on by itself when it is back.";
+export const EARMARK_AWAY = `Earmark does not answer. ${BACK}`;
+export const STUDIO_AWAY = `Label Studio does not answer. ${BACK}`;
+
+const waiting = new Map(); // whoever waits → the sentence
+let told = null;
+
+/** Why there is no answer just now, as a sentence; null where there are answers. */
+export const whyAway = () => told;
+
+/** Note that somebody waits, and what for. */
+export function waitFor(sentence, who) {
+  waiting.set(who, sentence);
+  tell();
+}
+
+/** Note that somebody has an answer. */
+export function waitNoMore(who) {
+  if (waiting.delete(who)) tell();
+}
+
+/** Do something once when what is away now, or next, is back. */
+export function onReturn(act) {
+  document.addEventListener("away", function look({ detail }) {
+    if (detail !== null) return;
+    document.removeEventListener("away", look);
+    act();
+  });
+}
+
+/** Why an answer is none (null stands for no answer at all); null where it is one. */
+export function whyNoAnswer(answer) {
+  if (answer === null) return EARMARK_AWAY;
+  if (![502, 503, 504].includes(answer.status)) return null;
+  const isOurs = answer.headers.get("Content-Type")?.startsWith("application/json");
+  if (!isOurs) return EARMARK_AWAY; // a proxy says so
+  return answer.status === 502 && answer.headers.has("Retry-After") ? STUDIO_AWAY : null;
+}
+
+function tell() {
+  const sentences = [...waiting.values()];
+  const sentence = sentences.find((one) => one === EARMARK_AWAY) ?? sentences[0] ?? null;
+  if (sentence === told) return;
+  told = sentence;
+  document.dispatchEvent(new CustomEvent("away", { detail: told }));
+}
