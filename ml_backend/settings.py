@@ -54,8 +54,8 @@ class Settings:
     )
     secret: str = _setting(
         "EARMARK_SECRET",
-        "What Label Studio shows the backend (Basic password and webhook header); "
-        "without it one is made and kept in the data folder",
+        "What Label Studio shows the backend (Basic password and webhook header), 16 characters or "
+        "more; without it one is made and kept in the data folder",
         "",
         must.one_line,
         is_secret=True,
