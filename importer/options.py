@@ -54,7 +54,7 @@ def read_settings() -> Settings:
         If a setting makes no sense, or nothing is set up here.
     """
     settings = Settings.from_env()
-    if not settings.api_key and not settings.data_dir.exists():
+    if not (settings.api_key or settings.secret or settings.data_dir.exists()):
         raise SettingsError(
             f"Nothing is set up here: there is no {' or '.join(ENV_FILES)}, no folder "
             f"{settings.data_dir} and no LABEL_STUDIO_API_KEY. Begin with 'earmark demo', or set "

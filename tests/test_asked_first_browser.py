@@ -143,7 +143,7 @@ def test_the_map_tells_it_beside_the_buttons_and_follows(visit, project, scheme,
     line.get_by_text("12 asked for first, 2 labeled").wait_for()
     assert line.get_attribute("title") == "Chosen clips, asked for by ada@studio.test"
     keep_picture(page, f"map-{scheme}")
-    page.locator(f"#clip-{project.task_ids[0]}").click()
+    page.locator(f"#clip-{project.task_ids[0]} .tick").click()
     page.get_by_role("button", name="Label this one next").click()
     line.get_by_text("1 asked for first, all labeled").wait_for()
     page.get_by_role("button", name="Drop what is asked for first").click()

@@ -15,7 +15,7 @@ from ml_backend.learning_curves import compare, summarize
 from ml_backend.query_strategy import get_strategy
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
-from ml_backend.simulate import Annotator, Plan, simulate
+from ml_backend.simulate import N_HEAD, Annotator, Plan, simulate
 from ml_backend.store import open_store
 from ml_backend.trial import make_trial, split
 from tests.fake_label_studio import FakeLabelStudio
@@ -118,7 +118,7 @@ def test_a_run_ends_with_the_smallest_pool():
 def test_the_live_loop_asks_in_the_order_that_is_simulated(tmp_path):
     """One state, two ways: through Label Studio, store and webhook, or by the table's labels."""
     trial = trial_of()
-    settings = Settings(data_dir=tmp_path, strategy=CHOSEN.name, audit_share=0.1)
+    settings = Settings(data_dir=tmp_path, strategy=CHOSEN.name, audit_share=0.1, head_size=N_HEAD)
     pool = np.flatnonzero(trial.is_pool)
     annotator = Annotator(trial, pool, seed=5, audit_share=settings.audit_share)
     studio = FakeLabelStudio()

@@ -411,6 +411,27 @@ def test_several_are_labeled_after_a_question_and_taken_back_together(visit, sto
     assert [story.said(task_id) for task_id in task_ids] == [{}] * 3
 
 
+def test_all_clips_are_labeled_but_those_that_somebody_answered(visit, story):
+    page = visit()
+    before = {task_id: story.said(task_id) for task_id in story.clips}
+    free = [task_id for task_id, said in before.items() if not said]
+    n_answered = len(before) - len(free)
+    page.get_by_label("Select all that pass the filters, or none").check()
+    page.locator(".labeling .target").wait_for()
+    page.get_by_text(f"1 of {N_CLIPS} selected").wait_for()
+    page.wait_for_timeout(1000)
+    page.keyboard.press("Shift+Digit2")
+    question = page.get_by_role("dialog", name=f"Label these {N_CLIPS} clips as other?")
+    question.get_by_text(f"{n_answered} of them are labeled already").wait_for()
+    page.keyboard.press("Enter")  # only those without an answer
+    notice(page, f"{len(free)} clips: other.").wait_for()
+    for task_id, said in before.items():
+        assert story.said(task_id) == (said or {story.visitor_id: ["other"]})
+    page.locator(".notice").get_by_role("button", name="Undo").click()
+    notice(page, f"Taken back: {len(free)} clips as before.").wait_for()
+    assert {task_id: story.said(task_id) for task_id in story.clips} == before
+
+
 def test_the_keyboard_alone_finds_labels_and_takes_back(visit, story):
     page = visit()
     (task_id,) = open_ids(page, 1)

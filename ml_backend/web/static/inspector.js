@@ -143,7 +143,9 @@ class Inspector {
   }
 
   #fill(details) {
-    this.title.replaceChildren(cut(details.clip || pool.nameOf(details.task_id)));
+    const name = details.clip || pool.nameOf(details.task_id);
+    this.title.title = name;
+    this.title.replaceChildren(cut(name));
     this.player.show(details.task_id, details.duration_s);
     this.labeling.show(details.task_id, details.labels ?? []);
     this.neighbors.show(details.task_id);
