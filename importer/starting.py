@@ -164,9 +164,10 @@ def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) ->
     with telling.progress("Importing") as advance:
         summary = bring(settings, clips, report.project_id, "files", advance, takes_any_path=True)
     telling.tell_import(summary)
-    if not client.project(report.project_id)["task_number"]:
+    n_tasks = client.project(report.project_id)["task_number"]
+    if not n_tasks:
         raise SourceError(f"{clips}: none of its clips can be used; there is nothing to label.")
-    n_left = _wait(up, client, report.project_id)
+    n_left = _wait(up, client, report.project_id, n_tasks)
     if n_left:
         telling.say(f"{n_left} clips are still to be embedded; they join the queue as they are.")
     if warning := up.backend.status()["warning"]:
@@ -212,7 +213,20 @@ def check_labels(client: LabelStudio, title: str, labels: tuple[str, ...], folde
     return False
 
 
-def _wait(up: Any, client: LabelStudio, project_id: int) -> int:
+def count_tried(project: dict[str, Any], n_tasks: int) -> tuple[int, int]:
+    """Count the clips that were embedded or cannot be, and all there are.
+
+    The backend may have looked last while some of the project's tasks were not imported yet.
+
+    Examples
+    --------
+    >>> count_tried({"n_clips": 1000, "n_embedded": 998, "n_unheard": 2}, n_tasks=1260)
+    (1000, 1260)
+    """
+    return project["n_embedded"] + project["n_unheard"], max(project["n_clips"], n_tasks)
+
+
+def _wait(up: Any, client: LabelStudio, project_id: int, n_tasks: int) -> int:
     """Wait until Label Studio serves the first clip; give the number of clips not tried yet.
 
     Raises
@@ -233,9 +247,9 @@ def _wait(up: Any, client: LabelStudio, project_id: int) -> int:
             if not found:
                 return False
             project = found[0]
-            n_tried = project["n_embedded"] + project["n_unheard"]
-            n_left = project["n_clips"] - n_tried
-            advance(n_tried, max(project["n_clips"], 1))
+            n_tried, n_all = count_tried(project, n_tasks)
+            n_left = n_all - n_tried
+            advance(n_tried, n_all)
             if (error := project["error"]) and error not in told:
                 told.add(error)
                 telling.complain(error, "yellow")

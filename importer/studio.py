@@ -222,7 +222,7 @@ class Studio:
         assert self._process is not None
         client = self.client()
         began_at = moved_at = told_at = time.monotonic()
-        written = self._written()
+        written, n_bytes = self._written(), 0
         while not (listens(self.port) and self._knows_login(client)):
             status = self._process.poll()
             if status is not None:
@@ -232,6 +232,8 @@ class Studio:
             now = time.monotonic()
             if (present := self._written()) != written:
                 written, moved_at = present, now
+                # Journals come and go; what is told to have been written never shrinks.
+                n_bytes = max(n_bytes, sum(size for size, _ in present))
             if now - moved_at > patience_s:
                 raise StudioError(
                     f"Label Studio does not answer at {self.url}, and wrote nothing for "
@@ -239,7 +241,6 @@ class Studio:
                 )
             if now - told_at > TELL_S:
                 told_at = now
-                n_bytes = sum(size for size, _ in present)
                 on_progress(
                     f"Label Studio is still at work after {now - began_at:.0f} s "
                     f"({n_bytes / 1e6:.1f} MB written); it is waited for."

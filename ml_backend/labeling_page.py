@@ -109,8 +109,8 @@ _NO_LABEL = f"""
 # The style hides the image's zoom tools, the table's "Name, Value" line and the field in which a
 # person could type a judgment; it makes the choices large enough to click, lets the table be dark
 # where the page is, lays the player over the spectrogram (whose plot begins 58/1200 from the left
-# and ends 92/1200 from the right, 8 from the top and 24 from the bottom of 220 pixels), and folds
-# the side panels until somebody points at them.
+# and ends 92/1200 from the right, 8 from the top and 24 from the bottom of 220 pixels) without the
+# scroll bar that would hide the time axis, and folds the side panels until somebody points at them.
 _PAGE = """\
 <View>
   <Style>
@@ -145,6 +145,7 @@ _PAGE = """\
     .sound .lsf-audio-tag canvas {{
       clip-path: inset(33px 0 0 0); mix-blend-mode: screen; filter: invert(1) contrast(4);
     }}
+    .sound .lsf-audio-tag div {{ scrollbar-width: none; }}
     [data-color-scheme=dark] .sound .lsf-audio-tag canvas {{
       filter: brightness(0.7) contrast(4);
     }}

@@ -111,7 +111,8 @@ def judge_stopping(
     }
     missing = {name: need for name, need in needs.items() if need}
     if missing:
-        about = max(need.n_labels for need in missing.values()) or None
+        longest = max(missing.values(), key=lambda need: (need.n_labels, need.is_least))
+        about = longest.n_labels or None
         is_least = any(need.is_least for need in missing.values())
         words = "; ".join(need.words for need in missing.values())
         return Stopping(
@@ -121,7 +122,7 @@ def judge_stopping(
             about,
             is_least,
             agreement,
-            f"Go on: {words}. {_tell_number(about, is_least)}",
+            f"Go on: {words}. {_tell_number(longest, is_least)}",
         )
     assert rests_on is not None
     words = _tell_reached(line[-1], rests_on, agreement)
@@ -214,12 +215,14 @@ def _need_of_stability(
     )
 
 
-def _tell_number(about: int | None, is_least: bool) -> str:
-    if about is None:
+def _tell_number(longest: Need, is_least: bool) -> str:
+    """Call an estimate one; only what is a lower bound itself is the least that it takes."""
+    if longest.n_labels == 0:
         return "How many more labels that takes cannot be told yet."
-    if is_least:
-        return f"That takes {_round_up(about)} more labels at the least."
-    return f"That takes about {_round_up(about)} more labels."
+    number = _round_up(longest.n_labels)
+    if longest.is_least:
+        return f"That takes {number} more labels at the least."
+    return f"That takes about {number} more labels{', or more' if is_least else ''}."
 
 
 def _tell_reached(look: Look, rests_on: str, agreement: float | None) -> str:

@@ -82,9 +82,8 @@ def test_keys_label_the_clips_of_the_queue_in_its_order(visit, pool):
     labels = [[SIREN], [BARK], [OTHER], None, [SIREN], [BARK], [SIREN]]
     assert pool.said == list(zip(order, labels, strict=False))
     wait_clip(page, pool, order[7])
-    until(
-        page, "document.querySelector('.session').textContent.startsWith('6 labeled · 1 skipped')"
-    )
+    told = "6 labeled in this session · 1 skipped"
+    until(page, "told => document.querySelector('.session').textContent.startsWith(told)", told)
 
 
 def test_the_next_clip_plays_in_the_very_moment_of_the_key(visit, pool):
@@ -106,8 +105,11 @@ def test_the_next_clip_plays_in_the_very_moment_of_the_key(visit, pool):
 def test_back_shows_the_last_answers_and_changes_them(visit, pool):
     order = pool.ahead()
     page = visit(pool)
+    undo = page.get_by_role("button", name="Undo")
+    assert undo.is_disabled()
     press(page, "11")
     wait_clip(page, pool, order[2])
+    assert undo.is_enabled()
     press(page, ["Backspace", "Backspace"])
     wait_clip(page, pool, order[0])
     assert page.locator(".labels [aria-pressed=true] .name").inner_text() == SIREN

@@ -1,6 +1,7 @@
 """An embedded Label Studio: started, waited for, stopped, and its secrets kept."""
 
 import json
+import re
 import socket
 import stat
 import subprocess
@@ -159,8 +160,22 @@ for _ in range(8):
     with (home / "label_studio.sqlite3-journal").open("a") as file: file.write("a migration")
 """
 
+JOURNALS = """
+journal = home / "label_studio.sqlite3-journal"
+for size in (0, 3_000_000, 0, 1_000_000):
+    journal.write_bytes(bytes(size))
+    time.sleep(0.4)
+"""
+
+
+@pytest.fixture
+def sdk():
+    """What loads for seconds on a busy machine, in which nobody waits for Label Studio."""
+    import label_studio_sdk.client  # noqa: F401
+
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("sdk")
 def test_it_is_waited_for_as_long_as_its_database_grows(studio_of, monkeypatch):
     monkeypatch.setattr("importer.studio.TELL_S", 0.5)
     heard = []
@@ -168,6 +183,17 @@ def test_it_is_waited_for_as_long_as_its_database_grows(studio_of, monkeypatch):
     studio.start(patience_s=1.5, on_progress=heard.append)
     assert studio.client().whoami()
     assert any("still at work" in said for said in heard)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("sdk")
+def test_what_is_told_to_have_been_written_never_shrinks(studio_of, monkeypatch):
+    monkeypatch.setattr("importer.studio.TELL_S", 0.25)
+    heard = []
+    studio_of(JOURNALS).start(patience_s=5.0, on_progress=heard.append)
+    told = [float(found[1]) for said in heard if (found := re.search(r"([\d.]+) MB written", said))]
+    assert len(told) > 2
+    assert told == sorted(told)
 
 
 def test_a_database_that_knows_another_login_is_named(studio_of):

@@ -38,7 +38,10 @@ def chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
+        shown = ["--hide-scrollbars"]  # people's browsers show them
+        browser = playwright.chromium.launch(
+            executable_path=path, args=OPTIONS, ignore_default_args=shown
+        )
         yield browser
         browser.close()
 
@@ -268,6 +271,13 @@ def test_an_annotation_carries_no_figures_of_the_prediction(page, head, earmark,
     earmark.label_studio.delete_annotation(annotation["id"])
 
 
+def scroll_bars(page):
+    """The heights of the scroll bars in the player."""
+    return page.locator(".lsf-audio-tag div").evaluate_all(
+        "all => all.map(one => one.offsetHeight - one.clientHeight).filter(height => height > 4)"
+    )
+
+
 def geometry(page):
     return page.evaluate(
         "['.sound img', '.lsf-audio-tag canvas'].map(which => {"
@@ -290,6 +300,7 @@ def test_spectrogram_and_waveform_share_a_time_axis_and_the_playhead_crosses_bot
     page.wait_for_function("document.querySelector('audio')?.duration > 0")
     page.wait_for_function("document.querySelector('.sound img')?.naturalWidth === 1200")
     page.wait_for_timeout(1000)
+    assert scroll_bars(page) == []
     picture, canvas = geometry(page)
     left = picture[0] + picture[2] * LEFT / 1200
     right = picture[0] + picture[2] * (1 - RIGHT / 1200)

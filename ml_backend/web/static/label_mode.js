@@ -251,6 +251,7 @@ class LabelMode {
       if (refused.some(({ id }) => ids.includes(id))) return "not written";
       return waiting.some(({ id }) => ids.includes(id)) ? "being sent" : null;
     });
+    this.view.undo.disabled = this.#undoable.length === 0;
     document.body.dataset.waiting = waiting.length;
   }
 

@@ -141,7 +141,7 @@ export class LabelView {
 
   /** Tell how far the session is. */
   showProgress({ nLabeled, nSkipped, perMinute, nLeft }) {
-    const parts = [`${count(nLabeled)} labeled`];
+    const parts = [`${count(nLabeled)} labeled in this session`];
     if (nSkipped > 0) parts.push(`${count(nSkipped)} skipped`);
     if (perMinute !== null) parts.push(`${Math.round(perMinute)} a minute`);
     if (nLeft !== null) parts.push(`${count(nLeft)} in the queue`);
