@@ -90,6 +90,7 @@ class Rest:
                 return self._publish(project_id, progress)
             if not self._columns.is_done(project_id, progress.model_version):
                 return self._write_columns(project_id, progress)
+            self._opened.pop(project_id, None)
             if quiet_for_s < _CLEAR_AFTER * self._settings.quiet_s:
                 return False
             return self._clear(project_id, progress)

@@ -161,6 +161,32 @@ def test_block_by_block_a_row_that_shows_a_version_shows_it_in_all_columns(stree
     assert {0, 8, 16, N_CLIPS} <= seen
 
 
+@pytest.mark.parametrize("n_calls", [1, 4])
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_stopped_halfway_and_led_back_to_the_version_before_nothing_of_the_other_stays(
+    street, monkeypatch, n_calls, is_killed
+):
+    monkeypatch.setattr(task_columns, "BLOCK", 20)
+    learn(street)
+    rest(street)
+    before = columns(street)
+    annotation_ids = [street.label(one, "siren") for one in street.task_ids[8:16]]
+    street.now += QUIET_S
+    while not street.progress.is_whole:
+        street.go_on()
+    for _ in range(n_calls):
+        street.go_on()
+    assert columns(street) != before
+    for one in annotation_ids:
+        del street.studio.annotations[one]
+    street.hint()
+    street.round()
+    if is_killed:
+        street.restart()
+    rest(street)
+    assert columns(street) == before
+
+
 def test_a_blind_project_tells_nothing_and_takes_back_what_it_told(street):
     learn(street)
     rest(street)
