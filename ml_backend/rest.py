@@ -124,7 +124,15 @@ class Rest:
             data_manager.delete_predictions(
                 project_id, [task_id for task_id in task_ids[:n_clips] if task_id in stale]
             )
-            self._label_studio.import_predictions(project_id, edition.between(clips, start, stop))
+            there = {
+                task_id
+                for task_id, versions in held.items()
+                if task_id not in stale and edition.model_version in versions
+            }
+            written = edition.between(clips, start, stop)
+            self._label_studio.import_predictions(
+                project_id, [one for one in written if one["task"] not in there]
+            )
             self._store.versions.set_published(project_id, edition.model_version, stop)
         return True
 
