@@ -114,7 +114,9 @@ class Rest:
         stale = {
             task_id
             for task_id, versions in held.items()
-            if 0 < len(versions) <= DELETED_AT_ONCE and own.issuperset(versions)
+            if 0 < len(versions) <= DELETED_AT_ONCE
+            and own.issuperset(versions)
+            and versions != [edition.model_version]
         }
         n_clips = _n_replaced(task_ids, stale, held)
         stop = start + n_clips

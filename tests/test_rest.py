@@ -322,6 +322,23 @@ def test_a_version_that_comes_back_loses_no_prediction_and_gets_none_twice(stree
     assert street.predicted == Counter(street.task_ids)
 
 
+def test_a_version_that_comes_back_replaces_only_what_the_other_one_published(street, monkeypatch):
+    street.now += QUIET_S
+    street.go_on_to_the_end()
+    before = street.version
+    annotation_id = street.label(street.task_ids[0], "siren")
+    of_the_other = street.predicted - Counter(street.task_ids)
+    del street.studio.annotations[annotation_id]
+    street.hint()
+    street.round()
+    assert street.version == before
+    deleted = note_deleted(street, monkeypatch)
+    street.now += 3 * QUIET_S
+    street.go_on_to_the_end()
+    assert street.predicted == Counter(street.task_ids)
+    assert sum(deleted["/api/dm/actions"]) <= 2 * of_the_other.total()
+
+
 def test_a_round_waits_for_the_piece_that_replaces_predictions(street, monkeypatch):
     street.label(street.task_ids[0], "siren")
     street.now += QUIET_S
