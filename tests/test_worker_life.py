@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 import uuid
 
@@ -142,6 +145,36 @@ def test_the_pauses_between_failures_grow_to_a_minute(tmp_path, monkeypatch):
     assert pauses[:6] == [1, 2, 4, 8, 16, 32]
     assert set(pauses[6:]) == {60}  # also when it has failed for most of a day
     assert "Cannot allocate memory" in report.read().error
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [("sys.exit(1)", "the log says why"), ("os.kill(os.getpid(), 9)", "it was killed")],
+)
+def test_a_worker_that_ends_before_it_can_report_is_told_apart_from_a_killed_one(
+    tmp_path, monkeypatch, end, reason
+):
+    monkeypatch.setattr(
+        web_server.tether,
+        "start",
+        lambda _module: subprocess.Popen([sys.executable, "-c", f"import os, sys; {end}"]),
+    )
+    report = WorkerReport(tmp_path)
+    assert reason in web_server._work_until_it_ends(threading.Event(), report)
+    assert reason in report.read().error
+
+
+@pytest.mark.slow
+def test_a_setting_that_is_wrong_by_now_ends_the_worker_with_the_reason(
+    monkeypatch, tmp_path, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EARMARK_EMBEDDER", "foo")
+    ended = subprocess.run([sys.executable, "-m", WORKER], check=False)
+    said = capfd.readouterr().err
+    assert ended.returncode == 1
+    assert "EARMARK_EMBEDDER" in said
+    assert "Traceback" not in said
 
 
 def test_since_when_it_fails_is_the_first_of_its_failures(tmp_path):

@@ -156,6 +156,8 @@ def _work_until_it_ends(stop: threading.Event, report: WorkerReport) -> str:
     if last is not None and last.state == FAILED and last.told_by == worker.pid:
         return last.error
     reason = "It ended without saying why: it was killed, or memory ran out."
+    if worker.returncode > 0:
+        reason = "It ended; the log says why."
     if not stop.is_set():
         report.fail(reason)
     return reason
