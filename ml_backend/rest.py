@@ -88,8 +88,9 @@ class Rest:
         try:
             if not progress.is_whole:
                 return self._publish(project_id, progress)
-            if not self._columns.is_done(project_id, progress.model_version):
-                return self._write_columns(project_id, progress)
+            is_blind = self._reconciler.is_blind(project_id)
+            if not self._columns.is_done(project_id, progress.model_version, is_blind=is_blind):
+                return self._write_columns(project_id, progress, is_blind=is_blind)
             self._opened.pop(project_id, None)
             if quiet_for_s < _CLEAR_AFTER * self._settings.quiet_s:
                 return False
@@ -138,12 +139,12 @@ class Rest:
             self._store.versions.set_published(project_id, edition.model_version, stop)
         return True
 
-    def _write_columns(self, project_id: int, progress: Progress) -> bool:
+    def _write_columns(self, project_id: int, progress: Progress, *, is_blind: bool) -> bool:
         opened = self._open(project_id, progress)
         if opened is None:
             return False
         clips, edition = opened
-        self._columns.go_on(project_id, edition, clips)
+        self._columns.go_on(project_id, edition, clips, is_blind=is_blind)
         return True
 
     def _open(self, project_id: int, progress: Progress) -> tuple[EmbeddedClips, Edition] | None:

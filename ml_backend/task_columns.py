@@ -38,6 +38,7 @@ class _Work:
     """
 
     model_version: str
+    is_blind: bool
     task_ids: NDArray[np.int64]
     wanted: Values
     written: Values
@@ -56,31 +57,36 @@ class ColumnWriter:
         self._store = store
         self._label_studio = label_studio
         self._work: dict[int, _Work] = {}
-        self._done: dict[int, str] = {}
+        self._done: dict[int, tuple[str, bool]] = {}
 
-    def is_done(self, project_id: int, model_version: str) -> bool:
-        """Tell whether the columns say all that a version says."""
-        return self._done.get(project_id) == model_version
+    def is_done(self, project_id: int, model_version: str, *, is_blind: bool) -> bool:
+        """Tell whether the columns say all that a version says, or nothing if ``is_blind``."""
+        return self._done.get(project_id) == (model_version, is_blind)
 
-    def go_on(self, project_id: int, edition: Edition, clips: EmbeddedClips) -> None:
+    def go_on(
+        self, project_id: int, edition: Edition, clips: EmbeddedClips, *, is_blind: bool
+    ) -> None:
         """Make the next call for a version.
+
+        Where ``is_blind``, the columns are emptied: a list of tasks must not tell what the labeling
+        page hides.
 
         Stopped at any time it goes on, and writes at most one block again.
         """
         work = self._work.get(project_id)
-        if work is None or work.model_version != edition.model_version:
-            work = self._work[project_id] = self._begin(project_id, edition, clips)
+        if work is None or (work.model_version, work.is_blind) != (edition.model_version, is_blind):
+            work = self._work[project_id] = self._begin(project_id, edition, clips, is_blind)
         call = _next(work)
         if call is not None:
             self._write(project_id, work, *call)
         if call is None or _next(work) is None:
             self._finish(project_id, work)
 
-    def _begin(self, project_id: int, edition: Edition, clips: EmbeddedClips) -> _Work:
+    def _begin(
+        self, project_id: int, edition: Edition, clips: EmbeddedClips, is_blind: bool
+    ) -> _Work:
         self._done.pop(project_id, None)
         task_ids = edition.task_ids[np.isin(edition.task_ids, clips.task_ids)]
-        # In a blind project a list of tasks must not tell what the labeling page hides.
-        is_blind = not self._label_studio.project(project_id)["show_collab_predictions"]
         wanted = _nothing(len(task_ids))
         if not is_blind:
             wanted = values_of(edition, clips.embeddings[clips.rows(task_ids)])
@@ -90,7 +96,7 @@ class ColumnWriter:
             _, mine, theirs = np.intersect1d(task_ids, kept["task_ids"], return_indices=True)
             for name in MODEL_COLUMNS:
                 written[name][mine] = kept[name][theirs]
-        return _Work(edition.model_version, task_ids, wanted, written)
+        return _Work(edition.model_version, is_blind, task_ids, wanted, written)
 
     def _write(self, project_id: int, work: _Work, name: str, rows: NDArray[np.int64]) -> None:
         number = int(rows[0]) // BLOCK
@@ -106,7 +112,7 @@ class ColumnWriter:
     def _finish(self, project_id: int, work: _Work) -> None:
         if work.block is not None:
             self._keep(project_id, work, work.written)
-        self._done[project_id] = work.model_version
+        self._done[project_id] = work.model_version, work.is_blind
         del self._work[project_id]
 
     def _keep(self, project_id: int, work: _Work, written: Values) -> None:

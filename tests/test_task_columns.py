@@ -196,6 +196,20 @@ def test_a_blind_project_tells_nothing_and_takes_back_what_it_told(street):
     assert all(not any(row.values()) for row in columns(street).values())
 
 
+def test_a_project_that_becomes_blind_takes_its_columns_back_without_a_new_label(street):
+    learn(street)
+    rest(street)
+    before = columns(street)
+    for is_shown in (False, True):
+        street.studio.projects[street.project_id]["show_collab_predictions"] = is_shown
+        street.hint(labels=False)
+        street.round()
+        rest(street)
+        if not is_shown:
+            assert all(not any(row.values()) for row in columns(street).values())
+    assert columns(street) == before
+
+
 def test_without_a_classifier_nothing_is_written_and_nothing_stays(street):
     rest(street)
     assert n_writes(street) == 0
