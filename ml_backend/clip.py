@@ -27,7 +27,7 @@ tells which of the first five states several annotations make. A clip without an
 pool, embedded or not yet, or has failed: its audio cannot be embedded.
 """
 
-MODEL_COLUMNS = (*("earmark_class", "earmark_probability", "earmark_entropy", "earmark_version"),)
+MODEL_COLUMNS = ("earmark_class", "earmark_probability", "earmark_entropy", "earmark_version")
 """Fields of task data that Earmark writes what the model says of a clip into; they are no
 metadata."""
 _CONTENT_HASH = re.compile(r"[0-9a-f]{32}")

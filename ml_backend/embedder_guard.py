@@ -36,7 +36,8 @@ def check_embedder(store: Store, embedder_id: str, warning: str | None = None) -
     reason = _reason(used, embedder_id, warning)
     raise SettingsError(
         f"{n_clips[used]} clips are embedded by {used}. {reason} Nothing was changed. To embed all "
-        f"clips again with {embedder_id}, start once with --change-embedder."
+        f"clips again with {embedder_id}, start once with --change-embedder.",
+        plain="The settings lead to another embedder than the one that the clips are embedded by.",
     )
 
 

@@ -49,7 +49,7 @@ def build_prediction(
     coverage_distance : float
         Cosine distance to the nearest labeled clip.
     rank : int
-        Place in the order, 0 = first.
+        Place in the order, 0 = first; ``n_pool`` of a clip that is not in it.
     n_pool : int
         Length of the order.
     model_version : str
@@ -123,7 +123,8 @@ def _told(by_class: dict[str, float], figures: dict[str, Any]) -> str:
     if figures["entropy"] is not None:
         parts.append(f"entropy {figures['entropy']:.2f}")
     parts.append(f"nearest label at {figures['coverage_distance']:.2f}")
-    parts.append(f"place {figures['rank'] + 1:,} of {figures['n_pool']:,}")
+    if figures["rank"] < figures["n_pool"]:  # answered clips have no place in the order
+        parts.append(f"place {figures['rank'] + 1:,} of {figures['n_pool']:,}")
     return " · ".join(parts)
 
 

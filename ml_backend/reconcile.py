@@ -93,6 +93,7 @@ class Reconciler:
         self._reader = Reader(store, label_studio, embedder_id, tagger)
         self._gauge = Gauge(store, embedder_id)
         self._asked: dict[int, tuple[object, ...]] = {}
+        self._blind: dict[int, bool] = {}
         self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def reconcile(self, turn: Turn) -> str | None:
@@ -112,6 +113,7 @@ class Reconciler:
                 self._store.forget(project_id)
                 log.info("project %d is gone from Label Studio", project_id)
                 return None
+        self._blind[project_id] = not project.get("show_collab_predictions", True)
         question = _question(project)
         progress = self._store.versions.progress(project_id)
         is_shown = (
@@ -142,6 +144,13 @@ class Reconciler:
     def is_hearing(self, project_id: int) -> bool:
         """Tell whether there are clips that nobody has tried to hear yet."""
         return self._reader.is_hearing(project_id)
+
+    def is_blind(self, project_id: int) -> bool:
+        """Tell whether a project hides predictions from annotators, as the last round found it."""
+        if project_id not in self._blind:
+            project = self._label_studio.project(project_id)
+            self._blind[project_id] = not project.get("show_collab_predictions", True)
+        return self._blind[project_id]
 
     def publishing(self, project_id: int) -> threading.Lock:
         """Give what a round holds while it publishes, and who replaces or deletes predictions."""

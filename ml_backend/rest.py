@@ -88,8 +88,10 @@ class Rest:
         try:
             if not progress.is_whole:
                 return self._publish(project_id, progress)
-            if not self._columns.is_done(project_id, progress.model_version):
-                return self._write_columns(project_id, progress)
+            is_blind = self._reconciler.is_blind(project_id)
+            if not self._columns.is_done(project_id, progress.model_version, is_blind=is_blind):
+                return self._write_columns(project_id, progress, is_blind=is_blind)
+            self._opened.pop(project_id, None)
             if quiet_for_s < _CLEAR_AFTER * self._settings.quiet_s:
                 return False
             return self._clear(project_id, progress)
@@ -113,7 +115,9 @@ class Rest:
         stale = {
             task_id
             for task_id, versions in held.items()
-            if 0 < len(versions) <= DELETED_AT_ONCE and own.issuperset(versions)
+            if 0 < len(versions) <= DELETED_AT_ONCE
+            and own.issuperset(versions)
+            and versions != [edition.model_version]
         }
         n_clips = _n_replaced(task_ids, stale, held)
         stop = start + n_clips
@@ -123,16 +127,24 @@ class Rest:
             data_manager.delete_predictions(
                 project_id, [task_id for task_id in task_ids[:n_clips] if task_id in stale]
             )
-            self._label_studio.import_predictions(project_id, edition.between(clips, start, stop))
+            there = {
+                task_id
+                for task_id, versions in held.items()
+                if task_id not in stale and edition.model_version in versions
+            }
+            written = edition.between(clips, start, stop)
+            self._label_studio.import_predictions(
+                project_id, [one for one in written if one["task"] not in there]
+            )
             self._store.versions.set_published(project_id, edition.model_version, stop)
         return True
 
-    def _write_columns(self, project_id: int, progress: Progress) -> bool:
+    def _write_columns(self, project_id: int, progress: Progress, *, is_blind: bool) -> bool:
         opened = self._open(project_id, progress)
         if opened is None:
             return False
         clips, edition = opened
-        self._columns.go_on(project_id, edition, clips)
+        self._columns.go_on(project_id, edition, clips, is_blind=is_blind)
         return True
 
     def _open(self, project_id: int, progress: Progress) -> tuple[EmbeddedClips, Edition] | None:

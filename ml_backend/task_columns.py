@@ -25,58 +25,68 @@ TASKS_AT_ONCE = 200
 """Clips that one call writes at most, 0.2 s."""
 _CLASS, _PROBABILITY, _ENTROPY, _VERSION = MODEL_COLUMNS
 _NUMBERS = (_PROBABILITY, _ENTROPY)
+_NOT_KNOWN = "\x1a"  # no character of XML, so no class is called so
 
 Values = dict[str, NDArray[np.object_]]
 
 
 @dataclass
 class _Work:
-    """What one version says of each clip, and what stands in Label Studio; rows = ``task_ids``."""
+    """What one version says of each clip, and what stands in Label Studio; rows = ``task_ids``.
+
+    ``block`` is the number of the block that is being written.
+    """
 
     model_version: str
+    is_blind: bool
     task_ids: NDArray[np.int64]
     wanted: Values
     written: Values
+    block: int | None = None
 
 
 class ColumnWriter:
-    """Writes the columns of every project, one call at a time."""
+    """Writes the columns of every project, one call at a time.
+
+    What stands in Label Studio is kept in the store, once a block: before its first call, what the
+    block changes is kept as not known. So a block that is never finished (the process was killed,
+    or another version came) is written again, whatever comes next.
+    """
 
     def __init__(self, store: Store, label_studio: LabelStudio) -> None:
         self._store = store
         self._label_studio = label_studio
         self._work: dict[int, _Work] = {}
+        self._done: dict[int, tuple[str, bool]] = {}
 
-    def is_done(self, project_id: int, model_version: str) -> bool:
-        """Tell whether the columns say all that a version says."""
-        work = self._work.get(project_id)
-        return work is not None and work.model_version == model_version and not _next(work)
+    def is_done(self, project_id: int, model_version: str, *, is_blind: bool) -> bool:
+        """Tell whether the columns say all that a version says, or nothing if ``is_blind``."""
+        return self._done.get(project_id) == (model_version, is_blind)
 
-    def go_on(self, project_id: int, edition: Edition, clips: EmbeddedClips) -> None:
+    def go_on(
+        self, project_id: int, edition: Edition, clips: EmbeddedClips, *, is_blind: bool
+    ) -> None:
         """Make the next call for a version.
+
+        Where ``is_blind``, the columns are emptied: a list of tasks must not tell what the labeling
+        page hides.
 
         Stopped at any time it goes on, and writes at most one block again.
         """
         work = self._work.get(project_id)
-        if work is None or work.model_version != edition.model_version:
-            work = self._work[project_id] = self._begin(project_id, edition, clips)
+        if work is None or (work.model_version, work.is_blind) != (edition.model_version, is_blind):
+            work = self._work[project_id] = self._begin(project_id, edition, clips, is_blind)
         call = _next(work)
-        if call is None:
-            return
-        name, rows = call
-        text = str(work.wanted[name][rows[0]])
-        value = float(text) if name in _NUMBERS and text else text
-        task_ids = work.task_ids[rows].tolist()
-        self._label_studio.data_manager.set_field(project_id, task_ids, name, value)
-        work.written[name][rows] = text
-        if name == _VERSION:
-            kept = {name: texts.astype(str) for name, texts in work.written.items()}
-            self._store.task_columns.write(project_id, {"task_ids": work.task_ids, **kept})
+        if call is not None:
+            self._write(project_id, work, *call)
+        if call is None or _next(work) is None:
+            self._finish(project_id, work)
 
-    def _begin(self, project_id: int, edition: Edition, clips: EmbeddedClips) -> _Work:
+    def _begin(
+        self, project_id: int, edition: Edition, clips: EmbeddedClips, is_blind: bool
+    ) -> _Work:
+        self._done.pop(project_id, None)
         task_ids = edition.task_ids[np.isin(edition.task_ids, clips.task_ids)]
-        # In a blind project a list of tasks must not tell what the labeling page hides.
-        is_blind = not self._label_studio.project(project_id)["show_collab_predictions"]
         wanted = _nothing(len(task_ids))
         if not is_blind:
             wanted = values_of(edition, clips.embeddings[clips.rows(task_ids)])
@@ -86,7 +96,28 @@ class ColumnWriter:
             _, mine, theirs = np.intersect1d(task_ids, kept["task_ids"], return_indices=True)
             for name in MODEL_COLUMNS:
                 written[name][mine] = kept[name][theirs]
-        return _Work(edition.model_version, task_ids, wanted, written)
+        return _Work(edition.model_version, is_blind, task_ids, wanted, written)
+
+    def _write(self, project_id: int, work: _Work, name: str, rows: NDArray[np.int64]) -> None:
+        number = int(rows[0]) // BLOCK
+        if number != work.block:
+            self._keep(project_id, work, _in_doubt(work, number))
+            work.block = number
+        text = str(work.wanted[name][rows[0]])
+        value = float(text) if name in _NUMBERS and text else text
+        task_ids = work.task_ids[rows].tolist()
+        self._label_studio.data_manager.set_field(project_id, task_ids, name, value)
+        work.written[name][rows] = text
+
+    def _finish(self, project_id: int, work: _Work) -> None:
+        if work.block is not None:
+            self._keep(project_id, work, work.written)
+        self._done[project_id] = work.model_version, work.is_blind
+        del self._work[project_id]
+
+    def _keep(self, project_id: int, work: _Work, written: Values) -> None:
+        kept = {name: texts.astype(str) for name, texts in written.items()}
+        self._store.task_columns.write(project_id, {"task_ids": work.task_ids, **kept})
 
 
 def values_of(edition: Edition, embeddings: NDArray[np.float32]) -> Values:
@@ -121,6 +152,15 @@ def values_of(edition: Edition, embeddings: NDArray[np.float32]) -> Values:
 
 def _nothing(n_clips: int) -> Values:
     return {name: np.full(n_clips, "", dtype=object) for name in MODEL_COLUMNS}
+
+
+def _in_doubt(work: _Work, number: int) -> Values:
+    """Give what stands in Label Studio, with what a block is about to change as not known."""
+    block = slice(number * BLOCK, (number + 1) * BLOCK)
+    doubted = {name: texts.copy() for name, texts in work.written.items()}
+    for name, texts in doubted.items():
+        texts[block][work.wanted[name][block] != texts[block]] = _NOT_KNOWN
+    return doubted
 
 
 def _next(work: _Work) -> tuple[str, NDArray[np.int64]] | None:

@@ -241,7 +241,11 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    settings = Settings.from_env()
+    try:
+        settings = Settings.from_env()
+    except EarmarkError as error:  # changed since the backend was started
+        log.error("the worker ends: %s", error)
+        sys.exit(1)
     report = WorkerReport(settings.data_dir)
     try:
         with closing(open_store(settings.store_url)) as store:

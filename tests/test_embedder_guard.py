@@ -50,6 +50,14 @@ def test_a_fallback_is_refused_with_the_reason(store):
         check_embedder(store, NEW, "mn04 cannot be used. a.pt: the file is damaged.")
 
 
+def test_people_who_do_not_run_earmark_are_told_of_no_file(store):
+    embed(store, OLD)
+    with pytest.raises(SettingsError) as caught:
+        check_embedder(store, NEW, "mn04 cannot be used. /home/ada/a.pt: the file is damaged.")
+    assert "/home/ada" in str(caught.value)
+    assert "/home/ada" not in caught.value.plain
+
+
 def test_other_weights_of_the_same_network_are_another_embedder(store):
     embed(store, OLD)
     with pytest.raises(SettingsError, match=r"EARMARK_WEIGHTS name those that were used before"):

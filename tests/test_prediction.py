@@ -84,6 +84,14 @@ def test_people_read_the_figures_in_words():
     )
 
 
+@pytest.mark.parametrize("n_pool", [0, 300])
+def test_a_clip_that_is_answered_has_no_place_in_the_order(n_pool):
+    xml = label_config_xml(NAMES, multi_label=False)
+    prediction = predict(xml, [0.2, 0.7, 0.1], rank=n_pool, n_pool=n_pool)
+    [told] = results(prediction)["textarea"]["value"]["text"]
+    assert told.endswith("nearest label at 0.12")
+
+
 def test_a_users_own_config_without_a_place_for_it_gets_the_choice_alone():
     xml = (
         '<View><Audio name="a" value="$a"/><Choices name="c" toName="a">'

@@ -271,6 +271,22 @@ def test_what_others_predicted_stays(street, name):
     assert len(street.current) == N_CLIPS
 
 
+def test_beside_what_others_predicted_a_piece_that_is_done_again_writes_nothing_twice(
+    street, monkeypatch
+):
+    street.studio.predictions += [
+        {"task": task_id, "model_version": "by hand", "score": 0.5, "result": []}
+        for task_id in street.task_ids
+    ]
+    street.now += QUIET_S
+    with monkeypatch.context() as patched:
+        patched.setattr(type(street.store.versions), "set_published", None)
+        with pytest.raises(TypeError):
+            street.go_on()
+    street.go_on_to_the_end()
+    assert Counter(one["task"] for one in street.current) == Counter(street.task_ids)
+
+
 def test_a_version_with_many_predictions_left_is_not_deleted_whole(street, monkeypatch):
     monkeypatch.setattr(rest_module, "CLEARED_AT_MOST", HEAD)
     large = street.version
@@ -304,6 +320,23 @@ def test_a_version_that_comes_back_loses_no_prediction_and_gets_none_twice(stree
     street.now += 3 * QUIET_S
     street.go_on_to_the_end()
     assert street.predicted == Counter(street.task_ids)
+
+
+def test_a_version_that_comes_back_replaces_only_what_the_other_one_published(street, monkeypatch):
+    street.now += QUIET_S
+    street.go_on_to_the_end()
+    before = street.version
+    annotation_id = street.label(street.task_ids[0], "siren")
+    of_the_other = street.predicted - Counter(street.task_ids)
+    del street.studio.annotations[annotation_id]
+    street.hint()
+    street.round()
+    assert street.version == before
+    deleted = note_deleted(street, monkeypatch)
+    street.now += 3 * QUIET_S
+    street.go_on_to_the_end()
+    assert street.predicted == Counter(street.task_ids)
+    assert sum(deleted["/api/dm/actions"]) <= 2 * of_the_other.total()
 
 
 def test_a_round_waits_for_the_piece_that_replaces_predictions(street, monkeypatch):

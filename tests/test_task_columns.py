@@ -161,6 +161,32 @@ def test_block_by_block_a_row_that_shows_a_version_shows_it_in_all_columns(stree
     assert {0, 8, 16, N_CLIPS} <= seen
 
 
+@pytest.mark.parametrize("n_calls", [1, 4])
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_stopped_halfway_and_led_back_to_the_version_before_nothing_of_the_other_stays(
+    street, monkeypatch, n_calls, is_killed
+):
+    monkeypatch.setattr(task_columns, "BLOCK", 20)
+    learn(street)
+    rest(street)
+    before = columns(street)
+    annotation_ids = [street.label(one, "siren") for one in street.task_ids[8:16]]
+    street.now += QUIET_S
+    while not street.progress.is_whole:
+        street.go_on()
+    for _ in range(n_calls):
+        street.go_on()
+    assert columns(street) != before
+    for one in annotation_ids:
+        del street.studio.annotations[one]
+    street.hint()
+    street.round()
+    if is_killed:
+        street.restart()
+    rest(street)
+    assert columns(street) == before
+
+
 def test_a_blind_project_tells_nothing_and_takes_back_what_it_told(street):
     learn(street)
     rest(street)
@@ -168,6 +194,20 @@ def test_a_blind_project_tells_nothing_and_takes_back_what_it_told(street):
     street.label(street.task_ids[8], "siren")
     rest(street)
     assert all(not any(row.values()) for row in columns(street).values())
+
+
+def test_a_project_that_becomes_blind_takes_its_columns_back_without_a_new_label(street):
+    learn(street)
+    rest(street)
+    before = columns(street)
+    for is_shown in (False, True):
+        street.studio.projects[street.project_id]["show_collab_predictions"] = is_shown
+        street.hint(labels=False)
+        street.round()
+        rest(street)
+        if not is_shown:
+            assert all(not any(row.values()) for row in columns(street).values())
+    assert columns(street) == before
 
 
 def test_without_a_classifier_nothing_is_written_and_nothing_stays(street):

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 import uuid
 
@@ -119,6 +122,7 @@ def test_a_worker_that_cannot_work_backs_off_and_everybody_is_told_why(tmp_path)
     condition = worker.report.read()
     assert condition.state == FAILED
     assert "the store cannot be opened" in condition.error
+    assert condition.plain == "The store cannot be opened."  # no address for everybody
     assert "Traceback" not in worker.log.read_text()
     assert "geheim" not in condition.error + worker.log.read_text()
 
@@ -128,7 +132,7 @@ def test_the_pauses_between_failures_grow_to_a_minute(tmp_path, monkeypatch):
 
     class Stop:
         def is_set(self):
-            return len(pauses) > 8
+            return len(pauses) > 1100
 
         def wait(self, seconds):
             pauses.append(seconds)
@@ -138,8 +142,39 @@ def test_the_pauses_between_failures_grow_to_a_minute(tmp_path, monkeypatch):
 
     monkeypatch.setattr(web_server.tether, "start", fail)
     web_server._keep_working(Stop(), report)
-    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert pauses[:6] == [1, 2, 4, 8, 16, 32]
+    assert set(pauses[6:]) == {60}  # also when it has failed for most of a day
     assert "Cannot allocate memory" in report.read().error
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [("sys.exit(1)", "the log says why"), ("os.kill(os.getpid(), 9)", "it was killed")],
+)
+def test_a_worker_that_ends_before_it_can_report_is_told_apart_from_a_killed_one(
+    tmp_path, monkeypatch, end, reason
+):
+    monkeypatch.setattr(
+        web_server.tether,
+        "start",
+        lambda _module: subprocess.Popen([sys.executable, "-c", f"import os, sys; {end}"]),
+    )
+    report = WorkerReport(tmp_path)
+    assert reason in web_server._work_until_it_ends(threading.Event(), report)
+    assert reason in report.read().error
+
+
+@pytest.mark.slow
+def test_a_setting_that_is_wrong_by_now_ends_the_worker_with_the_reason(
+    monkeypatch, tmp_path, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EARMARK_EMBEDDER", "foo")
+    ended = subprocess.run([sys.executable, "-m", WORKER], check=False)
+    said = capfd.readouterr().err
+    assert ended.returncode == 1
+    assert "EARMARK_EMBEDDER" in said
+    assert "Traceback" not in said
 
 
 def test_since_when_it_fails_is_the_first_of_its_failures(tmp_path):

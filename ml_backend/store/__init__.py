@@ -93,7 +93,8 @@ def open_store(url: str) -> Store:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise StoreError(
             f"{shown}: the store cannot be opened ({reason}). "
-            "Check EARMARK_DATABASE_URL and EARMARK_DATA."
+            "Check EARMARK_DATABASE_URL and EARMARK_DATA.",
+            plain="The store cannot be opened.",
         ) from None
     return Store(
         engine,

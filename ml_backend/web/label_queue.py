@@ -6,9 +6,8 @@ Studio knows them at this moment, and clips that somebody else holds.
 
 A page holds the clips that it has made ready, by a lease that each of its requests renews and its
 leaving ends. Leases are in memory: a restart forgets them, and at worst two people answer the same
-clip. Label Studio
-tells nobody which tasks its own labeling page has locked; it draws at random from the head of the
-order as soon as a project has two annotators, so that both seldom meet.
+clip. Label Studio tells nobody which tasks its own labeling page has locked; it draws at random
+from the head of the order as soon as a project has two annotators, so that both seldom meet.
 """
 
 import threading

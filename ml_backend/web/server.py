@@ -129,7 +129,7 @@ def _keep_working(stop: threading.Event, report: WorkerReport) -> None:
             return
         if time.monotonic() - began > STEADY_S:
             n_failures = 0
-        pause_s = min(LAST_PAUSE_S, FIRST_PAUSE_S * 2**n_failures)
+        pause_s = min(LAST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(n_failures, 10))
         n_failures += 1
         log.warning("the worker ended: %s Starting it again in %.0f s.", reason, pause_s)
         stop.wait(pause_s)
@@ -156,6 +156,8 @@ def _work_until_it_ends(stop: threading.Event, report: WorkerReport) -> str:
     if last is not None and last.state == FAILED and last.told_by == worker.pid:
         return last.error
     reason = "It ended without saying why: it was killed, or memory ran out."
+    if worker.returncode > 0:
+        reason = "It ended; the log says why."
     if not stop.is_set():
         report.fail(reason)
     return reason

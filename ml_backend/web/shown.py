@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from ml_backend.clip import STATES, TaskLabels
 from ml_backend.judged import Judged
+from ml_backend.labeling_page import NONE_OF_THEM
 from ml_backend.web.packed import PackedColumn, category, fraction
-
-NONE_OF_THEM = "none of them"
 
 
 def id_column(task_ids: NDArray[np.int64]) -> PackedColumn:
