@@ -33,7 +33,8 @@ def tell_losses(folder: Path) -> str:
         closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection,
     ):
         for what, question in _QUESTIONS.items():
-            found.append(f"{connection.execute(question).fetchone()[0]} {what}")
+            n = connection.execute(question).fetchone()[0]
+            found.append(f"{n} {what.removesuffix('s') if n == 1 else what}")
     return ", ".join(found) or "nothing that can be read"
 
 

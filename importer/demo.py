@@ -138,11 +138,7 @@ def running(
             backend = Backend(settings)
             up = Running(studio, settings, backend, process)
             try:
-                backend.wait_until(
-                    lambda status: status["embedder"] is not None,
-                    lambda: up.is_alive,
-                    _START_LIMIT_S,
-                )
+                backend.wait_until(has_embedder, lambda: up.is_alive, _START_LIMIT_S)
             except BackendSilentError:
                 up.check()
                 raise
@@ -162,6 +158,20 @@ def remember(folder: Path, settings: Settings, **changed: Any) -> Settings:
     known = replace(settings, **changed)
     write_env_file(folder.resolve() / ENV_FILE, known.to_env())
     return known
+
+
+def has_embedder(status: dict[str, Any]) -> bool:
+    """Tell whether the worker that was started has loaded its embedder.
+
+    Until then the status names the one that was at work before it.
+
+    Examples
+    --------
+    >>> has_embedder({"embedder": "melstats-2", "worker": {"state": "starting"}})
+    False
+    """
+    worker = status["worker"] or {}
+    return status["embedder"] is not None and worker.get("state") == "working"
 
 
 def has_order(project: dict[str, Any]) -> bool:

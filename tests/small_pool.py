@@ -76,6 +76,7 @@ class SmallPool:
             for task_id in list(self.labels)[::2]:
                 self.labels[task_id] = ["siren", "other"]
         self.skipped = {int(self.ids[n // 4])} if n > 3 else set()
+        self.odd = {}  # answered without a usable label: task → state
         self.probabilities = rng.dirichlet(
             np.full(len(class_names), 0.5), n
         )  # (n_clips, n_classes)
@@ -153,7 +154,10 @@ class SmallPool:
     def _states(self):
         states = list(STATES)
         codes = np.where(np.isin(self.ids, list(self.labels)), 0, states.index("pool"))
-        return np.where(np.isin(self.ids, list(self.skipped)), states.index("skipped"), codes)
+        codes = np.where(np.isin(self.ids, list(self.skipped)), states.index("skipped"), codes)
+        odd = [task_id in self.odd and task_id not in self.labels for task_id in self.ids.tolist()]
+        codes[odd] = [states.index(self.odd[task_id]) for task_id in self.ids[odd].tolist()]
+        return codes
 
     def frame(self):
         shown = ["task_id", "x", "y", *GROUPS, "recording"]
@@ -337,7 +341,8 @@ def create_small_app(pool):
         pool.pieces.append(asked["task_ids"])
         task_ids, answered = asked["task_ids"], []
         if asked.get("only_unanswered"):
-            answered = [i for i in task_ids if i in pool.labels or i in pool.skipped]
+            has_answer = {*pool.labels, *pool.skipped, *pool.odd}
+            answered = [i for i in task_ids if i in has_answer]
             task_ids = [i for i in task_ids if i not in answered]
         pool.goes_on.wait(10)
         refused = [

@@ -30,7 +30,7 @@ def test_what_would_be_lost_is_told_and_only_its_name_deletes_it(demo, capsys):
     for answer in ("", "y", "yes"):
         assert clean(demo, {f"Type {demo.name} to delete all of it for good: ": answer}.get) == 1
         assert demo.exists()
-    assert "1 projects, 5 clips, 3 annotations" in capsys.readouterr().out
+    assert "1 project, 5 clips, 3 annotations" in capsys.readouterr().out
     assert clean(demo, lambda _: ".demo") == 0
     assert not demo.exists()
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from importer.cli import app
-from importer.demo import has_order, recall, remember, serves
+from importer.demo import has_embedder, has_order, recall, remember, serves
 from importer.starting import check_labels
 from ml_backend.clip import Task
 from ml_backend.env_file import read_env_file
@@ -69,6 +69,15 @@ def test_no_secret_is_told_among_the_settings(tmp_path):
     remember(tmp_path, recall(tmp_path, quiet), secret="hidden-0123", api_key="hidden-4567")
     recall(tmp_path, told.append)
     assert "hidden" not in repr(told)
+
+
+@pytest.mark.parametrize(
+    ("worker", "expected"),
+    [(None, False), ({"state": "starting"}, False), ({"state": "working"}, True)],
+)
+def test_the_embedder_of_the_last_run_is_not_taken_for_the_one_that_loads(worker, expected):
+    assert has_embedder({"embedder": "melstats-2", "worker": worker}) is expected
+    assert not has_embedder({"embedder": None, "worker": worker})
 
 
 def test_a_demo_with_another_embedder_stops_before_anything_starts(tmp_path, monkeypatch):

@@ -793,6 +793,29 @@ def test_the_question_says_what_is_labeled_already_and_offers_the_rest_first(vis
     assert pool.labels == before
 
 
+def test_answers_without_a_usable_label_are_answers_to_the_question_too(visit, pool):
+    task_ids = [i for i in pool.ids.tolist() if i not in pool.labels and i not in pool.skipped][:8]
+    pool.odd = {task_ids[0]: "tied", task_ids[1]: "tied", task_ids[2]: "no_label"}
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 8 selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+    told = page.get_by_role("dialog", name="Label these 8 clips as other?").inner_text()
+    assert "2 of them are tied. 1 is submitted without a label." in told
+    assert "Label only the 5 without an answer" in told
+    page.keyboard.press("Enter")
+    notice(page, "5 clips: other.").wait_for()
+    assert not pool.odd.keys() & pool.labels.keys()
+
+    # Where all of them are such clips, as behind "Label on the map", they can be labeled.
+    select(page, task_ids[:2])
+    page.get_by_text("1 of 2 selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+    page.get_by_role("button", name="Change 2 clips").click()
+    notice(page, "2 clips: other.").wait_for()
+    assert pool.labels.keys() >= set(task_ids[:2])
+
+
 def test_to_label_all_of_them_is_the_second_choice_and_undone_exactly(visit, pool):
     task_ids = pool.ids[50:100].tolist()
     before, skipped = dict(pool.labels), set(pool.skipped)

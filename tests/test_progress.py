@@ -166,6 +166,15 @@ def test_labels_are_told_by_class_and_by_annotator(street):
     assert "user2@studio.test 30 0" in page.section("annotators")
 
 
+def test_one_clip_that_was_drawn_at_random_is_one_clip(fresh):
+    n_audit = 0
+    while n_audit == 0:
+        fresh.label(5)
+        n_audit = told(fresh)["accuracy"]["n_audit"]
+    assert n_audit == 1
+    assert "On 1 clip drawn at random" in visit(fresh).section("quality")
+
+
 def test_cells_of_the_confusion_lead_to_exactly_their_clips(street):
     page, facts = visit(street), told(street)
     confusion = facts["confusion"]

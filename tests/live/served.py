@@ -10,7 +10,7 @@ import httpx
 
 from importer.backend import Backend
 from importer.ports import free_port
-from ml_backend.settings import Settings
+from ml_backend.settings import Settings, read_secret
 
 LIMIT_S = 60.0
 PAUSE_S = 0.3
@@ -36,11 +36,16 @@ class Earmark:
             **environment,
         }
         self.settings = Settings.from_env(self.environment)
+        read_secret(self.settings)  # makes it: nothing is started yet that would
         self.backend = Backend(self.settings)
         self._process = None
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()  # nobody else will
+            raise
         return self
 
     def __exit__(self, *exception):

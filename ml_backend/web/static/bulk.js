@@ -8,6 +8,9 @@ import { state } from "./state.js";
 import { clips, count } from "./wording.js";
 
 const N_NAMED = 4;
+const LABELED = "labeled"; // a state's name, as the column tells it
+const POOL = "in the pool";
+const UNANSWERED = [POOL, "failed"];
 
 /** Ask; answers with `{ taskIds, onlyUnanswered }`, or null when it was called off. `nHidden` clips
  * are selected, too, and not in sight.
@@ -36,33 +39,34 @@ export async function askForMany(taskIds, labels, what, nHidden = state.get().se
 }
 
 /** Which tasks have no answer, and a sentence about those that have: `10 of them are labeled
- * already: 8 siren, 2 bark. 1 is skipped.`
+ * already: 8 siren, 2 bark. 1 is skipped. 2 are tied.`
  */
 function answersOf(taskIds) {
-  const { columns } = pool.frame;
-  const [label, skipped] = [columns.get("label"), columns.get("skipped")];
-  const counts = new Map();
-  let nSkipped = 0;
+  const [label, stated] = ["label", "state"].map((name) => pool.frame.columns.get(name));
+  const [labels, states] = [new Map(), new Map()];
+  const add = (counts, name) => counts.set(name, (counts.get(name) ?? 0) + 1);
   const free = taskIds.filter((taskId) => {
     const row = pool.rowOf(taskId);
-    const said = row < 0 ? null : textAt(label, row);
-    if (row >= 0 && skipped.codes[row] === 1) nSkipped++;
-    else if (said !== null) counts.set(said, (counts.get(said) ?? 0) + 1);
-    else return true;
+    const is = row < 0 ? POOL : textAt(stated, row);
+    if (UNANSWERED.includes(is)) return true;
+    if (is === LABELED) add(labels, textAt(label, row));
+    else add(states, is);
     return false;
   });
-  return { free, told: tellAnswers(counts, nSkipped) };
+  return { free, told: tellAnswers(labels, states) };
 }
 
-/** Say how many clips have which label, the most frequent ones by name. */
-export function tellAnswers(counts, nSkipped) {
-  const sorted = [...counts].sort((a, b) => b[1] - a[1]);
+/** Say how many clips have which label, the most frequent ones by name, and how many are in which
+ * other state.
+ */
+export function tellAnswers(labels, states) {
+  const sorted = [...labels].sort((a, b) => b[1] - a[1]);
   const n = sorted.reduce((sum, [, number]) => sum + number, 0);
   const named = sorted.slice(0, N_NAMED).map(([name, number]) => `${count(number)} ${name}`);
   const nRest = sorted.slice(N_NAMED).reduce((sum, [, number]) => sum + number, 0);
   if (nRest > 0) named.push(`${count(nRest)} something else`);
-  const verb = (number) => (number === 1 ? "is" : "are");
-  const labeled = n > 0 ? `${count(n)} of them ${verb(n)} labeled already: ${named.join(", ")}.` : "";
-  const skips = nSkipped > 0 ? `${count(nSkipped)} ${n > 0 ? "" : "of them "}${verb(nSkipped)} skipped.` : "";
-  return [labeled, skips].filter(Boolean).join(" ");
+  const are = (number, isFirst) => `${count(number)}${isFirst ? " of them" : ""} ${number === 1 ? "is" : "are"}`;
+  const told = n > 0 ? [`${are(n, true)} labeled already: ${named.join(", ")}.`] : [];
+  for (const [name, number] of states) told.push(`${are(number, told.length === 0)} ${name}.`);
+  return told.join(" ");
 }
