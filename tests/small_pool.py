@@ -100,6 +100,7 @@ class SmallPool:
         )  # tasks labeled at once; clear it to pause
         self.goes_on.set()
         self.why_no_words = ""
+        self.odd = {}  # clips with annotations and without a label: task id → state
         self.unseen = set()  # labeled clips that the frame does not tell of yet
 
     def column(self, name):
@@ -153,7 +154,9 @@ class SmallPool:
     def _states(self):
         states = list(STATES)
         codes = np.where(np.isin(self.ids, list(self.labels)), 0, states.index("pool"))
-        return np.where(np.isin(self.ids, list(self.skipped)), states.index("skipped"), codes)
+        codes = np.where(np.isin(self.ids, list(self.skipped)), states.index("skipped"), codes)
+        odd = [self.odd.get(int(i)) for i in self.ids]
+        return [states.index(one) if one else code for one, code in zip(odd, codes, strict=True)]
 
     def frame(self):
         shown = ["task_id", "x", "y", *GROUPS, "recording"]
@@ -337,7 +340,9 @@ def create_small_app(pool):
         pool.pieces.append(asked["task_ids"])
         task_ids, answered = asked["task_ids"], []
         if asked.get("only_unanswered"):
-            answered = [i for i in task_ids if i in pool.labels or i in pool.skipped]
+            answered = [
+                i for i in task_ids if i in {**pool.labels, **pool.odd} or i in pool.skipped
+            ]
             task_ids = [i for i in task_ids if i not in answered]
         pool.goes_on.wait(10)
         refused = [

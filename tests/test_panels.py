@@ -793,6 +793,41 @@ def test_the_question_says_what_is_labeled_already_and_offers_the_rest_first(vis
     assert pool.labels == before
 
 
+@pytest.mark.parametrize("n_free", [3, 0])
+def test_clips_with_an_annotation_and_no_label_are_told_and_labeled_when_asked_for(visit, n_free):
+    pool = SmallPool()
+    odd, free = pool.ids[100:104].tolist(), pool.ids[104 : 104 + n_free].tolist()
+    pool.odd = dict(zip(odd, ["tied", "no_label", "no_label", "unreadable"], strict=True))
+    page = visit(pool)
+    select(page, odd + free)
+    page.get_by_text(f"1 of {len(odd + free)} selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+    question = page.get_by_role("dialog", name=f"Label these {len(odd + free)} clips as other?")
+    told = "1 of them is tied, 2 are submitted without a label, 1 is unreadable."
+    assert told in question.inner_text()
+    if free:
+        question.get_by_role("button", name="Label only the 3 without an answer").click()
+        notice(page, "3 clips: other.").wait_for()
+    else:
+        question.get_by_role("button", name="Change 4 clips").click()
+        notice(page, "4 clips: other.").wait_for()
+    assert pool.pieces == [free or odd]
+
+
+def test_a_held_key_labels_one_clip(visit, pool):
+    page = visit(pool)
+    page.get_by_role("grid").focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(400)
+    page.keyboard.down("Digit3")
+    for _ in range(4):
+        page.wait_for_timeout(300)
+        page.keyboard.down("Digit3")  # as the keyboard repeats it
+    page.keyboard.up("Digit3")
+    page.wait_for_timeout(300)
+    assert len(pool.pieces) == 1
+
+
 def test_to_label_all_of_them_is_the_second_choice_and_undone_exactly(visit, pool):
     task_ids = pool.ids[50:100].tolist()
     before, skipped = dict(pool.labels), set(pool.skipped)
@@ -1037,17 +1072,12 @@ def test_a_command_whose_key_is_a_class_s_has_none_and_the_help_says_so(visit):
     assert press_and_see(page, pool, 3, "3") is None
     page.keyboard.press("?")
     keys = page.get_by_role("dialog", name="Keys")
-    rows = dict(
-        zip(
-            keys.locator("dt").all_inner_texts(),
-            keys.locator("dd").all_inner_texts(),
-            strict=True,
-        )
-    )
-    assert (rows["f"], rows["x"]) == ("label siren", "label <b>bark</b>")
-    assert rows["S"] == "skip: cannot tell"
-    assert "the whole map" not in rows.values()
-    assert rows["Ctrl Space"] == "tick the open clip, or no longer"
+    signs, meanings = (keys.locator(one).all_inner_texts() for one in ("dt", "dd"))
+    rows = set(zip(signs, meanings, strict=True))
+    assert rows >= {("f", "label siren"), ("x", "label <b>bark</b>"), ("S", "skip: cannot tell")}
+    assert "the whole map" not in meanings
+    assert ("Ctrl Space", "tick the open clip, or no longer") in rows
+    assert ("G", "open it") in rows
     keep_picture(page, "help")
 
 

@@ -5,9 +5,10 @@ import { ask } from "./ask.js";
 import { textAt } from "./packed.js";
 import { pool } from "./pool.js";
 import { state } from "./state.js";
-import { clips, count } from "./wording.js";
+import { clips, count, quoted } from "./wording.js";
 
 const N_NAMED = 4;
+const WITHOUT_ANSWER = ["in the pool", "failed"]; // states that no annotation makes
 
 /** Ask; answers with `{ taskIds, onlyUnanswered }`, or null when it was called off. `nHidden` clips
  * are selected, too, and not in sight.
@@ -35,34 +36,44 @@ export async function askForMany(taskIds, labels, what, nHidden = state.get().se
   return answer && { taskIds: free, onlyUnanswered: true };
 }
 
-/** Which tasks have no answer, and a sentence about those that have: `10 of them are labeled
- * already: 8 siren, 2 bark. 1 is skipped.`
+/** What is said of a clip: `{ state, label }`, the label where it is labeled; null where nobody has
+ * answered.
  */
-function answersOf(taskIds) {
+export function answerOf(taskId) {
+  const row = pool.rowOf(taskId);
   const { columns } = pool.frame;
-  const [label, skipped] = [columns.get("label"), columns.get("skipped")];
-  const counts = new Map();
-  let nSkipped = 0;
-  const free = taskIds.filter((taskId) => {
-    const row = pool.rowOf(taskId);
-    const said = row < 0 ? null : textAt(label, row);
-    if (row >= 0 && skipped.codes[row] === 1) nSkipped++;
-    else if (said !== null) counts.set(said, (counts.get(said) ?? 0) + 1);
-    else return true;
-    return false;
-  });
-  return { free, told: tellAnswers(counts, nSkipped) };
+  const said = row < 0 ? null : textAt(columns.get("state"), row);
+  if (said === null || WITHOUT_ANSWER.includes(said)) return null;
+  return { state: said, label: said === "labeled" ? (textAt(columns.get("label"), row) ?? said) : null };
 }
 
-/** Say how many clips have which label, the most frequent ones by name. */
-export function tellAnswers(counts, nSkipped) {
-  const sorted = [...counts].sort((a, b) => b[1] - a[1]);
+/** Which tasks have no answer, as the server understands it: nobody has annotated or skipped them.
+ * And a sentence about those that have: `10 of them are labeled already: 8 siren, 2 bark. 1 is skipped.`
+ */
+function answersOf(taskIds) {
+  const [byLabel, byState] = [new Map(), new Map()];
+  const free = taskIds.filter((taskId) => {
+    const answer = answerOf(taskId);
+    if (answer === null) return true;
+    const [counts, key] = answer.label === null ? [byState, answer.state] : [byLabel, answer.label];
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+    return false;
+  });
+  return { free, told: tellAnswers(byLabel, byState) };
+}
+
+/** Say how many clips have which label, the most frequent ones by name, and how many have none. */
+function tellAnswers(byLabel, byState) {
+  const sorted = [...byLabel].sort((a, b) => b[1] - a[1]);
   const n = sorted.reduce((sum, [, number]) => sum + number, 0);
-  const named = sorted.slice(0, N_NAMED).map(([name, number]) => `${count(number)} ${name}`);
+  const named = sorted.slice(0, N_NAMED).map(([name, number]) => `${count(number)} ${quoted(name)}`);
   const nRest = sorted.slice(N_NAMED).reduce((sum, [, number]) => sum + number, 0);
   if (nRest > 0) named.push(`${count(nRest)} something else`);
   const verb = (number) => (number === 1 ? "is" : "are");
   const labeled = n > 0 ? `${count(n)} of them ${verb(n)} labeled already: ${named.join(", ")}.` : "";
-  const skips = nSkipped > 0 ? `${count(nSkipped)} ${n > 0 ? "" : "of them "}${verb(nSkipped)} skipped.` : "";
-  return [labeled, skips].filter(Boolean).join(" ");
+  const others = [...byState].map(([said, number], i) => {
+    const ofThem = n === 0 && i === 0 ? "of them " : "";
+    return `${count(number)} ${ofThem}${verb(number)} ${said}`;
+  });
+  return [labeled, others.length > 0 ? `${others.join(", ")}.` : ""].filter(Boolean).join(" ");
 }

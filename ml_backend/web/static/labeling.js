@@ -88,6 +88,8 @@ export class Labeling {
     }
     if (event.ctrlKey || event.metaKey || this.#taskId === null) return false;
     const name = classOf(event);
+    const isWriting = name !== undefined || key === "enter" || ["skip", "none"].includes(commandOf(event));
+    if (event.repeat && isWriting) return true; // a key that is held labels one clip
     if (name !== undefined) this.#choose(name, event.shiftKey);
     else if (commandOf(event) === "skip") this.#say(SKIP, event.shiftKey);
     else if (key === "enter" && pool.frame.multi_label) this.enter(event.shiftKey);
