@@ -809,7 +809,7 @@ def test_clips_with_an_annotation_and_no_label_are_told_and_labeled_when_asked_f
         question.get_by_role("button", name="Label only the 3 without an answer").click()
         notice(page, "3 clips: other.").wait_for()
     else:
-        question.get_by_role("button", name="Change 4 clips").click()
+        question.get_by_role("button", name="Label all 4 anew").click()
         notice(page, "4 clips: other.").wait_for()
     assert pool.pieces == [free or odd]
 
@@ -849,7 +849,7 @@ def test_where_all_have_an_answer_enter_changes_none(visit, pool):
     select(page, task_ids)
     page.get_by_text("1 of 9 selected").wait_for()
     page.keyboard.press("Shift+Digit3")
-    page.get_by_role("button", name="Change 9 clips").wait_for()
+    page.get_by_role("button", name="Label all 9 anew").wait_for()
     page.keyboard.press("Enter")
     page.get_by_role("dialog").wait_for(state="detached")
     assert (pool.labels, pool.pieces) == (before, [])

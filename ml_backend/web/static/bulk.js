@@ -22,16 +22,18 @@ export async function askForMany(taskIds, labels, what, nHidden = state.get().se
   const nAnswered = taskIds.length - free.length;
   const details = [told, "It is written to Label Studio under your name, and can be undone."];
   if (nAnswered > 0)
-    details.push("Labeling all changes the answers that are yours; what others said stays, and yours stands beside it.");
+    details.push(
+      `${labels === null ? "Skipping" : "Labeling"} all changes the answers that are yours. What others said stays; yours stands beside it, and where they differ the clip may be tied.`,
+    );
   if (nHidden > 0) details.push(`${clips(nHidden)} more are selected, but the filters hide them.`);
   const all = { taskIds, onlyUnanswered: false };
   if (nAnswered === 0 || free.length === 0) {
-    const yes = nAnswered === 0 ? `${verb} ${clips(taskIds.length)}` : `Change ${clips(nAnswered)}`;
+    const yes = nAnswered === 0 ? `${verb} ${clips(taskIds.length)}` : `${verb} all ${count(nAnswered)} anew`;
     const answer = await ask(question, { yes, details: details.filter(Boolean), isCareful: nAnswered > 0 });
     return answer && { ...all, onlyUnanswered: nAnswered === 0 };
   }
   const yes = `${verb} only the ${count(free.length)} without an answer`;
-  const answer = await ask(question, { yes, other: `${verb} all ${count(taskIds.length)}, changing ${count(nAnswered)}`, details });
+  const answer = await ask(question, { yes, other: `${verb} all ${count(taskIds.length)}`, details });
   if (answer === "other") return all;
   return answer && { taskIds: free, onlyUnanswered: true };
 }

@@ -83,7 +83,7 @@ export class Labeling {
   press(event) {
     const key = event.key.toLowerCase();
     if ((event.ctrlKey || event.metaKey) && key === "z" && !event.shiftKey) {
-      writing.undo();
+      if (!event.repeat) writing.undo();
       return true;
     }
     if (event.ctrlKey || event.metaKey || this.#taskId === null) return false;
