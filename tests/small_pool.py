@@ -101,6 +101,7 @@ class SmallPool:
         )  # tasks labeled at once; clear it to pause
         self.goes_on.set()
         self.why_no_words = ""
+        self.odd = {}  # clips with annotations and without a label: task id → state
         self.unseen = set()  # labeled clips that the frame does not tell of yet
 
     def column(self, name):
@@ -155,9 +156,8 @@ class SmallPool:
         states = list(STATES)
         codes = np.where(np.isin(self.ids, list(self.labels)), 0, states.index("pool"))
         codes = np.where(np.isin(self.ids, list(self.skipped)), states.index("skipped"), codes)
-        odd = [task_id in self.odd and task_id not in self.labels for task_id in self.ids.tolist()]
-        codes[odd] = [states.index(self.odd[task_id]) for task_id in self.ids[odd].tolist()]
-        return codes
+        odd = [self.odd.get(int(i)) for i in self.ids]
+        return [states.index(one) if one else code for one, code in zip(odd, codes, strict=True)]
 
     def frame(self):
         shown = ["task_id", "x", "y", *GROUPS, "recording"]
@@ -341,8 +341,9 @@ def create_small_app(pool):
         pool.pieces.append(asked["task_ids"])
         task_ids, answered = asked["task_ids"], []
         if asked.get("only_unanswered"):
-            has_answer = {*pool.labels, *pool.skipped, *pool.odd}
-            answered = [i for i in task_ids if i in has_answer]
+            answered = [
+                i for i in task_ids if i in {**pool.labels, **pool.odd} or i in pool.skipped
+            ]
             task_ids = [i for i in task_ids if i not in answered]
         pool.goes_on.wait(10)
         refused = [

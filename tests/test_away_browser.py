@@ -90,7 +90,8 @@ def test_a_backend_that_stops_is_told_of_once_and_the_page_goes_on_when_it_is_ba
     server.kill()
     page.wait_for_selector("#trouble:not([hidden])")
     assert page.inner_text("#trouble") == (
-        "Earmark does not answer. Nothing is lost: it goes on by itself when it is back."
+        "Earmark does not answer. What was written is kept; "
+        "the page goes on by itself when it is back."
     )
     for _ in range(3):  # to a clip that was not prepared
         page.keyboard.press("ArrowRight")
@@ -148,7 +149,7 @@ def test_label_studio_that_stops_is_told_of_as_well(visit, said):
         page = visit(address)
         is_away.append(True)
         page.wait_for_selector("#trouble:not([hidden])")
-        assert page.inner_text("#trouble").startswith(f"{said} does not answer. Nothing is lost")
+        assert page.inner_text("#trouble").startswith(f"{said} does not answer. What was written")
         page.keyboard.press("ArrowRight")
         page.wait_for_timeout(600)
         assert page.locator(FAILURES).count() == 0

@@ -178,7 +178,8 @@ def test_pictures_come_as_they_are_seen(visit, pool):
     assert len([one for one in pool.asked if one.endswith("/thumbnail")]) > len(asked)
 
 
-def test_where_clips_have_several_labels_keys_switch_and_enter_labels(visit):
+@pytest.mark.parametrize("out", ["x", "Control+ "])
+def test_where_clips_have_several_labels_keys_switch_and_enter_labels(visit, out):
     pool = SmallPool(60, multi_label=True)
     ids = free(pool, 6)
     page = visit(pool, ids)
@@ -186,10 +187,27 @@ def test_where_clips_have_several_labels_keys_switch_and_enter_labels(visit):
     for key in "123":
         page.keyboard.press(key)
     page.keyboard.press("2")
-    page.get_by_role("button", name=f"Label as: {SIREN}, {OTHER}").click()
+    page.get_by_role("button", name=f"Label as: {SIREN}, {OTHER}").wait_for()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press(out)
+    wait_total(page, "5 clips taken in, 1 left out")
     page.keyboard.press("Enter")
-    page.locator(".notice").get_by_text(f"6 clips: {SIREN}, {OTHER}.").wait_for()
-    assert all(pool.labels[i] == [SIREN, OTHER] for i in ids)
+    page.get_by_role("dialog", name=f"Label these 5 clips as {SIREN}, {OTHER}?").wait_for()
+    page.keyboard.press("Enter")
+    page.locator(".notice").get_by_text(f"5 clips: {SIREN}, {OTHER}.").wait_for()
+    assert all(pool.labels[i] == [SIREN, OTHER] for i in ids if i != ids[1])
+    assert ids[1] not in pool.labels
+
+
+def test_none_of_them_is_said_of_a_whole_grid(visit):
+    pool = SmallPool(60, multi_label=True)
+    ids = free(pool, 6)
+    page = visit(pool, ids)
+    page.keyboard.press("n")
+    page.get_by_role("dialog", name="Label these 6 clips as none of them?").wait_for()
+    page.keyboard.press("Enter")
+    page.locator(".notice").get_by_text("6 clips: none of them.").wait_for()
+    assert all(pool.labels[i] == [] for i in ids)
 
 
 def test_a_single_clip_has_no_grid(browser, pool):

@@ -244,6 +244,49 @@ def test_what_is_refused_for_good_is_said_and_holds_nothing_up(visit, pool):
     assert page.locator(".sending").inner_text() == ""
 
 
+def test_a_refused_answer_that_was_changed_since_is_not_sent_over_the_new_one(visit, pool):
+    order = pool.ahead()
+    page = visit(pool)
+    pool.refused = {order[0]: "Label Studio does not take it."}
+    press(page, "1")
+    page.get_by_text("1 not written").wait_for()
+    pool.refused = {}
+    press(page, ["Backspace", "2"])
+    wait_sent(page)
+    assert page.locator(".sending").inner_text() == ""
+    assert pool.said == [(order[0], [BARK])]
+    press(page, ["Control+z"])  # and with it comes back what was refused
+    page.get_by_role("button", name="Send again").click()
+    wait_sent(page)
+    assert pool.said[-1] == (order[0], [SIREN])
+
+
+def test_what_was_given_up_is_not_counted_and_stays_marked(visit, pool):
+    order = pool.ahead()
+    page = visit(pool)
+    pool.refused = {order[0]: "Label Studio does not take it."}
+    press(page, "12")
+    page.get_by_text("1 not written").wait_for()
+    wait_sent(page)
+    assert session(page).startswith("1 labeled")
+    page.get_by_role("button", name="Give up").click()
+    assert session(page).startswith("1 labeled")
+    assert page.locator(".last").get_by_text("not written").count() == 1
+
+
+def test_no_guess_of_the_clip_before_stands_at_the_buttons_of_the_next(visit, pool):
+    page = visit(pool)
+    page.locator(".labels .guessed").wait_for()
+    order = pool.ahead()
+    page.route("**/clips/*", lambda route: None)  # nothing more is known of any clip
+    for _ in order[:7]:
+        press(page, "3")
+    wait_sent(page)
+    until(page, "document.querySelector('.clip-name').textContent.startsWith('Clip ')")
+    assert page.locator(".guessed").count() == 0
+    assert "".join(page.locator(".probability").all_inner_texts()) == ""
+
+
 def test_after_a_round_the_next_clips_follow_the_new_order(visit, pool):
     order = pool.ahead()
     page = visit(pool)

@@ -793,27 +793,39 @@ def test_the_question_says_what_is_labeled_already_and_offers_the_rest_first(vis
     assert pool.labels == before
 
 
-def test_answers_without_a_usable_label_are_answers_to_the_question_too(visit, pool):
-    task_ids = [i for i in pool.ids.tolist() if i not in pool.labels and i not in pool.skipped][:8]
-    pool.odd = {task_ids[0]: "tied", task_ids[1]: "tied", task_ids[2]: "no_label"}
+@pytest.mark.parametrize("n_free", [3, 0])
+def test_clips_with_an_annotation_and_no_label_are_told_and_labeled_when_asked_for(visit, n_free):
+    pool = SmallPool()
+    odd, free = pool.ids[100:104].tolist(), pool.ids[104 : 104 + n_free].tolist()
+    pool.odd = dict(zip(odd, ["tied", "no_label", "no_label", "unreadable"], strict=True))
     page = visit(pool)
-    select(page, task_ids)
-    page.get_by_text("1 of 8 selected").wait_for()
+    select(page, odd + free)
+    page.get_by_text(f"1 of {len(odd + free)} selected").wait_for()
     page.keyboard.press("Shift+Digit3")
-    told = page.get_by_role("dialog", name="Label these 8 clips as other?").inner_text()
-    assert "2 of them are tied. 1 is submitted without a label." in told
-    assert "Label only the 5 without an answer" in told
-    page.keyboard.press("Enter")
-    notice(page, "5 clips: other.").wait_for()
-    assert not pool.odd.keys() & pool.labels.keys()
+    question = page.get_by_role("dialog", name=f"Label these {len(odd + free)} clips as other?")
+    told = "1 of them is tied, 2 are submitted without a label, 1 is unreadable."
+    assert told in question.inner_text()
+    if free:
+        question.get_by_role("button", name="Label only the 3 without an answer").click()
+        notice(page, "3 clips: other.").wait_for()
+    else:
+        question.get_by_role("button", name="Label all 4 anew").click()
+        notice(page, "4 clips: other.").wait_for()
+    assert pool.pieces == [free or odd]
 
-    # Where all of them are such clips, as behind "Label on the map", they can be labeled.
-    select(page, task_ids[:2])
-    page.get_by_text("1 of 2 selected").wait_for()
-    page.keyboard.press("Shift+Digit3")
-    page.get_by_role("button", name="Change 2 clips").click()
-    notice(page, "2 clips: other.").wait_for()
-    assert pool.labels.keys() >= set(task_ids[:2])
+
+def test_a_held_key_labels_one_clip(visit, pool):
+    page = visit(pool)
+    page.get_by_role("grid").focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(400)
+    page.keyboard.down("Digit3")
+    for _ in range(4):
+        page.wait_for_timeout(300)
+        page.keyboard.down("Digit3")  # as the keyboard repeats it
+    page.keyboard.up("Digit3")
+    page.wait_for_timeout(300)
+    assert len(pool.pieces) == 1
 
 
 def test_to_label_all_of_them_is_the_second_choice_and_undone_exactly(visit, pool):
@@ -837,7 +849,7 @@ def test_where_all_have_an_answer_enter_changes_none(visit, pool):
     select(page, task_ids)
     page.get_by_text("1 of 9 selected").wait_for()
     page.keyboard.press("Shift+Digit3")
-    page.get_by_role("button", name="Change 9 clips").wait_for()
+    page.get_by_role("button", name="Label all 9 anew").wait_for()
     page.keyboard.press("Enter")
     page.get_by_role("dialog").wait_for(state="detached")
     assert (pool.labels, pool.pieces) == (before, [])
@@ -1060,17 +1072,12 @@ def test_a_command_whose_key_is_a_class_s_has_none_and_the_help_says_so(visit):
     assert press_and_see(page, pool, 3, "3") is None
     page.keyboard.press("?")
     keys = page.get_by_role("dialog", name="Keys")
-    rows = dict(
-        zip(
-            keys.locator("dt").all_inner_texts(),
-            keys.locator("dd").all_inner_texts(),
-            strict=True,
-        )
-    )
-    assert (rows["f"], rows["x"]) == ("label siren", "label <b>bark</b>")
-    assert rows["S"] == "skip: cannot tell"
-    assert "the whole map" not in rows.values()
-    assert rows["Ctrl Space"] == "tick the open clip, or no longer"
+    signs, meanings = (keys.locator(one).all_inner_texts() for one in ("dt", "dd"))
+    rows = set(zip(signs, meanings, strict=True))
+    assert rows >= {("f", "label siren"), ("x", "label <b>bark</b>"), ("S", "skip: cannot tell")}
+    assert "the whole map" not in meanings
+    assert ("Ctrl Space", "tick the open clip, or no longer") in rows
+    assert ("G", "open it") in rows
     keep_picture(page, "help")
 
 

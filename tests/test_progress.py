@@ -282,6 +282,23 @@ def test_twenty_classes_have_their_matrix(tmp_path):
     assert len(facts["suspects"]) <= 50
 
 
+@pytest.mark.parametrize("n_classes", [3, 8])
+def test_annotations_without_a_usable_label_are_told_by_annotator(tmp_path, n_classes):
+    project = Project(tmp_path, tuple(f"class {n}" for n in range(n_classes)))
+    for task_id in project.task_ids[:3]:
+        project.studio.annotate(task_id)
+    project.studio.annotate(project.task_ids[3], "class 0", control="another")
+    project.round()
+    page = visit(project)
+    check_form(page)
+    words = page.section("annotators")
+    if n_classes > 7:  # a row for each
+        assert "Without a label 3 Unreadable 1" in words
+    else:
+        assert "Without a label Unreadable" in words
+        assert "3 1" in words
+
+
 def test_heat_is_the_share_of_the_row():
     confusion = {
         "class_names": ["a", "b"],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_backend.intervals import spell
+from ml_backend.web.shown import write_set
 
 WIDTH, HEIGHT = 560, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 10, 36
@@ -120,8 +121,8 @@ def draw_curve(
 
 def _tell(one: dict[str, Any]) -> str:
     value, low, high = (spell(one[name]) for name in ("value", "low", "high"))
-    without = ", ".join(one.get("left_out", ()))
-    more = f", without {without}" if without else ""
+    left_out = one.get("left_out", ())
+    more = f", without {write_set(left_out)}" if left_out else ""
     return f"{one['n_labeled']:,} labels: {value} ({low} to {high}){more}"
 
 

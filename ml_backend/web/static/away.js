@@ -2,11 +2,12 @@
 // waits until it does; the document fires "away", whose detail is a sentence for people, and null
 // when what was away is back.
 
-const BACK = "Nothing is lost: it goes on by itself when it is back.";
-export const EARMARK_AWAY = `Earmark does not answer. ${BACK}`;
+const BACK = "What was written is kept; the page goes on by itself when it is back.";
+const EARMARK_AWAY = `Earmark does not answer. ${BACK}`;
 export const STUDIO_AWAY = `Label Studio does not answer. ${BACK}`;
 
 const waiting = new Map(); // whoever waits → the sentence
+const returning = new Map(); // who does something when it is back → what
 let told = null;
 
 /** Why there is no answer just now, as a sentence; null where there are answers. */
@@ -23,14 +24,8 @@ export function waitNoMore(who) {
   if (waiting.delete(who)) tell();
 }
 
-/** Do something once when what is away now, or next, is back. */
-export function onReturn(act) {
-  document.addEventListener("away", function look({ detail }) {
-    if (detail !== null) return;
-    document.removeEventListener("away", look);
-    act();
-  });
-}
+/** Do something once when what is away now, or next, is back; the last that `who` wants. */
+export const onReturn = (who, act) => returning.set(who, act);
 
 /** Why an answer is none (null stands for no answer at all); null where it is one. */
 export function whyNoAnswer(answer) {
@@ -47,4 +42,8 @@ function tell() {
   if (sentence === told) return;
   told = sentence;
   document.dispatchEvent(new CustomEvent("away", { detail: told }));
+  if (told !== null) return;
+  const acts = [...returning.values()];
+  returning.clear();
+  for (const act of acts) act();
 }

@@ -59,7 +59,7 @@ export function showPicture(image, source) {
       return;
     }
     image.dispatchEvent(new Event("missing"));
-    onReturn(tryAgain);
+    onReturn(image, tryAgain);
   };
   image.src = source;
 }

@@ -1,18 +1,19 @@
 // A grid of the selection: for clips that are clearly of one class. Every clip is a small spectrogram;
-// hovering (or going there by arrow keys) plays it, a click leaves it out or takes it in again, and a
-// class's key labels the rest, after the question that says what is labeled already.
+// hovering (or going there by arrow keys) plays it, a click (or X) leaves it out or takes it in again,
+// and a class's key labels the rest, after the question that says what is labeled already. Where clips
+// may have several labels, keys switch these on, and Enter labels.
 //
 // Pictures are fetched as they come in sight, so that some hundred clips are no trouble.
 
-import { askForMany } from "./bulk.js";
-import { make, showPicture } from "./elements.js";
+import { answerOf, askForMany } from "./bulk.js";
+import { cut, make, showPicture } from "./elements.js";
 import { classKeys, classOf, commandOf, keyOf } from "./keys.js";
 import { textAt } from "./packed.js";
 import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
 import { address } from "./server.js";
 import { state } from "./state.js";
-import { clips, count, labelsText } from "./wording.js";
+import { clips, count, labelsText, NONE_OF_THEM } from "./wording.js";
 import { writing } from "./writing.js";
 
 const MOST = 1000;
@@ -187,12 +188,14 @@ class GridOfClips {
     const buttons = pool.frame.class_names.map((name, i) => {
       const sign = signs[i] ? make("kbd", {}, signs[i]) : null;
       const click = () => this.#choose(name);
-      return make("button", { type: "button", "data-name": name, click }, sign, make("span", { class: "name" }, name));
+      return make("button", { type: "button", "data-name": name, click }, sign, cut(name));
     });
     const skip = make("button", { type: "button", click: () => this.#label(SKIP) }, "Skip ", make("kbd", {}, keyOf("skip").toUpperCase()));
     this.confirm = make("button", { type: "button", class: "primary", click: () => this.#submit() });
     this.confirm.hidden = !pool.frame.multi_label;
-    this.labels.replaceChildren(...buttons, this.confirm, skip);
+    const none = make("button", { type: "button", click: () => this.#label([]) }, "None of them ", make("kbd", {}, keyOf("none").toUpperCase()));
+    none.hidden = !pool.frame.multi_label;
+    this.labels.replaceChildren(...buttons, this.confirm, none, skip);
   }
 
   #showChosen() {
@@ -220,31 +223,38 @@ class GridOfClips {
     const taken = this.#taken;
     if (taken.length === 0) return;
     this.#silence();
-    const what = labels === SKIP ? "skipped" : labelsText(labels);
+    const what = labels === SKIP ? "skipped" : labelsText(labels) || NONE_OF_THEM;
+    const shown = labels?.length === 0 ? [NONE_OF_THEM] : labels;
     const wanted = await askForMany(taken, labels, what, 0);
     if (!wanted) return;
     this.dialog.close();
     if (this.#out.size > 0) state.set({ selection: [...this.#out] });
-    await writing.write(wanted.taskIds, labels, { what, focus: taken[0], ...wanted });
+    await writing.write(wanted.taskIds, labels, { what, shown, focus: taken[0], ...wanted });
   }
 
   // Keys
 
   #press(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key === "Enter") return;
-    if (this.#obeys(event)) event.preventDefault();
+    const isTicking = event.ctrlKey && event.key === " ";
+    const isElsewhere = ((event.ctrlKey || event.metaKey) && !isTicking) || event.altKey;
+    if (isElsewhere) return;
+    const isHeld = event.repeat && ["Enter", " "].includes(event.key);
+    if (event.repeat && !isHeld && !this.#stepOf(event.key)) return;
+    if (isHeld || this.#obeys(event, isTicking)) event.preventDefault();
     event.stopPropagation();
   }
 
-  #obeys(event) {
+  #obeys(event, isTicking) {
     const tile = event.target.closest(".tile");
     const step = tile && this.#stepOf(event.key);
     const name = classOf(event);
     if (step) this.#goTo(this.#ids[Math.max(0, Math.min(this.#ids.length - 1, this.#place(tile) + step))]);
+    else if (tile && (isTicking || commandOf(event) === "tick")) this.#toggle(Number(tile.dataset.task));
     else if (event.key === " " && tile) this.#play(Number(tile.dataset.task));
-    else if (event.key === "Enter" && tile) this.#toggle(Number(tile.dataset.task));
+    else if (event.key === "Enter" && tile && pool.frame.multi_label) this.#submit();
     else if (name !== undefined) this.#choose(name);
     else if (commandOf(event) === "skip") this.#label(SKIP);
+    else if (commandOf(event) === "none" && pool.frame.multi_label) this.#label([]);
     else return false;
     return true;
   }
@@ -262,8 +272,6 @@ class GridOfClips {
 }
 
 function captionOf(taskId) {
-  const row = pool.rowOf(taskId);
-  const { columns } = pool.frame;
-  if (columns.get("skipped").codes[row] === 1) return "skipped";
-  return textAt(columns.get("label"), row) ?? "";
+  const answer = answerOf(taskId);
+  return answer?.label ?? answer?.state ?? "";
 }

@@ -3,7 +3,7 @@
 import { make } from "./elements.js";
 import { classKeys, keyOf } from "./keys.js";
 import { pool } from "./pool.js";
-import { NONE_OF_THEM } from "./wording.js";
+import { NONE_OF_THEM, quoted } from "./wording.js";
 
 const N_EACH = 12; // classes, above which their keys are told in one line
 
@@ -35,9 +35,16 @@ function keys() {
     ]],
     ["The table", [
       ["↑ ↓ Page Home End", "open the clip above, below, …"],
-      [[keyOf("tick").toUpperCase(), "Ctrl Space"].filter(Boolean).join(" or "), "tick the open clip, or no longer"],
+      [tickKeys(), "tick the open clip, or no longer"],
       ["Shift + ↑ ↓", "tick all in between"],
       ["Ctrl A", "tick all that pass the filters"],
+    ]],
+    ["The grid of the selection", [
+      of("grid", "open it"),
+      ["Arrows Home End", "go to the clip beside, above, …, and play it"],
+      [tickKeys(), "leave the clip out, or take it in again"],
+      ["Space", "play the clip again"],
+      ...(isMulti ? [["Enter", "label those taken in with the labels that are switched on, after a question"]] : []),
     ]],
     ["Everywhere", [
       ["Tab", "from part to part"],
@@ -47,13 +54,15 @@ function keys() {
   ];
 }
 
+const tickKeys = () => [keyOf("tick").toUpperCase(), "Ctrl Space"].filter(Boolean).join(" or ");
+
 /** The keys of the classes, which are those of Label Studio's labeling page. */
 function keysOfClasses() {
   const signs = classKeys();
   const named = pool.frame.class_names.map((name, i) => [signs[i], name]).filter(([key]) => key);
   const verb = pool.frame.multi_label ? "switch on or off" : "label";
   if (named.length <= N_EACH) return named.map(([key, name]) => [key, `${verb} ${name}`]);
-  return [[named.map(([key]) => key).join(" "), `${verb} ${named[0][1]}, ${named[1][1]}, …, ${named.at(-1)[1]}`]];
+  return [[named.map(([key]) => key).join(" "), `${verb} ${[named[0][1], named[1][1], "…", named.at(-1)[1]].map(quoted).join(", ")}`]];
 }
 
 /** Build the dialog; answers with what opens it. */

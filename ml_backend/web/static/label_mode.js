@@ -1,9 +1,9 @@
 // Label and go on: one key labels the clip, and the next clip of the queue is there and plays.
 //
 // A class's key, which is Label Studio's, answers (where clips may have several labels it switches,
-// Enter submits and N says "none of them"); S skips, Space plays again, Backspace goes back to see and change the last
-// answers, Ctrl+Z takes the last one back. Answers go to Label Studio behind the visitor's back
-// (outbox.js); what comes next is the server's order (label_queue.js).
+// Enter submits and N says "none of them"); S skips, Space plays again, Backspace goes back to see and
+// change the last answers, Ctrl+Z takes the last one back. Answers go to Label Studio behind the
+// visitor's back (outbox.js); what comes next is the server's order (label_queue.js).
 
 import { fail } from "./ask.js";
 import { ClipsAhead, pictureOf } from "./clips_ahead.js";
@@ -237,20 +237,19 @@ class LabelMode {
   // The session
 
   #showSession() {
-    const labeled = this.#answers.filter(({ labels }) => labels !== SKIP);
+    const fateOf = ({ ids }) => this.outbox.fateOf(ids);
+    const kept = this.#answers.filter((answer) => fateOf(answer) !== "not written");
+    const labeled = kept.filter(({ labels }) => labels !== SKIP);
     this.view.showProgress({
       nLabeled: labeled.length,
-      nSkipped: this.#answers.length - labeled.length,
+      nSkipped: kept.length - labeled.length,
       perMinute: this.#pace.perMinute,
       nLeft: this.queue.standing?.n_left ?? null,
     });
     const { waiting, refused, trouble } = this.outbox;
     const acts = { again: () => this.outbox.sendAgain(), drop: () => this.outbox.drop() };
     this.view.showSending({ nWaiting: waiting.length, trouble: trouble ?? this.queue.trouble, refused }, acts);
-    this.view.showLast(this.#answers, this.#shown, ({ ids }) => {
-      if (refused.some(({ id }) => ids.includes(id))) return "not written";
-      return waiting.some(({ id }) => ids.includes(id)) ? "being sent" : null;
-    });
+    this.view.showLast(this.#answers, this.#shown, fateOf);
     this.view.undo.disabled = this.#undoable.length === 0;
     document.body.dataset.waiting = waiting.length;
   }

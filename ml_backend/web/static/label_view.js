@@ -1,7 +1,7 @@
 // What "Label and go on" shows: the clip, its buttons, the last answers, how far it is. It knows no
 // queue: it is told what to show, and tells what was pressed.
 
-import { make } from "./elements.js";
+import { cut, make } from "./elements.js";
 import { metadataOf } from "./judgment.js";
 import { SpectrogramView } from "./spectrogram_view.js";
 import { clockText, count, labelsText, NONE_OF_THEM, probabilityText } from "./wording.js";
@@ -81,6 +81,10 @@ export class LabelView {
     this.spectrogram.show(source);
     this.more.hidden = this.link.hidden = true;
     this.guess.textContent = "";
+    for (const button of this.buttons.children) {
+      button.classList.remove("guessed"); // what was guessed of the clip before
+      button.querySelector(".probability").textContent = "";
+    }
   }
 
   /** Show what is known of it; the guess stays away where the project hides it. */
@@ -120,7 +124,7 @@ export class LabelView {
 
   #labelButton(name, key) {
     const sign = key ? make("kbd", {}, key) : null;
-    const named = make("span", { class: "name" }, name);
+    const named = cut(name);
     const probability = make("span", { class: "probability number" });
     const attributes = { type: "button", title: name, "data-name": name };
     const click = (event) => this.#pressed(event, () => this.#acts.choose(name));

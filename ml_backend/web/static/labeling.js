@@ -83,11 +83,13 @@ export class Labeling {
   press(event) {
     const key = event.key.toLowerCase();
     if ((event.ctrlKey || event.metaKey) && key === "z" && !event.shiftKey) {
-      writing.undo();
+      if (!event.repeat) writing.undo();
       return true;
     }
     if (event.ctrlKey || event.metaKey || this.#taskId === null) return false;
     const name = classOf(event);
+    const isWriting = name !== undefined || key === "enter" || ["skip", "none"].includes(commandOf(event));
+    if (event.repeat && isWriting) return true; // a key that is held labels one clip
     if (name !== undefined) this.#choose(name, event.shiftKey);
     else if (commandOf(event) === "skip") this.#say(SKIP, event.shiftKey);
     else if (key === "enter" && pool.frame.multi_label) this.enter(event.shiftKey);

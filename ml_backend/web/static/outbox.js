@@ -7,6 +7,7 @@
 //   const id = outbox.add(12, ["siren"])     labels; null = a skip
 //   outbox.takeBack(id)                      undo it, whether it was sent or not
 //   outbox.waiting, outbox.refused           [{ id, taskId, labels, reason }]
+//   outbox.fateOf(ids)                       "being sent", "not written", or null: Label Studio has it
 //   outbox.trouble                           why nothing is sent just now, or null
 //   outbox.addEventListener("change", …)     also "refused", whose detail is one of them
 
@@ -18,6 +19,8 @@ const MOST_REFUSALS = 5; // of what Label Studio was reached for and did not tak
 export class Outbox extends EventTarget {
   #name;
   #tokens = new Map(); // id → what takes it back
+  #replaced = new Map(); // id → refused answers to the same clip, which it stands for now
+  #dropped = new Set(); // ids that were given up
   #isSending = false;
   #wake = null;
 
@@ -38,6 +41,9 @@ export class Outbox extends EventTarget {
   /** Send an answer when all before it are sent; answers with its id. */
   add(taskId, labels) {
     const id = `${Date.now().toString(36)} ${Math.random().toString(36).slice(2)}`;
+    // Sent again later, an earlier answer would overwrite this one.
+    this.#replaced.set(id, this.refused.filter((one) => one.taskId === taskId));
+    this.refused = this.refused.filter((one) => one.taskId !== taskId);
     this.#put({ id, taskId, labels });
     return id;
   }
@@ -47,6 +53,8 @@ export class Outbox extends EventTarget {
     const place = this.waiting.findIndex((one) => one.id === id && !one.isSending);
     const wasRefused = this.refused.some((one) => one.id === id);
     this.refused = this.refused.filter((one) => one.id !== id);
+    this.refused.push(...(this.#replaced.get(id) ?? []));
+    this.#replaced.delete(id);
     if (place >= 0) this.waiting.splice(place, 1);
     else if (!wasRefused) this.#put({ id: `undo ${id}`, undoes: id });
     this.#changed();
@@ -62,15 +70,18 @@ export class Outbox extends EventTarget {
     this.#sendAll();
   }
 
-  /** Give up what was refused. */
-  drop() {
-    this.refused = [];
-    this.#changed();
+  /** What became of the answers to a clip. */
+  fateOf(ids) {
+    const isAmong = (some) => some.some(({ id }) => ids.includes(id));
+    if (isAmong(this.refused) || this.#dropped.has(ids.at(-1))) return "not written";
+    return isAmong(this.waiting) ? "being sent" : null;
   }
 
-  /** Whether an answer is neither written nor given up. */
-  holds(id) {
-    return this.waiting.some((one) => one.id === id) || this.refused.some((one) => one.id === id);
+  /** Give up what was refused. */
+  drop() {
+    for (const { id } of this.refused) this.#dropped.add(id);
+    this.refused = [];
+    this.#changed();
   }
 
   #put(one) {

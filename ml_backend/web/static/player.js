@@ -141,7 +141,7 @@ export class Player {
       ? "The sound comes when there is an answer again."
       : "This clip cannot be played: its file is missing or damaged.";
     this.problem.hidden = false;
-    onReturn(() => {
+    onReturn(audio, () => {
       if (audio !== this.#audio || taskId !== this.#taskId) return;
       this.problem.hidden = true;
       this.#nFailed = 0;

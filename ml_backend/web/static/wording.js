@@ -80,11 +80,11 @@ function countDecimals(values) {
   return n;
 }
 
+/** A name among others: quoted where it holds a comma, so that it is not taken for two. */
+export const quoted = (name) => (name.includes(",") ? `“${name}”` : name);
+
 /** Several labels as one; among several, a name that holds a comma is quoted (as in shown.py). */
-export const labelsText = (labels) =>
-  labels.length < 2
-    ? labels.join("")
-    : labels.map((name) => (name.includes(",") ? `“${name}”` : name)).join(", ");
+export const labelsText = (labels) => (labels.length < 2 ? labels : labels.map(quoted)).join(", ");
 
 /** A filter in a few words: `1 to 2`, `siren, other`, `with a value`. */
 export function filterText(filter, key) {
@@ -104,7 +104,7 @@ export function filterText(filter, key) {
 
 function valuesText({ values, not }) {
   if (not && values.length === 1 && values[0] === null) return "with a value";
-  const named = values.map((value) => value ?? "no value");
+  const named = values.map((value) => (values.length > 1 ? quoted(value ?? "no value") : (value ?? "no value")));
   const shown = named.length > 3 ? [...named.slice(0, 2), `${named.length - 2} more`] : named;
   return (not ? "not " : "") + shown.join(", ");
 }
