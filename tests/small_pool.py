@@ -76,7 +76,6 @@ class SmallPool:
             for task_id in list(self.labels)[::2]:
                 self.labels[task_id] = ["siren", "other"]
         self.skipped = {int(self.ids[n // 4])} if n > 3 else set()
-        self.odd = {}  # answered without a usable label: task → state
         self.probabilities = rng.dirichlet(
             np.full(len(class_names), 0.5), n
         )  # (n_clips, n_classes)
