@@ -10,7 +10,7 @@ import httpx
 
 from importer.backend import Backend
 from importer.ports import free_port
-from ml_backend.settings import Settings
+from ml_backend.settings import Settings, read_secret
 
 LIMIT_S = 60.0
 PAUSE_S = 0.3
@@ -36,6 +36,7 @@ class Earmark:
             **environment,
         }
         self.settings = Settings.from_env(self.environment)
+        read_secret(self.settings)  # made, and kept in the folder
         self.backend = Backend(self.settings)
         self._process = None
 
