@@ -407,6 +407,20 @@ def test_opening_clips_changes_no_tick(visit, pool):
     assert state(page)["selection"] == [ids[2]], "Space plays"
 
 
+def test_the_inspector_says_that_the_filters_hide_the_clip_that_a_key_labels(visit, pool):
+    page = visit(pool)
+    low = np.flatnonzero(pool.salience == 1)[0]
+    high = np.flatnonzero(pool.salience > 5)
+    chosen = [low, *high[high > low][:2]]
+    select(page, pool.ids[chosen].tolist())
+    page.get_by_role("heading", name=pool.clips[low]).wait_for()
+    salience = column(page, "salience")
+    salience.get_by_label("salience, from").fill("3")
+    salience.get_by_label("salience, from").press("Enter")
+    target = page.locator(".labeling .target")
+    target.get_by_text("Labels are for the clip above, which the filters hide.").wait_for()
+
+
 def test_the_inspector_says_which_clips_a_key_labels(visit, pool):
     page = visit(pool)
     ids = [int(one) for one in pool.ids[100:106]]
@@ -1023,7 +1037,7 @@ def test_similar_clips_are_told_apart_by_whether_they_are_labeled(visit, pool):
     page.locator(".neighbors button").first.wait_for()
     listed = page.locator(".neighbors li").all_inner_texts()
     assert listed[0].split("\n")[0] == "Nearest labeled clips"
-    assert "distance to this clip" in listed[0]
+    assert listed[0].split("\n")[1] == "distance"
     assert [SIREN in one for one in listed[1:3]] == [True, True]
     assert listed[3].split("\n")[0] == "Nearest clips without a label"
     assert len(listed) == 14

@@ -146,7 +146,7 @@ export class Neighbors {
 
   #makeGroup(title, found) {
     if (found.length === 0) return [];
-    const heading = make("h4", {}, title, make("span", { class: "faint small" }, "distance to this clip"));
+    const heading = make("h4", {}, title, make("span", { class: "faint small" }, "distance"));
     return [make("li", {}, heading), ...found.map((one) => this.#makeItem(one))];
   }
 

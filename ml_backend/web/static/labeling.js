@@ -10,6 +10,7 @@ import { cut, make } from "./elements.js";
 import { classKeys, classOf, commandOf, keyOf } from "./keys.js";
 import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
+import { state } from "./state.js";
 import { count, labelsText, NONE_OF_THEM } from "./wording.js";
 import { writing } from "./writing.js";
 
@@ -145,8 +146,10 @@ export class Labeling {
     const all = n === 1 ? "the selected clip" : `all ${count(n)} selected`;
     this.scopeText.textContent = `Label ${all} (or hold Shift)`;
     const isAside = this.#taskId !== null && !others.includes(this.#taskId);
+    const isHidden = state.get().selection.includes(this.#taskId);
+    const aside = isHidden ? ", which the filters hide" : ", which is not selected";
     if (this.scope.checked) this.target.textContent = `Labels are for ${all}, after a question.`;
-    else this.target.textContent = `Labels are for the clip above${isAside ? ", which is not selected" : ""}.`;
+    else this.target.textContent = `Labels are for the clip above${isAside ? aside : ""}.`;
     const what = labelsText([...this.#toggled]) || "…";
     this.confirm.disabled = this.#toggled.size === 0;
     this.confirm.replaceChildren(
