@@ -1,5 +1,6 @@
 """The login of the one user that an embedded Label Studio is born with: made once, and kept."""
 
+import hashlib
 import json
 import secrets
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,15 @@ class Credentials:
     username: str
     password: str = field(repr=False)
     token: str = field(repr=False)
+
+    @property
+    def session_key(self) -> str:
+        """What Label Studio signs its sessions with, the same at every start.
+
+        One of its own making is not read back where it begins with ``$``: everybody would have to
+        log in again after every start.
+        """
+        return hashlib.sha256(f"sessions {self.token}".encode()).hexdigest()
 
 
 def read_login(path: Path) -> Credentials:

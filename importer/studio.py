@@ -213,6 +213,7 @@ class Studio:
             "LABEL_STUDIO_USERNAME": login.username,
             "LABEL_STUDIO_PASSWORD": login.password,
             "LABEL_STUDIO_USER_TOKEN": login.token,
+            "SECRET_KEY": login.session_key,
             **FLAGS,
             **self._database_env,
         }

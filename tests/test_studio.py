@@ -87,6 +87,16 @@ def test_it_listens_on_loopback_with_the_flags_that_the_loop_needs(studio_of):
     assert environment["COLLECT_ANALYTICS"] == "false"
 
 
+def test_sessions_outlive_a_restart_and_their_key_is_no_token(studio_of):
+    keys = []
+    for _ in range(2):
+        with studio_of() as studio:
+            keys.append(seen(studio)[1]["SECRET_KEY"])
+    assert keys[0] == keys[1]
+    assert re.fullmatch("[0-9a-f]{64}", keys[0])
+    assert studio.credentials.token not in keys[0]
+
+
 def test_nothing_of_the_callers_environment_reaches_it(studio_of, monkeypatch):
     monkeypatch.setenv("LABEL_STUDIO_HOST", "http://elsewhere.test")
     monkeypatch.setenv("DJANGO_DB", "default")
