@@ -19,8 +19,9 @@ test: environment-dev studio
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/pytest
-	.venv/bin/pytest -m "slow or live or browser or postgres" --durations=15
+	.venv/bin/pytest -n 2
+	.venv/bin/pytest -n 2 -m "(slow or browser or postgres) and not live" --durations=15
+	.venv/bin/pytest -m live --durations=15
 
 lint: environment-dev
 	.venv/bin/ruff format .
