@@ -24,9 +24,8 @@ class Backend:
         import httpx
 
         self.url = settings.backend_url
-        self._client = httpx.Client(
-            base_url=self.url, auth=(USER, find_secret(settings)), timeout=_TIMEOUT_S
-        )
+        self._settings = settings
+        self._client = httpx.Client(base_url=self.url, timeout=_TIMEOUT_S)
 
     def status(self) -> dict[str, Any]:
         """Read ``/status``.
@@ -120,11 +119,13 @@ class Backend:
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         import httpx
 
+        # Read at every call: a backend that starts meanwhile may have made its secret just now.
+        auth = (USER, find_secret(self._settings))
         try:
-            response = self._client.request(method, path, json=body)
+            response = self._client.request(method, path, json=body, auth=auth)
             while response.status_code == 202:  # it is being made
                 time.sleep(_PAUSE_S)
-                response = self._client.request(method, path, json=body)
+                response = self._client.request(method, path, json=body, auth=auth)
         except (httpx.TransportError, httpx.InvalidURL):
             raise BackendSilentError(
                 f"No backend answers at {self.url}. Start it with 'earmark serve'."

@@ -10,7 +10,7 @@ import httpx
 
 from importer.backend import Backend
 from importer.ports import free_port
-from ml_backend.settings import Settings, read_secret
+from ml_backend.settings import Settings
 
 LIMIT_S = 60.0
 PAUSE_S = 0.3
@@ -36,7 +36,6 @@ class Earmark:
             **environment,
         }
         self.settings = Settings.from_env(self.environment)
-        read_secret(self.settings)  # makes it: nothing is started yet that would
         self.backend = Backend(self.settings)
         self._process = None
 
