@@ -22,6 +22,7 @@ from importer.ports import free_port
 from importer.project import set_up
 from importer.studio import Studio
 from ml_backend.clip import content_hash
+from ml_backend.embedders.melstats import MelStats
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
@@ -108,7 +109,7 @@ def fill(settings: Settings, studio: LabelStudio, project_id: int, n_clips: int)
     vectors = (centers[kinds] + rng.normal(size=(n_clips, EMBEDDING_DIM))).astype(np.float32)
     hashes = [content_hash(str(number).encode()) for number in range(n_clips)]
     store = open_store(settings.store_url)
-    store.clips.add_embeddings("melstats-1", hashes, vectors)
+    store.clips.add_embeddings(MelStats.embedder_id, hashes, vectors)
     store.close()
     file = "/data/local-files/?d=none"
     shown = {"audio": file, "spectrogram": file, "clip": "none", "meta": {}}

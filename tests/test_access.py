@@ -119,7 +119,7 @@ def test_a_visitor_sees_the_projects_that_label_studio_shows_and_no_others(place
 
 def test_of_a_project_that_earmark_does_not_look_after_nothing_is_shown_and_nothing_made(place):
     ada, script = place.browser(TOKEN), place.browser()
-    place.store.facts.write("embedder", {"embedder_id": "melstats-1", "warning": None})
+    place.store.facts.write("embedder", {"embedder_id": "melstats-2", "warning": None})
     theirs = place.studio.add_project(CONFIG)  # in Label Studio, and never connected
     for project_id in (theirs, 999):
         for method, path, rule in calls(place, project_id, "project"):
@@ -130,7 +130,7 @@ def test_of_a_project_that_earmark_does_not_look_after_nothing_is_shown_and_noth
                 assert f"does not look after project {project_id} yet" in said, rule
             seen = ada.open(path, method=method, headers={**AS_BROWSER, **csrf(ada)}, json={})
             assert seen.status_code == (404 if project_id == theirs else 403), f"{method} {path}"
-        assert place.store.maps.standing(project_id, "melstats-1") == {}
+        assert place.store.maps.standing(project_id, "melstats-2") == {}
     assert place.store.agenda.project_ids() == []
 
 
