@@ -28,7 +28,7 @@ def check_embedder(store: Store, embedder_id: str, warning: str | None = None) -
         If clips are embedded by another and nobody has agreed to this one.
     """
     n_clips = store.clips.count_by_embedder()
-    used = (store.facts.read("embedder") or {}).get("embedder_id")
+    used: str | None = store.facts.embedder_at_work()
     if used not in n_clips:  # what was at work last embedded nothing
         used = max(n_clips, key=lambda one: n_clips[one], default=None)
     if used is None or used == embedder_id or store.facts.read(AGREED) == embedder_id:

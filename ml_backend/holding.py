@@ -70,7 +70,7 @@ def hold(store: Store, project_id: int, model_version: str | None, *, now: float
         if version is None:
             raise RequestError(f"Project {project_id} has no version {model_version!r:.80}.")
         class_names = tuple(store.agenda.description(project_id)["class_names"])
-        embedder_id = (store.facts.read("embedder") or {}).get("embedder_id", "")
+        embedder_id = store.facts.embedder_at_work()
         reason = _why_not(version, class_names, embedder_id)
         if reason:
             raise RequestError(f"{model_version} cannot be made current again: {reason}.")

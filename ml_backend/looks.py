@@ -130,7 +130,7 @@ def read_looks(store: Store, project_id: int, labels: Sequence[TaskLabels]) -> l
     held = count_held(known, labels, [one.number for one in measured])
     n_now = sum(one.labels is not None for one in labels)
     class_names = store.agenda.description(project_id)["class_names"]
-    embedder_id = (store.facts.read("embedder") or {}).get("embedder_id")
+    embedder_id = store.facts.embedder_at_work()
     looks = []
     for place, one in enumerate(measured):
         figures = one.figures or {}
@@ -139,7 +139,7 @@ def read_looks(store: Store, project_id: int, labels: Sequence[TaskLabels]) -> l
             one.n_labeled <= n_now
             and n_held >= _MOST * one.n_labeled
             and figures.get("class_names", class_names) == class_names
-            and (embedder_id is None or figures.get("embedder_id", embedder_id) == embedder_id)
+            and (not embedder_id or figures.get("embedder_id", embedder_id) == embedder_id)
         )
         looks.append(
             Look(

@@ -25,6 +25,10 @@ class Facts:
         with self._engine.connect() as connection:
             return connection.scalar(select(fact.c.value).where(fact.c.name == name))
 
+    def embedder_at_work(self) -> str:
+        """Name the embedder that the worker uses; empty before it has started."""
+        return (self.read("embedder") or {}).get("embedder_id") or ""
+
     def stamp(self, what: str, project_id: int) -> str:
         """Give the stamp of something of a project (``stamps.py``); empty before it has one."""
         return str(self.read(stamp_name(what, project_id)) or "")

@@ -16,7 +16,6 @@ from ml_backend.store import Store
 from ml_backend.web.asked import is_page
 from ml_backend.web.body import MAX_REQUEST_BYTES, json_body
 from ml_backend.web.oracle import Oracle
-from ml_backend.web.snapshots import embedder_at_work
 from ml_backend.worker_report import WorkerReport
 
 _TASK_ACTIONS = {"TASKS_CREATED", "TASKS_DELETED", "START_TRAINING"}
@@ -61,7 +60,7 @@ def register(app: Flask, store: Store, oracle: Oracle, report: WorkerReport) -> 
             parse_label_config(str(body["schema"]))
         store.agenda.hint(project_id, now=time.time(), labels=False)
         progress = store.versions.progress(project_id)
-        is_usable = progress is not None and progress.embedder_id == embedder_at_work(store)
+        is_usable = progress is not None and progress.embedder_id == store.facts.embedder_at_work()
         return jsonify(model_version=progress.model_version if progress and is_usable else None)
 
     @app.post("/predict")

@@ -18,7 +18,6 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.publish import Edition
 from ml_backend.store import Store
 from ml_backend.web.ears import EarsOnDemand
-from ml_backend.web.snapshots import embedder_at_work
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ class Oracle:
         if not label_config:
             label_config = self._label_studio.project(project_id)["label_config"]
         config = parse_label_config(label_config)
-        embedder_id = embedder_at_work(self._store)
+        embedder_id = self._store.facts.embedder_at_work()
         edition = self._edition_of(project_id, config, embedder_id)
         asked = [_asked(task, config.audio_field) for task in tasks]
         answers = [_nothing(edition) for _ in asked]

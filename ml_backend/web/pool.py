@@ -15,7 +15,7 @@ from ml_backend.web.answers import NOT_READ, packed_answer, wait
 from ml_backend.web.packed import PackedColumn, category, fraction, number, pack
 from ml_backend.web.queue_head import QueueHead
 from ml_backend.web.shown import places
-from ml_backend.web.snapshots import NAMES_SHOWN, Snapshot, Snapshots, embedder_at_work
+from ml_backend.web.snapshots import NAMES_SHOWN, Snapshot, Snapshots
 from ml_backend.web.sounds import WORD, Sounds, why_no_words
 from ml_backend.web.workshop import Pending
 
@@ -133,7 +133,7 @@ def _positions(
 
 def _map(store: Store, snapshot: Snapshot, locality: int) -> tuple[dict[str, Any], int]:
     """Tell how the map of a locality stands, and which one is shown in its place if need be."""
-    embedder_id = embedder_at_work(store)
+    embedder_id = store.facts.embedder_at_work()
     maps = store.maps.standing(snapshot.project_id, embedder_id)
     asked = maps.get(locality)
     if embedder_id and (asked is None or not asked.is_wanted):

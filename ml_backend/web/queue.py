@@ -16,7 +16,6 @@ from ml_backend.store.queue import Wanted
 from ml_backend.web.answers import wait
 from ml_backend.web.body import json_body
 from ml_backend.web.queue_head import Asked, QueueHead, count
-from ml_backend.web.snapshots import embedder_at_work
 from ml_backend.web.workshop import Pending
 
 _N_NAMED = 10
@@ -35,7 +34,7 @@ def register(app: Flask, store: Store, head: QueueHead) -> None:
         asked = head.see(project_id)
         if isinstance(asked, Pending):
             return wait(asked.state)
-        clips = store.clips.states(project_id, embedder_at_work(store))
+        clips = store.clips.states(project_id, store.facts.embedder_at_work())
         return jsonify({**(_tell(asked) if asked else _NOTHING), "clips": clips})
 
     @app.post("/projects/<int:project_id>/queue")

@@ -11,7 +11,6 @@ from ml_backend.clip import STATES, State
 from ml_backend.errors import ExpressionError
 from ml_backend.store import Store
 from ml_backend.store.queue import Wanted
-from ml_backend.web.snapshots import embedder_at_work
 from ml_backend.web.workshop import Pending, Workshop
 
 _N_KEPT = 8
@@ -56,7 +55,7 @@ class Asked:
 
 def count(store: Store, project_id: int, wanted: Wanted, task_ids: NDArray[np.int64]) -> Asked:
     """Count what became of the clips that are asked for."""
-    failed = store.clips.unheard(project_id, embedder_at_work(store))
+    failed = store.clips.unheard(project_id, store.facts.embedder_at_work())
     state_of: dict[int, State] = {task_id: "failed" for task_id, _ in failed}
     state_of |= {one.task_id: one.state for one in store.labels.read(project_id)}
     states = [state_of.get(task_id, "pool") for task_id in task_ids.tolist()]
@@ -90,7 +89,7 @@ class QueueHead:
             facts.stamp("queue", project_id),
             facts.stamp("tasks", project_id),
             facts.stamp("labels", project_id),
-            self._store.clips.failures(embedder_at_work(self._store)),
+            self._store.clips.failures(self._store.facts.embedder_at_work()),
         )
         found = self._shop.get(
             project_id, stamps, _COUNTING, lambda pending: self._look(project_id, stamps)

@@ -155,7 +155,7 @@ class Snapshots:
     def _stamps(self, project_id: int) -> Stamps:
         store = self._store
         described = store.agenda.description(project_id)
-        embedder_id = embedder_at_work(store)
+        embedder_id = store.facts.embedder_at_work()
         maps = store.maps.standing(project_id, embedder_id)
         return Stamps(
             store.facts.stamp("sheet", project_id),
@@ -170,14 +170,9 @@ class Snapshots:
         )
 
 
-def embedder_at_work(store: Store) -> str:
-    """Name the embedder that the worker uses; empty before it has started."""
-    return (store.facts.read("embedder") or {}).get("embedder_id") or ""
-
-
 def map_standing(store: Store, project_id: int) -> dict[int, MapStanding]:
     """Tell how the maps of a project stand, by locality."""
-    return store.maps.standing(project_id, embedder_at_work(store))
+    return store.maps.standing(project_id, store.facts.embedder_at_work())
 
 
 def make_snapshot(
@@ -206,13 +201,13 @@ def make_snapshot(
     judged = Judged.from_arrays(kept[1]) if kept else None
     has_classifier = judged is not None and judged.probabilities is not None
     judged_rows = places(task_ids, judged.task_ids if judged else np.empty(0, dtype=np.int64))
-    failed = dict(store.clips.unheard(project_id, embedder_at_work(store)))
+    failed = dict(store.clips.unheard(project_id, store.facts.embedder_at_work()))
     columns |= label_columns(task_ids, labels, failed, stamps.class_names)
     columns |= judged_columns(judged, judged_rows, stamps.class_names)
     return Snapshot(
         project_id,
         stamps,
-        embedder_at_work(store),
+        store.facts.embedder_at_work(),
         stamps.class_names,
         task_ids,
         columns,

@@ -73,7 +73,7 @@ def describe(store: Store, project_id: int) -> dict[str, Any]:
 
     ``states`` counts every clip once (``clip.STATES``): its numbers add up to ``n_clips``.
     """
-    embedder_id = (store.facts.read("embedder") or {}).get("embedder_id") or ""
+    embedder_id = store.facts.embedder_at_work()
     states = store.clips.states(project_id, embedder_id)
     counts = {**store.clips.count(project_id, embedder_id), "clips": sum(states.values())}
     labels = store.labels.read(project_id)
