@@ -16,7 +16,7 @@ from rich.console import Console
 from importer.login import Credentials
 from ml_backend.clip import STATES, State
 from ml_backend.errors import EarmarkError
-from ml_backend.intervals import spell
+from ml_backend.intervals import spell, spell_estimate
 
 _out = Console()
 _err = Console(stderr=True)
@@ -207,21 +207,17 @@ def tell_accuracy(accuracy: dict[str, Any], held: str | None = None) -> None:
 
     While a version is held, nothing is learned and no advice given.
     """
-
-    def write(figure: dict[str, float]) -> str:
-        return f"{spell(figure['value'])} ({spell(figure['low'])} to {spell(figure['high'])})"
-
     for name, meaning in (
         ("cross_validated", f"across recordings, {accuracy['n_labeled']} labels"),
         ("audit", f"on {accuracy['n_audit']} clips drawn at random"),
     ):
         if figures := accuracy[name]:
             per_class = ", ".join(
-                f"{n} {write(f)}, n = {f['n']}" for n, f in figures["per_class"].items()
+                f"{n} {spell_estimate(f)}, n = {f['n']}" for n, f in figures["per_class"].items()
             )
             without = ", ".join(figures.get("left_out", ()))
             say(
-                f"  balanced accuracy {write(figures['balanced_accuracy'])} {meaning}"
+                f"  balanced accuracy {spell_estimate(figures['balanced_accuracy'])} {meaning}"
                 f"{f', without {without}' if without else ''}: {per_class}"
             )
     if len(accuracy["curve"]) > 1:

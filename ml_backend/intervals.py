@@ -1,8 +1,9 @@
 """Figures with their 95 % intervals, which hold nothing impossible; too few runs have none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,3 +127,15 @@ def spell(value: float) -> str:
         if round(value, n_digits) not in (0.0, 1.0) or value in (0.0, 1.0):
             return f"{value:.{n_digits}f}"
     return "<0.0001" if value < 0.5 else ">0.9999"
+
+
+def spell_estimate(estimate: Mapping[str, Any]) -> str:
+    """Write a figure with its interval: ``value``, ``low`` and ``high``, each a share.
+
+    Examples
+    --------
+    >>> spell_estimate({"value": 0.8, "low": 0.7, "high": 0.997})
+    '0.80 (0.70 to 0.997)'
+    """
+    value, low, high = (spell(estimate[name]) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"

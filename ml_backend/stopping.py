@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ml_backend.intervals import spell
+from ml_backend.intervals import spell_estimate
 from ml_backend.looks import Look, apart, label_step
 
 WIDTH = 0.3
@@ -227,8 +227,7 @@ def _tell_number(longest: Need, is_least: bool) -> str:
 
 def _tell_reached(look: Look, rests_on: str, agreement: float | None) -> str:
     balanced = look.figures[rests_on]["balanced_accuracy"]
-    value, low, high = (spell(balanced[name]) for name in ("value", "low", "high"))
-    figure = f"balanced accuracy is {value} ({low} to {high})"
+    figure = f"balanced accuracy is {spell_estimate(balanced)}"
     rest = (
         f"every class has {N_PER_CLASS} labels or more, and the last labels hardly changed the "
         f"predictions (agreement {agreement:.3f})"

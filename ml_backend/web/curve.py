@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ml_backend.intervals import spell
+from ml_backend.intervals import spell_estimate
 from ml_backend.web.shown import write_set
 
 WIDTH, HEIGHT = 560, 240
@@ -120,10 +120,9 @@ def draw_curve(
 
 
 def _tell(one: dict[str, Any]) -> str:
-    value, low, high = (spell(one[name]) for name in ("value", "low", "high"))
     left_out = one.get("left_out", ())
     more = f", without {write_set(left_out)}" if left_out else ""
-    return f"{one['n_labeled']:,} labels: {value} ({low} to {high}){more}"
+    return f"{one['n_labeled']:,} labels: {spell_estimate(one)}{more}"
 
 
 def _pace(most: int) -> int:

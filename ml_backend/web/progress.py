@@ -15,7 +15,7 @@ from ml_backend.annotators import annotators
 from ml_backend.clip import STATES
 from ml_backend.errors import RequestError
 from ml_backend.holding import hold, learned_version
-from ml_backend.intervals import spell
+from ml_backend.intervals import spell, spell_estimate
 from ml_backend.looks import Look, line_of, read_looks
 from ml_backend.settings import Settings
 from ml_backend.store import Store
@@ -175,7 +175,4 @@ def _moment(seconds: float) -> str:
 
 def _share(estimate: dict[str, float] | None) -> str:
     """Write a figure with its interval."""
-    if not estimate:
-        return "–"
-    value, low, high = (spell(estimate[name]) for name in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+    return spell_estimate(estimate) if estimate else "–"
