@@ -28,7 +28,7 @@ from ml_backend.web.matrix import Matrix, lay_out_matrix
 from ml_backend.web.pages import render_page
 from ml_backend.web.queue_head import Asked, QueueHead
 from ml_backend.web.shown import write_set
-from ml_backend.web.status import describe
+from ml_backend.web.status import describe_measured
 from ml_backend.web.workshop import Pending
 
 
@@ -78,14 +78,15 @@ def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> N
 
 
 def tell_progress(store: Store, project_id: int) -> dict[str, Any]:
-    """Tell what the page shows: ``describe`` and what goes into more detail.
+    """Tell what the page shows: ``describe`` (``status.py``) and what goes into more detail.
 
     ``confusion`` and ``suspects`` are as in ``mistakes.py``, of the same look as ``accuracy``.
     """
-    looks = read_looks(store, project_id, store.labels.read(project_id))
+    labels = store.labels.read(project_id)
+    looks = read_looks(store, project_id, labels)
     line = line_of(looks)
     figures = line[-1].figures if line else {}
-    told = describe(store, project_id)
+    told = describe_measured(store, project_id, labels, looks)
     embedder = store.facts.read("embedder") or {}
     return {
         **told,

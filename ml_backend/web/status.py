@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ml_backend.clip import TaskLabels
 from ml_backend.holding import held_version, learned_version
 from ml_backend.looks import Look, line_of, read_looks
 from ml_backend.settings import Settings
@@ -73,10 +74,17 @@ def describe(store: Store, project_id: int) -> dict[str, Any]:
 
     ``states`` counts every clip once (``clip.STATES``): its numbers add up to ``n_clips``.
     """
+    labels = store.labels.read(project_id)
+    return describe_measured(store, project_id, labels, read_looks(store, project_id, labels))
+
+
+def describe_measured(
+    store: Store, project_id: int, labels: Sequence[TaskLabels], looks: list[Look]
+) -> dict[str, Any]:
+    """As ``describe``, where the labels and looks have been read."""
     embedder_id = store.facts.embedder_at_work()
     states = store.clips.states(project_id, embedder_id)
     counts = {**store.clips.count(project_id, embedder_id), "clips": sum(states.values())}
-    labels = store.labels.read(project_id)
     per_class = Tally(name for one in labels for name in one.labels or ())
     progress = store.versions.progress(project_id)
     held = held_version(store, project_id)
@@ -108,7 +116,7 @@ def describe(store: Store, project_id: int) -> dict[str, Any]:
         "state": _state(counts, per_class, progress, held, is_waiting),
         "error": description["error"] or None,
         "accuracy": _accuracy(
-            read_looks(store, project_id, labels),
+            looks,
             {name: per_class[name] for name in description["class_names"]},
             sum(one.labels is not None for one in labels),
         ),
