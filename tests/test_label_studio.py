@@ -15,7 +15,7 @@ from ml_backend.errors import (
     LabelStudioNotFoundError,
     LabelStudioUnreachableError,
 )
-from ml_backend.label_studio import LabelStudio, client, connection
+from ml_backend.label_studio import LabelStudio, client, connection, data_manager
 
 STUDIO = "http://studio.test:8080"
 TOKEN = "a-legacy-token-of-forty-characters-here"
@@ -376,7 +376,7 @@ def test_importing_the_module_loads_neither_the_sdk_nor_pandas():
 
 
 def test_many_tasks_are_asked_about_in_pieces(monkeypatch):
-    monkeypatch.setattr(client, "TASKS_PER_QUERY", 2)
+    monkeypatch.setattr(data_manager, "TASKS_PER_QUERY", 2)
 
     def handler(request):
         query = json.loads(request.url.params["query"])
@@ -385,7 +385,7 @@ def test_many_tasks_are_asked_about_in_pieces(monkeypatch):
         rows = [{"id": one, "annotators": [5] * (one % 2)} for one in asked if one != 4]
         return httpx.Response(200, json={"tasks": rows, "total": len(rows)})
 
-    found = label_studio(handler).annotators(1, [1, 2, 3, 4, 5])
+    found = label_studio(handler).data_manager.annotators(1, [1, 2, 3, 4, 5])
     assert found == {1: {5}, 2: set(), 3: {5}, 5: {5}}
 
 

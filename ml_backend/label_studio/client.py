@@ -1,6 +1,5 @@
 """What Earmark asks of Label Studio, call by call."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 MAX_DOWNLOAD_BYTES = 1 << 30
 TASKS_PER_PAGE = 10_000
-TASKS_PER_QUERY = 200
-"""Numbers of tasks that go into one address."""
 
 Json = dict[str, Any]
 
@@ -147,25 +144,6 @@ class LabelStudio:
         """Submit an annotation as the token's owner; cancelled means skipped."""
         body = {"result": list(result), "was_cancelled": was_cancelled}
         return dict(self._connection.send("POST", f"/api/tasks/{task_id}/annotations/", body=body))
-
-    def annotators(self, project_id: int, task_ids: Sequence[int]) -> dict[int, set[int]]:
-        """Tell which users have annotated tasks, or skipped them; tasks of other projects miss."""
-        among = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number"}
-        found: dict[int, set[int]] = {}
-        for start in range(0, len(task_ids), TASKS_PER_QUERY):
-            chosen = [{**among, "value": list(task_ids[start : start + TASKS_PER_QUERY])}]
-            rows = self._connection.pages(
-                "/api/tasks",
-                "total",
-                "tasks",
-                page_size=TASKS_PER_QUERY,
-                project=project_id,
-                fields="all",
-                include="id,annotators",
-                query=json.dumps({"filters": {"conjunction": "and", "items": chosen}}),
-            )
-            found.update((row["id"], set(row["annotators"])) for row in rows)
-        return found
 
     def annotations(self, task_id: int) -> list[Json]:
         """List a task's annotations, the cancelled ones included; ``completed_by`` is a number."""

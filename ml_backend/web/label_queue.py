@@ -163,7 +163,7 @@ def first_open(
     start, n_asked = 0, _N_ASKED
     while len(found) < n and start < len(order):
         chunk = order[start : start + n_asked]
-        annotators = label_studio.annotators(project_id, chunk)
+        annotators = label_studio.data_manager.annotators(project_id, chunk)
         found += [
             one
             for one in chunk

@@ -84,7 +84,7 @@ def write(
         If Label Studio does not tell who has annotated the tasks; nothing is written then.
     """
     build_result(labels if labels is not None else config.class_names[:1], config)
-    annotators = visitor.label_studio.annotators(project_id, task_ids)
+    annotators = visitor.label_studio.data_manager.annotators(project_id, task_ids)
 
     def answer(task_id: int, is_again: bool) -> Written | Refused:
         if task_id not in annotators:
