@@ -2,7 +2,7 @@
 
 import { ask, fail, notice } from "./ask.js";
 import { send } from "./server.js";
-import { clips, count } from "./wording.js";
+import { clips, count, reasonsText } from "./wording.js";
 
 const QUESTIONS = {
   no_label: {
@@ -38,8 +38,5 @@ export async function askAgain(state, n, isFree) {
     return;
   }
   if (refused.length === 0) notice(`${clips(done.length)} will be asked about again${isFree ? " first" : ""}.`);
-  else {
-    const reasons = [...new Set(refused.map(({ reason }) => reason))].join(" ");
-    fail(`${clips(done.length)} will be asked about again, ${count(refused.length)} not. ${reasons}`);
-  }
+  else fail(`${clips(done.length)} will be asked about again, ${count(refused.length)} not. ${reasonsText(refused)}`);
 }

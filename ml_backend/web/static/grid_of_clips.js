@@ -13,7 +13,7 @@ import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
 import { address } from "./server.js";
 import { state } from "./state.js";
-import { clips, count, labelsText, NONE_OF_THEM } from "./wording.js";
+import { answerText, clips, count, labelsText, NONE_OF_THEM, NONE_ON_BUTTON } from "./wording.js";
 import { writing } from "./writing.js";
 
 const MOST = 1000;
@@ -193,7 +193,7 @@ class GridOfClips {
     const skip = make("button", { type: "button", click: () => this.#label(SKIP) }, "Skip ", make("kbd", {}, keyOf("skip").toUpperCase()));
     this.confirm = make("button", { type: "button", class: "primary", click: () => this.#submit() });
     this.confirm.hidden = !pool.frame.multi_label;
-    const none = make("button", { type: "button", click: () => this.#label([]) }, "None of them ", make("kbd", {}, keyOf("none").toUpperCase()));
+    const none = make("button", { type: "button", click: () => this.#label([]) }, `${NONE_ON_BUTTON} `, make("kbd", {}, keyOf("none").toUpperCase()));
     none.hidden = !pool.frame.multi_label;
     this.labels.replaceChildren(...buttons, this.confirm, none, skip);
   }
@@ -223,7 +223,7 @@ class GridOfClips {
     const taken = this.#taken;
     if (taken.length === 0) return;
     this.#silence();
-    const what = labels === SKIP ? "skipped" : labelsText(labels) || NONE_OF_THEM;
+    const what = answerText(labels);
     const shown = labels?.length === 0 ? [NONE_OF_THEM] : labels;
     const wanted = await askForMany(taken, labels, what, 0);
     if (!wanted) return;

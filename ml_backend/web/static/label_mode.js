@@ -10,11 +10,11 @@ import { ClipsAhead, pictureOf } from "./clips_ahead.js";
 import { say } from "./elements.js";
 import { classKeys, pressedKey, spares } from "./keys.js";
 import { LabelQueue } from "./label_queue.js";
-import { LabelView, wordsOf } from "./label_view.js";
+import { LabelView } from "./label_view.js";
 import { Outbox } from "./outbox.js";
 import { Pace } from "./pace.js";
 import { sounds } from "./sounds_ahead.js";
-import { count } from "./wording.js";
+import { answerText, count } from "./wording.js";
 
 const N_READY = 4; // clips whose sound and picture are made ready
 const TYPED_IN = "input, select, textarea, dialog, [contenteditable]";
@@ -95,7 +95,7 @@ class LabelMode {
     }
     this.#play();
     const known = this.#ahead.known(taskId);
-    const where = this.#shown ? `Answered: ${wordsOf(this.#shown.labels)}` : "";
+    const where = this.#shown ? `Answered: ${answerText(this.#shown.labels)}` : "";
     this.view.showClip(pictureOf(taskId), known.now?.clip ?? `Clip ${taskId}`, where);
     this.#showLabels();
     this.#fill(taskId, known);
@@ -184,7 +184,7 @@ class LabelMode {
       answer.labels = labels;
       answer.ids.push(this.outbox.add(answer.taskId, labels));
       this.#undoable.push({ answer, before });
-      say(`${answer.title}: ${wordsOf(labels)}.`);
+      say(`${answer.title}: ${answerText(labels)}.`);
     }
     this.#step(1);
   }

@@ -4,7 +4,7 @@
 import { cut, make } from "./elements.js";
 import { metadataOf } from "./judgment.js";
 import { SpectrogramView } from "./spectrogram_view.js";
-import { clockText, count, labelsText, NONE_OF_THEM, probabilityText } from "./wording.js";
+import { answerText, clockText, count, labelsText, NONE_ON_BUTTON, probabilityText, reasonsText } from "./wording.js";
 
 const N_LAST = 6;
 
@@ -23,7 +23,7 @@ export class LabelView {
     this.guess = make("p", { class: "guess" });
     this.buttons = make("div", { class: "labels", role: "group", "aria-label": "Labels" });
     this.submit = this.#button("Submit", "Enter", acts.submit, "primary");
-    this.none = this.#button("None of them", "N", acts.none);
+    this.none = this.#button(NONE_ON_BUTTON, "N", acts.none);
     this.skip = this.#button("Skip", "S", acts.skip);
     this.back = this.#button("Back", "⌫", acts.back);
     this.replay = this.#button("Play again", "Space", acts.replay);
@@ -160,9 +160,8 @@ export class LabelView {
       this.sending.append(make("p", { class: "problem" }, `${trouble} ${nWaiting > 0 ? kept : ""}`));
     }
     if (refused.length === 0) return;
-    const reasons = [...new Set(refused.map(({ reason }) => reason))].join(" ");
     this.sending.append(
-      make("p", { class: "problem" }, `${count(refused.length)} not written: ${reasons}`),
+      make("p", { class: "problem" }, `${count(refused.length)} not written: ${reasonsText(refused)}`),
       make("button", { type: "button", click: again }, "Send again"),
       make("button", { type: "button", class: "quiet", click: drop }, "Give up"),
     );
@@ -174,7 +173,7 @@ export class LabelView {
     this.back.disabled = answers.length === 0 || answers[0] === shown;
     const items = answers.slice(-N_LAST).reverse().map((answer) => {
       const state = stateOf(answer);
-      const said = make("span", { class: "said" }, wordsOf(answer.labels));
+      const said = make("span", { class: "said" }, answerText(answer.labels));
       const named = make("span", { class: "name" }, answer.title);
       const click = () => this.#acts.show(answer);
       const attributes = { type: "button", class: "quiet", "aria-pressed": String(answer === shown) };
@@ -185,7 +184,3 @@ export class LabelView {
     this.last.replaceChildren(...items);
   }
 }
-
-/** An answer in words. */
-export const wordsOf = (labels) =>
-  labels === null ? "skipped" : labelsText(labels) || NONE_OF_THEM;

@@ -11,10 +11,9 @@ import { classKeys, classOf, commandOf, keyOf } from "./keys.js";
 import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
 import { state } from "./state.js";
-import { count, labelsText, NONE_OF_THEM } from "./wording.js";
+import { answerText, count, labelsText, NONE_OF_THEM, NONE_ON_BUTTON } from "./wording.js";
 import { writing } from "./writing.js";
 
-const NONE_ON_BUTTON = `${NONE_OF_THEM[0].toUpperCase()}${NONE_OF_THEM.slice(1)} `;
 const SKIP = null; // "cannot tell", as the server and pool.mark understand it
 
 export class Labeling {
@@ -69,7 +68,7 @@ export class Labeling {
     this.buttons.replaceChildren(...names.map((name, i) => this.#makeButton(name, i, labels)));
     this.buttons.children[pressed]?.focus({ preventScroll: true });
     this.skip.replaceChildren("Skip ", make("kbd", {}, keyOf("skip").toUpperCase()));
-    this.none.replaceChildren(NONE_ON_BUTTON, make("kbd", {}, keyOf("none").toUpperCase()));
+    this.none.replaceChildren(`${NONE_ON_BUTTON} `, make("kbd", {}, keyOf("none").toUpperCase()));
     this.confirm.hidden = this.none.hidden = !isMulti;
     this.#showUndo();
     this.showScope();
@@ -164,7 +163,7 @@ export class Labeling {
     const isMany = chosen.length > 0 && (isForAll || this.scope.checked);
     const focus = this.#taskId;
     if (focus === null) return undefined;
-    const what = labels === SKIP ? "skipped" : labelsText(labels) || NONE_OF_THEM;
+    const what = answerText(labels);
     const shown = labels?.length === 0 ? [NONE_OF_THEM] : labels;
     if (!isMany) {
       const written = writing.write([focus], labels, { what, shown, focus });

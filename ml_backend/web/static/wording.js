@@ -32,6 +32,9 @@ export function splitName(text) {
 /** Where a clip may have several labels: what it is said to have when it has none, as on the server. */
 export const NONE_OF_THEM = "none of them";
 
+/** The same as a button says it. */
+export const NONE_ON_BUTTON = "None of them";
+
 /** A number: four digits, whole ones in full. */
 export function numberText(number) {
   return Number.isInteger(number) ? String(number) : plain.format(number);
@@ -85,6 +88,13 @@ export const quoted = (name) => (name.includes(",") ? `“${name}”` : name);
 
 /** Several labels as one; among several, a name that holds a comma is quoted (as in shown.py). */
 export const labelsText = (labels) => (labels.length < 2 ? labels : labels.map(quoted)).join(", ");
+
+/** An answer: its labels, or that the clip was skipped (null). */
+export const answerText = (labels) =>
+  labels === null ? "skipped" : labelsText(labels) || NONE_OF_THEM;
+
+/** Why clips were refused, each reason once. */
+export const reasonsText = (refused) => [...new Set(refused.map(({ reason }) => reason))].join(" ");
 
 /** A filter in a few words: `1 to 2`, `siren, other`, `with a value`. */
 export function filterText(filter, key) {

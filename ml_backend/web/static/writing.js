@@ -11,7 +11,7 @@ import { make, say } from "./elements.js";
 import { pool } from "./pool.js";
 import { send } from "./server.js";
 import { state } from "./state.js";
-import { clips, count } from "./wording.js";
+import { clips, count, reasonsText } from "./wording.js";
 
 const N_PER_PIECE = 25; // a few seconds of Label Studio's time
 const N_UNDONE = 50;
@@ -128,7 +128,7 @@ class Writing extends EventTarget {
     const rest = nRest > 0 ? `, ${count(nRest)} left as they were` : "";
     if (error && n === 0) fail(`Nothing was labeled. ${error.message}`);
     else if (error) fail(`${clips(n)}: ${what}${rest}. ${error.message}`);
-    else if (refused.length > 0) fail(`${clips(n)} labeled, ${count(refused.length)} not${rest}. ${reasonsOf(refused)}${kept}`);
+    else if (refused.length > 0) fail(`${clips(n)} labeled, ${count(refused.length)} not${rest}. ${reasonsText(refused)}${kept}`);
     else if (isOne && n === 1) say(`Clip ${taskIds[0]}: ${what}.`);
     else notice(`${clips(n)}: ${what}${rest}.${kept}`, n > 0 ? this.#makeUndo(one) : null);
   }
@@ -167,7 +167,7 @@ function tellUndone({ n, refused, error }) {
   if (error && n === 0) return fail(`It could not be taken back. ${error.message}`);
   if (error) return fail(`Taken back for ${clips(n)}, not for the others. ${error.message}`);
   if (refused.length > 0)
-    return fail(`Taken back for ${clips(n)}, not for ${count(refused.length)}. ${reasonsOf(refused)}`);
+    return fail(`Taken back for ${clips(n)}, not for ${count(refused.length)}. ${reasonsText(refused)}`);
   return notice(`Taken back: ${clips(n)} as before.`);
 }
 
@@ -175,7 +175,5 @@ function inPieces(taskIds) {
   const n = Math.ceil(taskIds.length / N_PER_PIECE);
   return Array.from({ length: n }, (_, i) => taskIds.slice(N_PER_PIECE * i, N_PER_PIECE * (i + 1)));
 }
-
-const reasonsOf = (refused) => [...new Set(refused.map(({ reason }) => reason))].join(" ");
 
 export const writing = new Writing();
