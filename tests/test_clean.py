@@ -51,7 +51,9 @@ def test_a_demo_that_runs_is_left_alone(demo, capsys):
     assert "in use" in capsys.readouterr().out
 
 
-def test_make_clean_touches_no_data():
+def test_make_clean_touches_no_data(monkeypatch):
+    for inherited in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+        monkeypatch.delenv(inherited, raising=False)
     told = subprocess.run(
         ["make", "--dry-run", "clean"], cwd=ROOT, capture_output=True, text=True, check=True
     )
