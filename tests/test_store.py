@@ -1,9 +1,9 @@
 """What is remembered, over SQLite and PostgreSQL: one body of tests for both."""
 
+import contextlib
 import subprocess
 import sys
 import threading
-import uuid
 
 import numpy as np
 import pytest
@@ -18,25 +18,11 @@ from ml_backend.store import open_store
 from ml_backend.store.maps import MapStanding
 from ml_backend.store.schema import metadata
 from ml_backend.store.versions import Round, Version
-from tests.postgres import create_database, postgres_server
-
-
-@pytest.fixture(scope="module")
-def server():
-    with postgres_server() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'earmark.db'}"
-    return create_database(request.getfixturevalue("server"), f"t{uuid.uuid4().hex[:8]}")
 
 
 @pytest.fixture
-def store(url):
-    opened = open_store(url)
+def store(store_url):
+    opened = open_store(store_url)
     yield opened
     opened.close()
 
@@ -54,9 +40,22 @@ def version(name, *, order=(3, 1), created_at=1.0, classifier=None):
     return Version(name, "mn04", created_at, classifier, ranking)
 
 
-def test_the_migrations_make_exactly_the_tables_that_the_code_uses(url):
-    open_store(url).close()
+@contextlib.contextmanager
+def store_of(url, revision):
+    """Make the tables as they were then; give a connection to fill them."""
     engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", "ml_backend:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        yield connection
+    engine.dispose()
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store_url):
+    open_store(store_url).close()
+    engine = create_engine(store_url)
     made = inspect(engine)
     for table in metadata.sorted_tables:
         assert {column["name"] for column in made.get_columns(table.name)} == set(
@@ -68,35 +67,23 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(url):
     engine.dispose()
 
 
-def test_a_store_of_before_is_brought_up_with_what_it_holds(url):
-    engine = create_engine(url)
-    config = Config()
-    config.set_main_option("script_location", "ml_backend:migrations")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
+def test_a_store_of_before_is_brought_up_with_what_it_holds(store_url):
+    with store_of(store_url, "0002") as connection:
         connection.execute(text("INSERT INTO task VALUES (1, 2, 'a', '/a.wav', 'r')"))
-    engine.dispose()
-    store = open_store(url)
+    store = open_store(store_url)
     assert store.clips.tasks(1) == [task(2, "a", "r")]
     assert store.clips.data(1) == {}
     store.close()
 
 
-def test_labels_of_before_get_the_state_that_is_known_of_them(url):
-    engine = create_engine(url)
-    config = Config()
-    config.set_main_option("script_location", "ml_backend:migrations")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0006")
+def test_labels_of_before_get_the_state_that_is_known_of_them(store_url):
+    with store_of(store_url, "0006") as connection:
         values = (
             "(1, 2, '[\"siren\"]', false, 1), (1, 3, '[]', false, 2),"
             " (1, 4, 'null', true, 0), (1, 5, 'null', false, 2)"
         )
         connection.exec_driver_sql(f"INSERT INTO label VALUES {values}")
-    engine.dispose()
-    store = open_store(url)
+    store = open_store(store_url)
     assert store.labels.read(1) == [
         TaskLabels(2, frozenset({"siren"}), "labeled", 1),
         TaskLabels(3, frozenset(), "labeled", 2),
@@ -132,11 +119,11 @@ def test_other_failures_are_told_by_another_word(store):
     assert store.clips.failures("mn04") == words[0]
 
 
-def test_opening_twice_keeps_what_is_there(url):
-    first = open_store(url)
+def test_opening_twice_keeps_what_is_there(store_url):
+    first = open_store(store_url)
     first.agenda.hint(7, now=1.0)
     first.close()
-    second = open_store(url)
+    second = open_store(store_url)
     assert second.agenda.project_ids() == [7]
     second.close()
 

@@ -10,15 +10,9 @@ from sqlalchemy import event
 from ml_backend.clip import Task, TaskLabels
 from ml_backend.sheet import SheetColumn
 from ml_backend.store import open_store
-from tests.postgres import create_database, postgres_server
+from tests.postgres import create_database
 
 MOST = {"older sqlite": 999, "sqlite": 32_766, "postgres": 65_535}
-
-
-@pytest.fixture(scope="module")
-def server():
-    with postgres_server() as address:
-        yield address
 
 
 @pytest.fixture(params=[*list(MOST)[:2], pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -26,7 +20,7 @@ def limited(request, tmp_path):
     """A store with a database's limit, and one value more than it takes."""
     most = MOST[request.param]
     if request.param == "postgres":
-        url = create_database(request.getfixturevalue("server"), f"t{uuid.uuid4().hex[:8]}")
+        url = create_database(request.getfixturevalue("postgres"), f"t{uuid.uuid4().hex[:8]}")
     else:
         url = f"sqlite:///{tmp_path / 'earmark.db'}"
     store = open_store(url)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 
 import pytest
 from sqlalchemy import text
@@ -24,24 +23,11 @@ from ml_backend.worker_report import (
     WORKING,
     WorkerReport,
 )
-from tests.postgres import create_database, postgres_server
+from tests.postgres import create_database
 from tests.processes import eventually, serving, working
 from tests.visiting import Place
 
 WORKER = "ml_backend.worker"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with postgres_server() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'earmark.db'}"
-    return create_database(request.getfixturevalue("server"), f"t{uuid.uuid4().hex[:8]}")
 
 
 @pytest.mark.slow
@@ -59,8 +45,8 @@ def test_no_worker_outlives_a_killed_master_and_the_next_one_takes_over(tmp_path
 
 
 @pytest.mark.slow
-def test_of_two_workers_one_waits_and_takes_over_when_the_first_is_killed(tmp_path, url):
-    settings = {"EARMARK_DATABASE_URL": url}
+def test_of_two_workers_one_waits_and_takes_over_when_the_first_is_killed(tmp_path, store_url):
+    settings = {"EARMARK_DATABASE_URL": store_url}
     with working(tmp_path / "first", **settings) as first:
         eventually(lambda: first.state() == WORKING, "the first works")
         with working(tmp_path / "second", **settings) as second:
@@ -71,8 +57,8 @@ def test_of_two_workers_one_waits_and_takes_over_when_the_first_is_killed(tmp_pa
             eventually(lambda: second.state() == WORKING, "the second takes over")
 
 
-def test_one_process_at_a_time_holds_the_writers_lock(url):
-    store, other = open_store(url), open_store(url)
+def test_one_process_at_a_time_holds_the_writers_lock(store_url):
+    store, other = open_store(store_url), open_store(store_url)
     first, second = Writer(store.engine), Writer(other.engine)
     assert [first.take(), second.take(), second.take()] == [True, False, False]
     first.check()
@@ -84,8 +70,8 @@ def test_one_process_at_a_time_holds_the_writers_lock(url):
 
 
 @pytest.mark.postgres
-def test_a_worker_whose_lock_the_database_dropped_is_told(server):
-    store = open_store(create_database(server, "dropped"))
+def test_a_worker_whose_lock_the_database_dropped_is_told(postgres):
+    store = open_store(create_database(postgres, "dropped"))
     writer = Writer(store.engine)
     assert writer.take()
     held = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"

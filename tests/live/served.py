@@ -80,6 +80,18 @@ class Earmark:
         """Run a command that must succeed; give the facts that it prints for scripts."""
         return json.loads(self.say(*arguments, "--json", **environment))
 
+    def set_up(self, title, *imported, n_clips, is_multi=False):
+        """Make a project (siren or other) of imported clips, in their first order; give its number.
+
+        ``imported`` is what ``import`` is told of the clips.
+        """
+        options = ["--multi"] if is_multi else []
+        made = self.tell("setup", "--title", title, "--labels", "siren,other", *options)
+        project_id = made["project_id"]
+        self.tell("import", *imported, "--project", str(project_id))
+        self.wait_for_order(project_id, n_clips)
+        return project_id
+
     def wait_for(self, project_id, is_done, limit_s=LIMIT_S):
         """Wait until a project's status is as wanted; give it."""
         deadline = time.monotonic() + limit_s

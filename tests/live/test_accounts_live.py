@@ -33,11 +33,8 @@ def strange(control, value):
 def test_the_numbers_add_up_and_what_has_no_label_is_asked_about_again(
     earmark, label_studio, second_annotator, api, title, tmp_path
 ):
-    made = earmark.tell("setup", "--title", title, "--labels", "siren,other")
-    project_id = made["project_id"]
     street = make_street_set(tmp_path / "street", n_clips=N_CLIPS)
-    earmark.tell("import", street, "--project", str(project_id))
-    earmark.wait_for_order(project_id, N_CLIPS)
+    project_id = earmark.set_up(title, street, n_clips=N_CLIPS)
     ids = earmark.order(project_id)
     for name, task_id in zip(["siren", "other"] * 2, ids[:4], strict=True):
         label_studio.annotate(task_id, chosen(name))

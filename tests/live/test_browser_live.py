@@ -61,10 +61,7 @@ def street(tmp_path_factory):
 @pytest.fixture(scope="module")
 def project_id(earmark, street):
     """A project of the street's clips, some of them labeled, so that a classifier exists."""
-    report = earmark.tell("setup", "--title", "Street sounds", "--labels", "siren,other")
-    project_id = report["project_id"]
-    earmark.tell("import", street, "--project", str(project_id))
-    earmark.wait_for_order(project_id, N_CLIPS)
+    project_id = earmark.set_up("Street sounds", street, n_clips=N_CLIPS)
     with street.open(encoding="utf-8") as file:
         is_siren = {row["file"]: row["label"] == "siren" for row in csv.DictReader(file)}
     for _ in range(N_LABELS):
@@ -200,11 +197,7 @@ def test_a_key_chooses_and_submitting_brings_the_next_task_of_the_order(
 @pytest.fixture(scope="module")
 def fresh(earmark, street):
     """Another project of the same clips; nobody has labeled anything in it."""
-    report = earmark.tell("setup", "--title", "A newcomer's", "--labels", "siren,other")
-    project_id = report["project_id"]
-    earmark.tell("import", street, "--project", str(project_id))
-    earmark.wait_for_order(project_id, N_CLIPS)
-    return project_id
+    return earmark.set_up("A newcomer's", street, n_clips=N_CLIPS)
 
 
 def test_the_first_thirty_labels_by_keys_are_thirty_labels(
@@ -336,10 +329,7 @@ def test_the_side_panels_are_folded_until_somebody_points_at_them(page):
 
 
 def test_of_several_labels_none_is_a_step_of_its_own(chromium, studio, earmark, street):
-    report = earmark.tell("setup", "--title", "Several", "--labels", "siren,other", "--multi")
-    project_id = report["project_id"]
-    earmark.tell("import", street, "--project", str(project_id))
-    earmark.wait_for_order(project_id, N_CLIPS)
+    project_id = earmark.set_up("Several", street, n_clips=N_CLIPS, is_multi=True)
     with labeling(chromium, studio, project_id) as page:
         first = task_shown(page)
         page.keyboard.press("1")

@@ -41,10 +41,7 @@ def street(tmp_path_factory):
 @pytest.fixture(scope="module")
 def project_id(earmark, street):
     """A project of the street's clips, labeled one after the other, and then left in peace."""
-    report = earmark.tell("setup", "--title", "Columns", "--labels", "siren,other")
-    project_id = report["project_id"]
-    earmark.tell("import", street, "--project", str(project_id))
-    earmark.wait_for_order(project_id, N_CLIPS)
+    project_id = earmark.set_up("Columns", street, n_clips=N_CLIPS)
     before = {task["id"]: task["data"] for task in earmark.label_studio.tasks(project_id)}
     for n_labels in range(N_LABELS):
         task = earmark.label_studio.next_task(project_id)

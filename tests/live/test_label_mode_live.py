@@ -43,10 +43,7 @@ def street(studio, tmp_path_factory):
     with path.open(encoding="utf-8") as file:
         table = {row["file"]: row for row in csv.DictReader(file)}
     with Earmark(studio, folder, EARMARK_EMBEDDER="melstats", EARMARK_QUIET_S="3600") as earmark:
-        made = earmark.tell("setup", "--title", "One after the other", "--labels", "siren,other")
-        project_id = made["project_id"]
-        earmark.tell("import", path, "--project", str(project_id))
-        earmark.wait_for_order(project_id, N_CLIPS)
+        project_id = earmark.set_up("One after the other", path, n_clips=N_CLIPS)
         yield Street(earmark, project_id, table)
 
 

@@ -141,10 +141,7 @@ def story(studio, second_annotator, tmp_path_factory):
     with street.open(encoding="utf-8") as file:
         table = {row["file"]: row for row in csv.DictReader(file)}
     with Earmark(studio, folder, EARMARK_EMBEDDER="melstats", EARMARK_QUIET_S="3600") as earmark:
-        made = earmark.tell("setup", "--title", "The street", "--labels", "siren,other")
-        project_id = made["project_id"]
-        earmark.tell("import", street, "--project", str(project_id))
-        earmark.wait_for_order(project_id, N_CLIPS)
+        project_id = earmark.set_up("The street", street, n_clips=N_CLIPS)
         told = Story(earmark, project_id, table)
         sirens = told.ids_where("label", "siren")
         others = sorted(set(told.clips) - set(sirens))

@@ -148,10 +148,7 @@ def site(studio, api, tmp_path_factory):
     for n in range(N_CLIPS):
         write(folder / "noises" / f"{n:03}.wav", noise(CLIP_S, seed=n))
     with Earmark(studio, folder, EARMARK_EMBEDDER="melstats") as earmark:
-        made = earmark.tell("setup", "--title", "Noises", "--labels", "siren,other")
-        project_id = made["project_id"]
-        earmark.tell("import", folder / "noises", "--project", str(project_id))
-        earmark.wait_for_order(project_id, N_CLIPS)
+        project_id = earmark.set_up("Noises", folder / "noises", n_clips=N_CLIPS)
         yield Site(earmark, project_id, api)
 
 

@@ -27,10 +27,7 @@ def test_an_earlier_version_is_served_to_annotators_until_it_is_let_go(
         writer.writeheader()
         writer.writerows(chosen)
     is_siren = {row["file"].rpartition("/")[2] for row in sirens}
-    made = earmark.tell("setup", "--title", title, "--labels", "siren,other")
-    project_id = made["project_id"]
-    earmark.tell("import", tmp_path / "clips.csv", "--root", root, "--project", str(project_id))
-    earmark.wait_for_order(project_id, N_CLIPS)
+    project_id = earmark.set_up(title, tmp_path / "clips.csv", "--root", root, n_clips=N_CLIPS)
 
     given = []
 
