@@ -34,9 +34,23 @@ class Count:
     labels: Counter[str] = field(default_factory=Counter)
 
 
-def read_annotations(
-    exported: Iterable[Mapping[str, Any]], config: LabelConfig
-) -> list[TaskLabels]:
+@dataclass(frozen=True)
+class Reading:
+    """One task as its annotators left it: what each said last, and all of it taken together.
+
+    ``answers`` has the user's number of every annotator, or, of an annotation that carries none, a
+    pair that tells it apart from all others.
+    """
+
+    labels: TaskLabels
+    answers: Mapping[object, Answer]
+
+    def by_user(self) -> dict[int, Answer]:
+        """Give the answers that carry a user's number."""
+        return {who: answer for who, answer in self.answers.items() if isinstance(who, int)}
+
+
+def read_annotations(exported: Iterable[Mapping[str, Any]], config: LabelConfig) -> list[Reading]:
     """Read what was said of each task.
 
     Parameters
@@ -48,15 +62,16 @@ def read_annotations(
 
     Returns
     -------
-    list of TaskLabels
+    list of Reading
         One per task that has an annotation, in the order given.
 
     Examples
     --------
     >>> config = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
     >>> said = {"from_name": "sound", "value": {"choices": ["siren"]}}
-    >>> read_annotations([{"id": 7, "annotations": [{"id": 1, "result": [said]}]}], config)
-    [TaskLabels(task_id=7, labels=frozenset({'siren'}), state='labeled', n_annotators=1)]
+    >>> exported = [{"id": 7, "annotations": [{"id": 1, "result": [said]}]}]
+    >>> read_annotations(exported, config)[0].labels
+    TaskLabels(task_id=7, labels=frozenset({'siren'}), state='labeled', n_annotators=1)
     """
     return [
         read_task(int(task["id"]), task["annotations"], config)
@@ -65,15 +80,8 @@ def read_annotations(
     ]
 
 
-def count_by_annotator(
-    exported: Iterable[Mapping[str, Any]], config: LabelConfig
-) -> dict[int, Count]:
+def count_by_annotator(readings: Iterable[Reading]) -> dict[int, Count]:
     """Count what each annotator said last of each clip, whatever the others said.
-
-    Parameters
-    ----------
-    exported, config
-        As for ``read_annotations``.
 
     Returns
     -------
@@ -85,12 +93,12 @@ def count_by_annotator(
     >>> config = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
     >>> said = {"from_name": "sound", "value": {"choices": ["siren"]}}
     >>> annotation = {"id": 1, "completed_by": 4, "result": [said]}
-    >>> count_by_annotator([{"id": 7, "annotations": [annotation]}], config)
+    >>> count_by_annotator(read_annotations([{"id": 7, "annotations": [annotation]}], config))
     {4: Count(n_clips=1, n_skipped=0, n_no_label=0, n_unreadable=0, labels=Counter({'siren': 1}))}
     """
     counts: dict[int, Count] = {}
-    for task in exported:
-        for who, answer in read_answers(task.get("annotations") or (), config).items():
+    for reading in readings:
+        for who, answer in reading.by_user().items():
             count = counts.setdefault(who, Count())
             count.n_clips += answer.kind == "labels"
             count.n_skipped += answer.kind == "skipped"
@@ -100,23 +108,17 @@ def count_by_annotator(
     return counts
 
 
-def read_answers(annotations: Iterable[Annotation], config: LabelConfig) -> dict[int, Answer]:
-    """Read what each annotator said last of one task; what carries no user's number is left out."""
-    by_annotator = ((_annotator(one), one) for one in latest(annotations))
-    return {who: read_answer(one, config) for who, one in by_annotator if isinstance(who, int)}
-
-
-def read_task(task_id: int, annotations: Sequence[Annotation], config: LabelConfig) -> TaskLabels:
+def read_task(task_id: int, annotations: Sequence[Annotation], config: LabelConfig) -> Reading:
     """Read what was said of one task that has annotations."""
-    last = latest(annotations)
-    answers = [read_answer(one, config) for one in _starred(annotations, config) or last]
-    votes = [answer.labels for answer in answers if answer.kind == "labels"]
-    kinds = {answer.kind for answer in answers}
+    said = {_annotator(one): read_answer(one, config) for one in _latest(annotations)}
+    decisive = _starred(annotations, config) or list(said.values())
+    votes = [answer.labels for answer in decisive if answer.kind == "labels"]
     labels = _majority(votes, config)
-    return TaskLabels(task_id, labels, _state(labels, kinds), n_annotators=len(last))
+    state = _state(labels, {answer.kind for answer in decisive})
+    return Reading(TaskLabels(task_id, labels, state, n_annotators=len(said)), said)
 
 
-def latest(annotations: Iterable[Annotation]) -> list[Annotation]:
+def _latest(annotations: Iterable[Annotation]) -> list[Annotation]:
     """Give the latest annotation of every annotator."""
     by_age = sorted(annotations, key=lambda one: (str(one.get("updated_at", "")), one["id"]))
     return list({_annotator(one): one for one in by_age}.values())
@@ -196,10 +198,11 @@ def _state(labels: frozenset[str] | None, kinds: Collection[str]) -> State:
     return "no_label" if "no_label" in kinds else "skipped"
 
 
-def _starred(annotations: Iterable[Annotation], config: LabelConfig) -> list[Annotation]:
-    """Give those that decide over the others, the latest of every annotator."""
-    starred = latest(one for one in annotations if one.get("ground_truth"))
-    return [one for one in starred if read_answer(one, config).kind == "labels"]
+def _starred(annotations: Iterable[Annotation], config: LabelConfig) -> list[Answer]:
+    """Read those that decide over the others, the latest of every annotator."""
+    starred = _latest(one for one in annotations if one.get("ground_truth"))
+    answers = [read_answer(one, config) for one in starred]
+    return [answer for answer in answers if answer.kind == "labels"]
 
 
 def _annotator(annotation: Annotation) -> object:

@@ -1,11 +1,10 @@
 """Who said what: labels counted by annotator, kept with the project for its progress page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ml_backend.annotation import count_by_annotator
+from ml_backend.annotation import Reading, count_by_annotator
 from ml_backend.errors import LabelStudioError
-from ml_backend.label_config import LabelConfig
 from ml_backend.label_studio import LabelStudio
 from ml_backend.store import Store
 
@@ -18,11 +17,9 @@ class Annotators:
         self._label_studio = label_studio
         self._names: dict[int, str] = {}
 
-    def note(
-        self, project_id: int, exported: Sequence[Mapping[str, Any]], config: LabelConfig
-    ) -> None:
-        """Count what a project's annotators said, as Label Studio's JSON export gives it."""
-        counts = count_by_annotator(exported, config)
+    def note(self, project_id: int, readings: Iterable[Reading]) -> None:
+        """Count what a project's annotators said."""
+        counts = count_by_annotator(readings)
         self._learn_names(set(counts) - self._names.keys())
         told = [
             {"name": self._names.get(user_id, f"annotator {user_id}"), **vars(count)}

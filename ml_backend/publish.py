@@ -6,7 +6,7 @@ somebody has answered, are published for those who look through the Data Manager
 that must do without the backend.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,9 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.prediction import build_prediction
 from ml_backend.prior import Prior
 from ml_backend.store.versions import Version
+
+FIRST = 25
+"""Clips that are handed over before a version becomes current; annotators wait for them."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +124,13 @@ def publish_head(
     n_head: int,
     *,
     is_back: bool = False,
-) -> int:
-    """Hand the head of the order over in one call, then make the version current.
+) -> Iterator[int]:
+    """Hand the head of the order over, and make the version current as soon as that is possible.
 
     Label Studio serves only tasks with a prediction of its current version, and takes a version
-    as current only when one prediction has it: hence this order. Where the order is empty, the
-    answered clips take its place. Gives the number of clips handed over.
+    as current only when one prediction has it: so the first ``FIRST`` clips are handed over, then
+    the version becomes current, then the rest of the head follows. Where the order is empty, the
+    answered clips take its place. Yields the number of clips handed over so far.
 
     Parameters
     ----------
@@ -135,13 +139,16 @@ def publish_head(
         they are not written twice.
     """
     n_clips = min(n_head, len(edition.order) or len(edition.answered))
-    if n_clips:
-        written = edition.between(clips, 0, n_clips)
+    for start, stop in ((0, min(FIRST, n_clips)), (FIRST, n_clips)):
+        if start >= stop:
+            continue
+        written = edition.between(clips, start, stop)
         if is_back:
-            task_ids = edition.task_ids[:n_clips].tolist()
+            task_ids = edition.task_ids[start:stop].tolist()
             held = label_studio.data_manager.prediction_versions(project_id, task_ids)
             done = {task_id for task_id in held if edition.model_version in held[task_id]}
             written = [one for one in written if one["task"] not in done]
         label_studio.import_predictions(project_id, written)
-        label_studio.set_model_version(project_id, edition.model_version)
-    return n_clips
+        if start == 0:
+            label_studio.set_model_version(project_id, edition.model_version)
+        yield stop

@@ -1,8 +1,8 @@
 """One round: make Label Studio's queue follow what is true in Label Studio now.
 
-A round reads everything anew, so it does not matter which event, or how many, led to it; and
-every step can be killed and done again. The same state gives the same model version, and a
-round that finds it current already changes nothing.
+It does not matter which event, or how many, led to a round: what is held in memory is brought up to
+date, and now and then all of it is read anew. Every step can be killed and done again. The same
+state gives the same model version, and a round that finds it current already changes nothing.
 """
 
 import logging
@@ -92,8 +92,8 @@ class Reconciler:
         self._clock = clock
         self._reader = Reader(store, label_studio, embedder_id, tagger)
         self._gauge = Gauge(store, embedder_id)
-        self._asked: dict[int, tuple[object, ...]] = {}
-        self._blind: dict[int, bool] = {}
+        self._projects: dict[int, dict[str, Any]] = {}
+        self._doubted: set[int] = set()
         self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def reconcile(self, turn: Turn) -> str | None:
@@ -104,17 +104,19 @@ class Reconciler:
         not mend.
         """
         project_id = turn.project_id
-        asked = self._asked.pop(project_id, None)  # and not known again until the round is done
-        watch = Stopwatch()
-        with watch.step("project"):
-            try:
-                project = self._label_studio.project(project_id)
-            except LabelStudioNotFoundError:
-                self._store.forget(project_id)
-                log.info("project %d is gone from Label Studio", project_id)
-                return None
-        self._blind[project_id] = not project.get("show_collab_predictions", True)
-        question = _question(project)
+        before = self._projects.pop(project_id, None)  # and not known again until the round is done
+        is_doubted = project_id in self._doubted
+        self._doubted.discard(project_id)
+        project, watch = before, Stopwatch()
+        if project is None or is_doubted or turn.settings_changed or turn.tasks_changed:
+            with watch.step("project"):
+                try:
+                    project = self._label_studio.project(project_id)
+                except LabelStudioNotFoundError:
+                    self._store.forget(project_id)
+                    log.info("project %d is gone from Label Studio", project_id)
+                    return None
+        is_asking_anew = before is None or _question(before) != _question(project)
         progress = self._store.versions.progress(project_id)
         is_shown = (
             progress is not None
@@ -122,14 +124,19 @@ class Reconciler:
             and (progress.n_published > 0 or not progress.n_ranked)
         )
         standing = _Standing(progress, is_shown)
-        if standing.is_untouched(turn, is_asking_anew=asked != question):
+        if standing.is_untouched(turn, is_asking_anew=is_asking_anew):
             version = standing.model_version
         else:
-            read_tasks = turn.tasks_changed or asked != question
-            state = self._reader.read(project, tasks=read_tasks, watch=watch)
+            state = self._reader.read(
+                project, tasks=turn.tasks_changed or is_asking_anew, whole=is_doubted, watch=watch
+            )
             version = self._follow(state, standing, watch)
-        self._asked[project_id] = question
+        self._projects[project_id] = project | ({"model_version": version} if version else {})
         return version
+
+    def doubt(self, project_id: int) -> None:
+        """Read anew what is held of a project in its next round: an event may have been lost."""
+        self._doubted.add(project_id)
 
     def clips(self, project_id: int) -> EmbeddedClips:
         """Line a project's tasks up with their embeddings, reading only what is new."""
@@ -147,10 +154,8 @@ class Reconciler:
 
     def is_blind(self, project_id: int) -> bool:
         """Tell whether a project hides predictions from annotators, as the last round found it."""
-        if project_id not in self._blind:
-            project = self._label_studio.project(project_id)
-            self._blind[project_id] = not project.get("show_collab_predictions", True)
-        return self._blind[project_id]
+        project = self._projects.get(project_id) or self._label_studio.project(project_id)
+        return not project.get("show_collab_predictions", True)
 
     def publishing(self, project_id: int) -> threading.Lock:
         """Give what a round holds while it publishes, and who replaces or deletes predictions."""
@@ -241,19 +246,19 @@ class Reconciler:
             is_back = learned.model_version in versions.names(state.project_id)
             versions.add(state.project_id, version)
             try:
-                n_published = publish_head(
+                for n_published in publish_head(
                     self._label_studio,
                     state.project_id,
                     edition,
                     state.clips,
                     self._settings.head_size,
                     is_back=is_back,
-                )
+                ):
+                    versions.set_published(state.project_id, learned.model_version, n_published)
             except LabelStudioError:
                 # One task deleted meanwhile makes Label Studio refuse all: read the tasks anew.
                 self._store.agenda.hint(state.project_id, now=self._clock(), tasks=True)
                 raise
-            versions.set_published(state.project_id, learned.model_version, n_published)
 
     def _note(self, project_id: int, learned: Learned, watch: Stopwatch) -> int:
         """Keep what was done under the next number, which is returned."""

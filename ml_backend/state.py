@@ -1,7 +1,7 @@
 """What is true of a project now, read from Label Studio and from the store.
 
-Labels and tasks are read whole: which event led to a round does not matter. Embeddings and prior
-of the last few projects stay in memory, so that a round reads only what is new.
+Which event led to a round does not matter. Annotations, embeddings and prior of the last few
+projects stay in memory, so that a round reads only what is new.
 """
 
 import threading
@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.annotation import read_annotations
-from ml_backend.annotators import Annotators
+from ml_backend.annotated import Annotated
 from ml_backend.asked_first import AskedFirst
 from ml_backend.cleaning import cleaned
 from ml_backend.clip import Task, TaskLabels, clip_key, told
@@ -25,7 +24,6 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.prior import Prior, Tagger
 from ml_backend.stopwatch import Stopwatch
 from ml_backend.store import Store
-from ml_backend.unread import note_unread
 
 _PROJECTS_HELD = 8
 
@@ -68,15 +66,17 @@ class Reader:
         self._label_studio = label_studio
         self._embedder_id = embedder_id
         self._tagger = tagger
-        self._annotators = Annotators(store, label_studio)
+        self._annotated = Annotated(store, label_studio, _PROJECTS_HELD)
         self._gatherer = Gatherer(store, _PROJECTS_HELD)
         self._asked_first = AskedFirst(store)
         self._priors: OrderedDict[int, _HeldPrior] = OrderedDict()
         self._named: dict[int, dict[str, tuple[str, ...]] | None] = {}
         self._lock = threading.Lock()
 
-    def read(self, project: dict[str, Any], *, tasks: bool, watch: Stopwatch) -> State:
+    def read(self, project: dict[str, Any], *, tasks: bool, whole: bool, watch: Stopwatch) -> State:
         """Read a project; its tasks where told to, or where Label Studio has another number.
+
+        Where ``whole``, all annotations are read anew, not only what is known to have changed.
 
         Raises
         ------
@@ -93,16 +93,14 @@ class Reader:
             hotkeys=config.hotkeys,
         )
         with watch.step("tasks"):
-            if tasks or self._has_other_tasks(project):
+            tasks = tasks or self._has_other_tasks(project)
+            if tasks:
                 rows = self._label_studio.tasks(project_id)
                 found = [_task(row["id"], row["data"], config.audio_field) for row in rows]
                 if self._store.clips.replace_tasks(project_id, found):
                     self._asked_first.tasks_changed(project_id)
         with watch.step("labels"):
-            exported = self._label_studio.annotated_tasks(project_id)
-            labels = read_annotations(exported, config)
-            self._annotators.note(project_id, exported, config)
-            note_unread(self._store, project_id, exported, config)
+            labels = self._annotated.read(project_id, config, whole=whole or tasks)
             is_news = self._store.labels.replace(project_id, labels)
         with watch.step("queue"):
             first, is_new_request = self._asked_first.task_ids(project_id)
@@ -160,8 +158,7 @@ class Reader:
                 self._priors.popitem(last=False)
 
     def _has_other_tasks(self, project: dict[str, Any]) -> bool:
-        n_held = self._store.clips.count(project["id"], self._embedder_id)["clips"]
-        return bool(project.get("task_number") != n_held)
+        return bool(project.get("task_number") != self._store.clips.n_tasks(project["id"]))
 
 
 def _task(task_id: int, said: dict[str, Any], audio_field: str) -> Task:

@@ -4,12 +4,12 @@ Kept with the project: no annotation is left out without a word.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ml_backend.annotation import latest
-from ml_backend.answer import Problem, read_answer
+from ml_backend.annotation import Reading
+from ml_backend.answer import Problem
 from ml_backend.label_config import LabelConfig
 from ml_backend.store import Store
 
@@ -25,14 +25,8 @@ class Notice:
     task_ids: tuple[int, ...]
 
 
-def find_unread(exported: Iterable[Mapping[str, Any]], config: LabelConfig) -> list[Notice]:
+def find_unread(readings: Iterable[Reading], config: LabelConfig) -> list[Notice]:
     """Find what cannot be read among the latest annotation of every annotator of each task.
-
-    Parameters
-    ----------
-    exported : iterable of mapping
-        Tasks as Label Studio's JSON export gives them, with their ``annotations``.
-    config : LabelConfig
 
     Returns
     -------
@@ -41,17 +35,19 @@ def find_unread(exported: Iterable[Mapping[str, Any]], config: LabelConfig) -> l
 
     Examples
     --------
+    >>> from ml_backend.annotation import read_annotations
     >>> config = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
     >>> said = {"from_name": "label", "value": {"choices": ["siren"]}}
-    >>> (notice,) = find_unread([{"id": 7, "annotations": [{"id": 1, "result": [said]}]}], config)
+    >>> exported = [{"id": 7, "annotations": [{"id": 1, "result": [said]}]}]
+    >>> (notice,) = find_unread(read_annotations(exported, config), config)
     >>> notice.text.partition(".")[0]
     "1 annotation uses the control 'label'; Earmark reads 'sound'"
     """
     task_ids: dict[Problem, list[int]] = defaultdict(list)
-    for task in exported:
-        for annotation in latest(task.get("annotations") or ()):
-            for problem in read_answer(annotation, config).problems:
-                task_ids[problem].append(int(task["id"]))
+    for reading in readings:
+        for answer in reading.answers.values():
+            for problem in answer.problems:
+                task_ids[problem].append(reading.labels.task_id)
     by_number = sorted(task_ids.items(), key=lambda one: (-len(one[1]), one[0].kind, one[0].name))
     return [
         Notice(len(ids), _text(problem, len(ids), config), tuple(sorted(set(ids))[:N_NAMED]))
@@ -60,10 +56,10 @@ def find_unread(exported: Iterable[Mapping[str, Any]], config: LabelConfig) -> l
 
 
 def note_unread(
-    store: Store, project_id: int, exported: Iterable[Mapping[str, Any]], config: LabelConfig
+    store: Store, project_id: int, readings: Iterable[Reading], config: LabelConfig
 ) -> None:
     """Keep what cannot be read of a project."""
-    found = [vars(one) for one in find_unread(exported, config)]
+    found = [vars(one) for one in find_unread(readings, config)]
     store.facts.write(_fact(project_id), found)
 
 

@@ -12,12 +12,14 @@ import os
 import re
 import threading
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 
 from ml_backend.label_studio import LabelStudio
 
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -34,6 +36,7 @@ class FakeLabelStudio:
         self.is_broken = False
         self.breaks_at = None  # the end of a path
         self.calls = []
+        self.exports = []  # the numbers of the tasks asked for, none for all
         self.views = []
         self.users = {TOKEN: {"id": 1, "email": "first@studio.test"}}
         self.fails_after = 0  # so many annotations are written and answered with 500
@@ -42,6 +45,7 @@ class FakeLabelStudio:
         self.storages = {}  # project to the folders of its local files
         self.hidden = set()  # (user, project): what this user may not see
         self._next_id = 0
+        self._n_changes = 0
 
     def client(self, token=TOKEN):
         return LabelStudio("http://studio.test", token, transport=httpx.MockTransport(self._answer))
@@ -70,6 +74,7 @@ class FakeLabelStudio:
         ids = [self._new_id() for _ in datas]
         for task_id, data in zip(ids, datas, strict=True):
             self.tasks[task_id] = {"id": task_id, "project": project_id, "data": data}
+            self._touch(task_id)
         return ids
 
     def annotate(self, task_id, *labels, by=1, skipped=False, control="sound"):
@@ -87,7 +92,19 @@ class FakeLabelStudio:
             "updated_at": f"2026-01-01T00:00:{annotation_id % 60:02d}Z",
             "created_at": f"2026-01-01T00:00:{annotation_id % 60:02d}Z",
         }
+        self._touch(task_id)
         return annotation_id
+
+    def change(self, annotation_id, *, choices=None, value=None, **fields):
+        """Change an annotation's choices, its value as a whole, or other fields."""
+        annotation = self.annotations[annotation_id]
+        annotation.update(fields)
+        if choices is not None or value is not None:
+            annotation["result"][0]["value"] = value or {"choices": choices}
+        self._touch(annotation["task"])
+
+    def take_back(self, annotation_id):
+        self._touch(self.annotations.pop(annotation_id)["task"])
 
     def queue(self, project_id):
         """The task numbers that the annotator will meet, first to last."""
@@ -106,6 +123,13 @@ class FakeLabelStudio:
         return sorted(scores, key=lambda task_id: (scores[task_id], task_id))
 
     # What the client asks
+
+    def _touch(self, task_id):
+        """Note with a task that it, or an annotation of it, has changed: ten minutes a change."""
+        self._n_changes += 1
+        moment = EPOCH + self._n_changes * timedelta(minutes=10)
+        if task_id in self.tasks:
+            self.tasks[task_id]["updated_at"] = f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
 
     def _new_id(self):
         with self.lock:
@@ -193,8 +217,8 @@ class FakeLabelStudio:
         rows = [task for task in self.tasks.values() if task["project"] == project_id]
         if "query" in request.url.params:
             (among,) = json.loads(request.url.params["query"])["filters"]["items"]
-            assert (among["filter"], among["operator"]) == ("filter:tasks:id", "in_list")
-            rows = [row for row in rows if row["id"] in among["value"]]
+            is_wanted = _CONDITIONS[among["filter"], among["operator"]]
+            rows = [row for row in rows if is_wanted(row, among["value"])]
         if "predictions_model_versions" in request.url.params.get("include", ""):
             rows = [{**row, **self._predicted(row["id"])} for row in rows]
         if "annotators" in request.url.params.get("include", ""):
@@ -258,10 +282,10 @@ class FakeLabelStudio:
         if annotation_id not in self.annotations:
             return httpx.Response(404, json={"detail": "No Annotation matches the given query."})
         if request.method == "DELETE":
-            del self.annotations[annotation_id]
+            self.take_back(annotation_id)
             return httpx.Response(204)
         if request.method == "PATCH":
-            self.annotations[annotation_id].update(json.loads(request.content))
+            self.change(annotation_id, **json.loads(request.content))
         return httpx.Response(200, json=self.annotations[annotation_id])
 
     def _import(self, request, project_id):
@@ -270,9 +294,11 @@ class FakeLabelStudio:
 
     def _export(self, request, project_id):
         rows = []
+        among = tuple(int(task_id) for task_id in request.url.params.get_list("ids[]"))
+        self.exports.append(among)
         for task_id, task in self.tasks.items():
             said = [one for one in self.annotations.values() if one["task"] == task_id]
-            if said and task["project"] == project_id:
+            if said and task["project"] == project_id and (not among or task_id in among):
                 rows.append({**task, "annotations": said, "predictions": [], "drafts": []})
         return httpx.Response(200, json=rows)
 
@@ -306,6 +332,10 @@ class FakeLabelStudio:
         return httpx.Response(200, json={"deleted_predictions": n_deleted})
 
 
+_CONDITIONS = {
+    ("filter:tasks:id", "in_list"): lambda row, value: row["id"] in value,
+    ("filter:tasks:updated_at", "greater"): lambda row, value: row["updated_at"] > value,
+}
 _ROUTES = [
     ("GET", r"/api/users", FakeLabelStudio._users),
     ("GET", r"/api/current-user/whoami", FakeLabelStudio._whoami),

@@ -23,8 +23,12 @@ def said(*names, by=1, at="2026-01-01T10:00:00Z", number=1, **more):
     }
 
 
+def labels_of(exported, config):
+    return [one.labels for one in read_annotations(exported, config)]
+
+
 def read(*annotations, config=SINGLE):
-    [task] = read_annotations([{"id": 7, "annotations": list(annotations)}], config)
+    [task] = labels_of([{"id": 7, "annotations": list(annotations)}], config)
     return task
 
 
@@ -35,7 +39,7 @@ def payload(name):
 def test_a_captured_export_of_single_choices():
     # Answered in the browser from a prediction of "siren": three changed to "other", one skipped.
     config = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
-    tasks = read_annotations(payload("export_single"), config)
+    tasks = labels_of(payload("export_single"), config)
     assert [task.labels for task in tasks] == [frozenset({"other"})] * 3 + [None]
     assert [task.state for task in tasks] == ["labeled"] * 3 + ["skipped"]
     assert [task.n_annotators for task in tasks] == [1, 1, 1, 1]
@@ -45,7 +49,7 @@ def test_a_captured_export_of_several_choices_with_one_explicit_none():
     config = LabelConfig(
         ("siren", "car horn", 'dog & "cat"'), True, "sound", "audio", "choices", "audio"
     )
-    tasks = read_annotations(payload("export_multiple"), config)
+    tasks = labels_of(payload("export_multiple"), config)
     assert [task.labels for task in tasks] == [
         frozenset({"siren", "car horn", 'dog & "cat"'}),
         None,
@@ -56,7 +60,7 @@ def test_a_captured_export_of_several_choices_with_one_explicit_none():
 
 def test_a_captured_export_of_regions_counts_presence():
     config = LabelConfig(("siren", "car_horn"), True, "events", "audio", "labels", "audio")
-    tasks = read_annotations(payload("export_regions"), config)
+    tasks = labels_of(payload("export_regions"), config)
     assert [task.labels for task in tasks] == [frozenset({"siren", "car_horn"}), frozenset()]
 
 
@@ -240,4 +244,4 @@ def test_other_controls_are_not_read():
 
 @pytest.mark.parametrize("task", [{"id": 7, "annotations": []}, {"id": 7, "drafts": [said("x")]}])
 def test_drafts_and_predictions_alone_are_no_annotations(task):
-    assert read_annotations([{**task, "annotations": []}], SINGLE) == []
+    assert labels_of([{**task, "annotations": []}], SINGLE) == []

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from ml_backend.annotation import count_by_annotator
+from ml_backend.annotation import count_by_annotator, read_annotations
 from ml_backend.annotators import Annotators, annotators
 from ml_backend.label_config import label_config_xml, parse_label_config
 from ml_backend.store import open_store
@@ -21,8 +21,9 @@ def studio():
     return made
 
 
-def exported(studio):
-    return studio.client().annotated_tasks(studio.tasks[studio.task_ids[0]]["project"])
+def readings(studio):
+    project_id = studio.tasks[studio.task_ids[0]]["project"]
+    return read_annotations(studio.client().annotated_tasks(project_id), CONFIG)
 
 
 def test_each_counts_for_oneself_whatever_the_others_said(studio):
@@ -31,7 +32,7 @@ def test_each_counts_for_oneself_whatever_the_others_said(studio):
     studio.annotate(first, "other", by=2)
     studio.annotate(second, "siren", by=2)
     studio.annotate(third, skipped=True, by=2)
-    counts = count_by_annotator(exported(studio), CONFIG)
+    counts = count_by_annotator(readings(studio))
     told = {who: (one.n_clips, one.n_skipped, dict(one.labels)) for who, one in counts.items()}
     assert told == {1: (1, 0, {"siren": 1}), 2: (2, 1, {"other": 1, "siren": 1})}
 
@@ -39,21 +40,21 @@ def test_each_counts_for_oneself_whatever_the_others_said(studio):
 def test_who_changes_an_answer_has_given_one(studio):
     studio.annotate(studio.task_ids[0], "siren", by=1)
     studio.annotate(studio.task_ids[0], "other", by=1)
-    assert dict(count_by_annotator(exported(studio), CONFIG)[1].labels) == {"other": 1}
+    assert dict(count_by_annotator(readings(studio))[1].labels) == {"other": 1}
 
 
 def test_an_answer_without_anybodys_number_is_nobodys(studio):
     studio.annotate(studio.task_ids[0], "siren", by=None)
-    assert count_by_annotator(exported(studio), CONFIG) == {}
+    assert count_by_annotator(readings(studio)) == {}
 
 
 def test_names_are_asked_once_and_outlive_a_restart(studio):
     store = open_store("sqlite://")
     noting = Annotators(store, studio.client())
     studio.annotate(studio.task_ids[0], "siren", by=1)
-    noting.note(5, exported(studio), CONFIG)
+    noting.note(5, readings(studio))
     studio.annotate(studio.task_ids[1], "other", by=1)
-    noting.note(5, exported(studio), CONFIG)
+    noting.note(5, readings(studio))
     (told,) = annotators(store, 5)
     assert (told["name"], told["n_clips"]) == ("user1@studio.test", 2)
     assert studio.calls.count(("GET", "/api/users/")) == 1
@@ -63,9 +64,9 @@ def test_names_are_asked_once_and_outlive_a_restart(studio):
 def test_a_label_studio_that_names_nobody_costs_the_name_alone(studio):
     store = open_store("sqlite://")
     studio.annotate(studio.task_ids[0], "siren", by=3)
-    rows = exported(studio)
+    rows = readings(studio)
     studio.breaks_at = "/users/"
-    Annotators(store, studio.client()).note(5, rows, CONFIG)
+    Annotators(store, studio.client()).note(5, rows)
     assert annotators(store, 5)[0]["name"] == "annotator 3"
 
 
@@ -85,5 +86,7 @@ def test_a_person_has_a_name(studio, monkeypatch, user, name):
     studio.annotate(studio.task_ids[0], "siren", by=1)
     said = [one | {"task": 1} for one in studio.annotations.values()]
     store = open_store("sqlite://")
-    Annotators(store, studio.client()).note(5, [{"id": 1, "annotations": said}], CONFIG)
+    Annotators(store, studio.client()).note(
+        5, read_annotations([{"id": 1, "annotations": said}], CONFIG)
+    )
     assert annotators(store, 5)[0]["name"] == name

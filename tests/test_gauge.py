@@ -98,7 +98,7 @@ def test_figures_and_agreement_outlive_a_restart_and_follow_labels_that_are_take
     before = project.accuracy()
     project.reconciler = project.start()
     for number in list(project.studio.annotations)[-20:]:
-        del project.studio.annotations[number]
+        project.studio.take_back(number)
     project.round()
     after = project.accuracy()
     assert after["n_labeled"] == before["n_labeled"] - 20

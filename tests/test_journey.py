@@ -233,7 +233,7 @@ def test_a_deleted_annotation_is_unlearned_and_leads_back_to_the_same_version(ru
     before = running.version
     task_id = running.studio.queue(running.project_id)[0]
     annotation_id = running.annotate(task_id, "siren")
-    del running.studio.annotations[annotation_id]
+    running.studio.take_back(annotation_id)
     running.hear("ANNOTATIONS_DELETED")
     running.until(lambda: running.version == before)
     assert task_id in running.studio.queue(running.project_id)
@@ -244,8 +244,7 @@ def test_a_changed_annotation_is_learned_anew(running):
     task_id = running.studio.queue(running.project_id)[0]
     annotation_id = running.annotate(task_id, "siren")
     before = running.version
-    value = {"choices": ["other"]}
-    running.studio.annotations[annotation_id]["result"][0]["value"] = value
+    running.studio.change(annotation_id, choices=["other"])
     running.hear("ANNOTATION_UPDATED")
     running.until(lambda: running.version != before)
     assert running.status()["labels"] == {"siren": 0, "other": 1}

@@ -22,7 +22,7 @@ LAYERS = (
     "neighbors",
     "classifier strategies prior embedder_guard hear evaluation labeled where mapmaker gather",
     "judge judged cartography query_strategy out_of_fold holding annotators asked_first unread",
-    "figures looks mistakes",
+    "figures looks mistakes annotated",
     "training trial learning_curves stopping",
     "publish state",
     "gauge",

@@ -311,7 +311,7 @@ def test_a_version_that_comes_back_loses_no_prediction_and_gets_none_twice(stree
     street.go_on()
     for _ in range(3):
         annotation_id = street.label(street.task_ids[0], "siren")
-        del street.studio.annotations[annotation_id]
+        street.studio.take_back(annotation_id)
         street.hint()
         street.round()
         assert street.version == before
@@ -328,7 +328,7 @@ def test_a_version_that_comes_back_replaces_only_what_the_other_one_published(st
     before = street.version
     annotation_id = street.label(street.task_ids[0], "siren")
     of_the_other = street.predicted - Counter(street.task_ids)
-    del street.studio.annotations[annotation_id]
+    street.studio.take_back(annotation_id)
     street.hint()
     street.round()
     assert street.version == before

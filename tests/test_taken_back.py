@@ -21,7 +21,7 @@ def street(tmp_path):
 def take_back(project, n_labels):
     """Delete the last annotations, as an undo does."""
     for number in list(project.studio.annotations)[-n_labels:]:
-        del project.studio.annotations[number]
+        project.studio.take_back(number)
     project.n_labeled -= n_labels
     return project.round()
 
@@ -104,8 +104,7 @@ def test_a_bulk_label_that_is_wrong_and_changed_leaves_no_figure_of_it(street):
     numbers = list(street.studio.annotations)[-15:]
     for number in numbers:
         (choices,) = street.studio.annotations[number]["result"][0]["value"]["choices"]
-        other = "other" if choices == "siren" else "siren"
-        street.studio.annotations[number]["result"][0]["value"]["choices"] = [other]
+        street.studio.change(number, choices=["other" if choices == "siren" else "siren"])
     street.round()
     accuracy = check_truth(street)[1]["accuracy"]
     assert [one["n_labeled"] for one in accuracy["curve"]] == [20, 40]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ml_backend.annotation import read_annotations
 from ml_backend.label_config import LabelConfig
 from ml_backend.unread import find_unread
 
@@ -16,6 +17,10 @@ def task(task_id, *results):
     return {"id": task_id, "annotations": annotations}
 
 
+def find(exported, config):
+    return find_unread(read_annotations(exported, config), config)
+
+
 def said(label, control="sound", form=list):
     names = [label] if form is list else label
     return [{"from_name": control, "value": {"choices": names}}]
@@ -23,7 +28,7 @@ def said(label, control="sound", form=list):
 
 def test_annotations_of_another_control_are_counted_and_named():
     exported = [task(number, said("siren", "label")) for number in range(1, 41)]
-    (notice,) = find_unread(exported, CONFIG)
+    (notice,) = find(exported, CONFIG)
     assert notice.text.startswith(
         "40 annotations use the control 'label'; Earmark reads 'sound'. Name the control"
     )
@@ -36,7 +41,7 @@ def test_each_problem_is_told_by_itself_the_most_frequent_first():
         task(2, said("gone")),
         task(3, [{"from_name": "sound", "value": "siren"}]),
     ]
-    notices = find_unread(exported, CONFIG)
+    notices = find(exported, CONFIG)
     assert [one.n_annotations for one in notices] == [3, 1, 1]
     assert notices[0].text.startswith("3 annotations hold 'gone', which is no label of this")
     assert notices[0].task_ids == (1, 2)
@@ -49,12 +54,12 @@ def test_what_is_read_in_full_is_not_told():
         task(2, [*said("siren"), *said("other", "mood")]),
         {"id": 3, "annotations": []},
     ]
-    assert find_unread(exported, CONFIG) == []
+    assert find(exported, CONFIG) == []
 
 
 def test_a_label_left_out_beside_others_is_told():
     both = [{"from_name": "sound", "value": {"choices": ["siren", "gone"]}}]
-    (notice,) = find_unread([task(1, both)], CONFIG)
+    (notice,) = find([task(1, both)], CONFIG)
     assert notice.text.startswith("1 annotation holds 'gone'")
 
 
@@ -62,4 +67,4 @@ def test_a_label_left_out_beside_others_is_told():
 def test_of_an_annotator_the_latest_annotation_is_told(other):
     both = task(1, said("gone"), other)
     both["annotations"][1]["completed_by"] = 0
-    assert find_unread([both], CONFIG) == []
+    assert find([both], CONFIG) == []

@@ -115,13 +115,14 @@ class LabelStudio:
         )
         return [{"id": row["id"], "data": row["data"]} for row in rows]
 
-    def annotated_tasks(self, project_id: int) -> list[Json]:
-        """List the tasks that hold annotations, the cancelled ones included, with all of them."""
-        return list(
-            self._connection.get(
-                f"/api/projects/{project_id}/export", bulk=True, query={"exportType": "JSON"}
-            )
-        )
+    def annotated_tasks(self, project_id: int, among: Sequence[int] = ()) -> list[Json]:
+        """List the tasks that hold annotations, the cancelled ones included, with all of them.
+
+        All tasks of the project, or those ``among`` these numbers.
+        """
+        query = {"exportType": "JSON", "ids[]": list(among)}
+        path = f"/api/projects/{project_id}/export"
+        return list(self._connection.get(path, bulk=True, query=query))
 
     def import_tasks(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> int:
         """Create tasks from ``{"data": {...}}``, all or none; give the number created."""

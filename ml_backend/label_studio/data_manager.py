@@ -5,7 +5,8 @@ meanwhile: callers keep them small.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from ml_backend.label_studio.connection import Connection
@@ -37,6 +38,27 @@ class DataManager:
         rows = self._rows(project_id, task_ids, "annotators")
         return {row["id"]: set(row["annotators"]) for row in rows}
 
+    def changed_since(
+        self, project_id: int, moment: datetime, *, at_most: int
+    ) -> list[dict[str, Any]] | None:
+        """List tasks that changed, or whose annotations did, after a moment of Label Studio's.
+
+        Each has ``id`` and ``updated_at``. None where there are more than ``at_most``.
+        """
+        told = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        later = {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime"}
+        answer = self._connection.get(
+            "/api/tasks",
+            query={
+                "project": project_id,
+                "fields": "task_only",
+                "include": "id,updated_at",
+                "page_size": at_most,
+                "query": _where({**later, "value": told}),
+            },
+        )
+        return None if answer["total"] > at_most else list(answer["tasks"])
+
     def delete_predictions(self, project_id: int, task_ids: Sequence[int]) -> None:
         """Delete all predictions of some tasks, whoever made them; 14 to 20 ms each."""
         self._act("delete_tasks_predictions", project_id, task_ids)
@@ -61,7 +83,7 @@ class DataManager:
         """Give ``id`` and some more columns of tasks; those that are not there are missing."""
         among = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number"}
         for start in range(0, len(task_ids), TASKS_PER_QUERY):
-            chosen = [{**among, "value": list(task_ids[start : start + TASKS_PER_QUERY])}]
+            chosen = {**among, "value": list(task_ids[start : start + TASKS_PER_QUERY])}
             yield from self._connection.pages(
                 "/api/tasks",
                 "total",
@@ -70,7 +92,7 @@ class DataManager:
                 project=project_id,
                 fields="all",
                 include=f"id,{columns}",
-                query=json.dumps({"filters": {"conjunction": "and", "items": chosen}}),
+                query=_where(chosen),
             )
 
     def _act(self, action: str, project_id: int, task_ids: Sequence[int], **body: Any) -> None:
@@ -84,6 +106,10 @@ class DataManager:
             body={"selectedItems": selected, **body},
             bulk=True,
         )
+
+
+def _where(condition: Mapping[str, Any]) -> str:
+    return json.dumps({"filters": {"conjunction": "and", "items": [condition]}})
 
 
 def _names(listed: Any, n_predictions: int) -> list[str]:

@@ -24,13 +24,13 @@ _LAST_RETRY_S = 60.0
 class Turn:
     """A project taken for one round, and what of it may have changed.
 
-    Its settings may have whenever it is due; reading labels and tasks costs more, and is done
-    where ``labels_changed`` and ``tasks_changed`` say so.
+    Settings, labels and tasks cost more to read one than the other, and most rounds need one.
     """
 
     project_id: int
     labels_changed: bool
     tasks_changed: bool
+    settings_changed: bool
     n_heard: int
     n_heard_labels: int
     n_heard_tasks: int
@@ -44,17 +44,25 @@ class Agenda:
         self._engine = engine
 
     def hint(
-        self, project_id: int, *, now: float, labels: bool = True, tasks: bool = False
+        self,
+        project_id: int,
+        *,
+        now: float,
+        labels: bool = True,
+        tasks: bool = False,
+        at_once: bool = False,
     ) -> None:
         """Say that a project may have changed: its labels, the tasks it has, or only its settings.
 
-        Of a project never heard of before, everything may have.
+        Of a project never heard of before, everything may have. With ``at_once`` it need not be
+        quiet for a round, unless one is going on: then more is to come.
         """
+        heard_at = case((project.c.leased_until < now, 0.0), else_=now) if at_once else now
         change = {
             "n_heard": project.c.n_heard + 1,
             "n_heard_labels": project.c.n_heard_labels + int(labels),
             "n_heard_tasks": project.c.n_heard_tasks + int(tasks),
-            "heard_at": now,
+            "heard_at": heard_at,
             "waiting_since": case(
                 (project.c.n_heard == project.c.n_done, now), else_=project.c.waiting_since
             ),
@@ -118,6 +126,7 @@ class Agenda:
             project_id,
             labels_changed=row.n_heard_labels > row.n_done_labels,
             tasks_changed=row.n_heard_tasks > row.n_done_tasks,
+            settings_changed=row.n_heard - row.n_done > row.n_heard_labels - row.n_done_labels,
             n_heard=row.n_heard,
             n_heard_labels=row.n_heard_labels,
             n_heard_tasks=row.n_heard_tasks,

@@ -52,6 +52,12 @@ class Clips:
         with self._engine.connect() as connection:
             return [Task(*row) for row in connection.execute(statement)]
 
+    def n_tasks(self, project_id: int) -> int:
+        """Count a project's tasks."""
+        statement = select(sql.count()).select_from(task).where(task.c.project_id == project_id)
+        with self._engine.connect() as connection:
+            return connection.scalar(statement) or 0
+
     def task_ids(self, project_id: int) -> NDArray[np.int64]:
         """List the numbers of a project's tasks, sorted."""
         # One text is had five times as fast as a row for each.

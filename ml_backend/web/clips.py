@@ -9,7 +9,7 @@ import numpy as np
 from flask import Flask, abort, g, jsonify
 from flask.typing import ResponseReturnValue
 
-from ml_backend.annotation import read_answers
+from ml_backend.annotation import read_task
 from ml_backend.clip import State, Task
 from ml_backend.errors import LabelStudioError
 from ml_backend.label_config import parse_label_config
@@ -167,7 +167,8 @@ def _annotations(
     """Ask Label Studio who said what; nothing where it does not answer."""
     try:
         annotations = visitor.label_studio.annotations(task_id)
-        answers = read_answers(annotations, parse_label_config(project["label_config"]))
+        config = parse_label_config(project["label_config"])
+        answers = read_task(task_id, annotations, config).by_user()
         name_of = names.among(visitor.label_studio, set(answers) - {visitor.user_id})
     except LabelStudioError:
         return []

@@ -19,12 +19,8 @@ from ml_backend.web.oracle import Oracle
 from ml_backend.worker_report import WorkerReport
 
 _TASK_ACTIONS = {"TASKS_CREATED", "TASKS_DELETED", "START_TRAINING"}
-_LABEL_ACTIONS = _TASK_ACTIONS | {
-    "ANNOTATION_CREATED",
-    "ANNOTATIONS_CREATED",
-    "ANNOTATION_UPDATED",
-    "ANNOTATIONS_DELETED",
-}
+_SINGLE_ACTIONS = {"ANNOTATION_CREATED", "ANNOTATION_UPDATED"}
+_LABEL_ACTIONS = _TASK_ACTIONS | _SINGLE_ACTIONS | {"ANNOTATIONS_CREATED", "ANNOTATIONS_DELETED"}
 # Publishing a version updates the project, too: its own echo must cost next to nothing.
 _ACTIONS = _LABEL_ACTIONS | {
     "PROJECT_CREATED",
@@ -94,6 +90,7 @@ def register(app: Flask, store: Store, oracle: Oracle, report: WorkerReport) -> 
             now=time.time(),
             labels=action in _LABEL_ACTIONS,
             tasks=action in _TASK_ACTIONS,
+            at_once=action in _SINGLE_ACTIONS,
         )
         return jsonify(heard=action, project=project_id)
 

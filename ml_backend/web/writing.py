@@ -155,7 +155,7 @@ def clear(
         chosen = [one for one in annotations if read_answer(one, config).kind == state]
         if is_again and not chosen:
             return task_id
-        if not chosen or read_task(task_id, annotations, config).state != state:
+        if not chosen or read_task(task_id, annotations, config).labels.state != state:
             return Refused(task_id, "It was annotated anew, or asked about again, meanwhile.")
         if not all(is_blank(one, config) for one in chosen):
             return Refused(task_id, "An annotation holds what somebody entered; label it anew.")

@@ -85,7 +85,7 @@ class Site:
     def labels(self, task_id):
         exported = self.label_studio.annotated_tasks(self.project_id)
         read = read_annotations(exported, parse_label_config(CONFIG))
-        return next((one for one in read if one.task_id == task_id), None)
+        return next((one.labels for one in read if one.labels.task_id == task_id), None)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,101 @@
+"""The annotations of the last few projects, held in memory: a round reads only what has changed.
+
+Label Studio notes with each task when an annotation of it was last made, changed or deleted. The
+export of all annotations takes longer with each label and keeps annotators waiting; so it is read
+first, and after that only where a round asks for it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ml_backend.annotation import Reading, read_annotations
+from ml_backend.annotators import Annotators
+from ml_backend.clip import TaskLabels
+from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio import LabelStudio
+from ml_backend.store import Store
+from ml_backend.unread import note_unread
+
+CHANGED_AT_MOST = 200
+"""Changed tasks that are read by themselves; where there are more, everything is read."""
+OVERLAP = timedelta(seconds=5)
+"""A change may become visible after one that was noted so much later."""
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What was read of one project: by task, and when the last of them changed."""
+
+    config: LabelConfig
+    readings: dict[int, Reading]
+    changed_at: datetime | None
+
+
+class Annotated:
+    """Reads what was said in projects; no project may be read twice at once."""
+
+    def __init__(self, store: Store, label_studio: LabelStudio, n_projects: int) -> None:
+        self._store = store
+        self._label_studio = label_studio
+        self._annotators = Annotators(store, label_studio)
+        self._n_projects = n_projects
+        self._held: OrderedDict[int, _Held] = OrderedDict()
+
+    def read(self, project_id: int, config: LabelConfig, *, whole: bool) -> list[TaskLabels]:
+        """Return the labels of all annotated tasks, in the order of the tasks' numbers.
+
+        Who said what, and what cannot be read, is kept with the project.
+
+        Parameters
+        ----------
+        whole : bool
+            Read everything anew, whatever is held.
+        """
+        before = self._held.pop(project_id, None)  # and not held again until all of it is read
+        held = None
+        if before is not None and not whole and before.config == config:
+            held = self._follow(project_id, before)
+        if held is None:
+            held = self._read_whole(project_id, config)
+        if before is None or held.readings != before.readings:
+            self._annotators.note(project_id, held.readings.values())
+            note_unread(self._store, project_id, held.readings.values(), config)
+        self._held[project_id] = held
+        while len(self._held) > self._n_projects:
+            self._held.popitem(last=False)
+        return [held.readings[task_id].labels for task_id in sorted(held.readings)]
+
+    def _read_whole(self, project_id: int, config: LabelConfig) -> _Held:
+        exported = self._label_studio.annotated_tasks(project_id)
+        return _Held(config, _by_task(exported, config), _last_change(exported))
+
+    def _follow(self, project_id: int, held: _Held) -> _Held | None:
+        """Read what has changed; None where everything must be read."""
+        if held.changed_at is None:
+            return None
+        changed = self._label_studio.data_manager.changed_since(
+            project_id, held.changed_at - OVERLAP, at_most=CHANGED_AT_MOST
+        )
+        if changed is None:
+            return None
+        task_ids = [int(task["id"]) for task in changed]
+        exported = self._label_studio.annotated_tasks(project_id, task_ids) if task_ids else []
+        kept = {
+            task_id: one for task_id, one in held.readings.items() if task_id not in set(task_ids)
+        }
+        return replace(
+            held,
+            readings=kept | _by_task(exported, held.config),
+            changed_at=max(filter(None, (held.changed_at, _last_change(changed)))),
+        )
+
+
+def _by_task(exported: Iterable[Mapping[str, Any]], config: LabelConfig) -> dict[int, Reading]:
+    return {one.labels.task_id: one for one in read_annotations(exported, config)}
+
+
+def _last_change(tasks: Iterable[Mapping[str, Any]]) -> datetime | None:
+    return max((datetime.fromisoformat(task["updated_at"]) for task in tasks), default=None)
