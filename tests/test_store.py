@@ -154,6 +154,32 @@ def test_a_project_that_is_never_quiet_is_due_at_the_ceiling(store):
     assert store.agenda.due(now=12.0, debounce_s=0.3, ceiling_s=2.0) == [1]
 
 
+def test_a_project_may_be_due_at_once_though_it_is_not_quiet(store):
+    store.agenda.hint(1, now=10.0)
+    store.agenda.hint(1, now=10.1, at_once=True)
+    assert store.agenda.due(now=10.1, debounce_s=0.3, ceiling_s=2.0) == [1]
+
+
+def test_what_is_to_be_done_at_once_waits_for_more_of_its_kind_while_a_round_goes_on(store):
+    store.agenda.hint(1, now=10.0, at_once=True)
+    turn = store.agenda.take(1, now=10.0, lease_s=30.0)
+    store.agenda.hint(1, now=10.4, at_once=True)
+    store.agenda.finish(turn, now=10.5)
+    assert store.agenda.due(now=10.6, debounce_s=0.3, ceiling_s=2.0) == []
+    assert store.agenda.due(now=10.8, debounce_s=0.3, ceiling_s=2.0) == [1]
+
+
+@pytest.mark.parametrize(
+    ("heard", "changed"), [([True], False), ([False], True), ([True, False, True], True)]
+)
+def test_settings_may_have_changed_where_not_only_labels_have(store, heard, changed):
+    store.agenda.hint(1, now=10.0)
+    store.agenda.finish(store.agenda.take(1, now=11.0, lease_s=30.0), now=12.0)
+    for labels in heard:
+        store.agenda.hint(1, now=13.0, labels=labels)
+    assert store.agenda.take(1, now=14.0, lease_s=30.0).settings_changed == changed
+
+
 def test_a_taken_project_is_nobody_elses_until_its_lease_ends(store):
     store.agenda.hint(1, now=10.0)
     assert store.agenda.take(1, now=11.0, lease_s=30.0) is not None

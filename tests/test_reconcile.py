@@ -1,0 +1,105 @@
+"""A round: what it asks of Label Studio, and when annotators follow it."""
+
+import pytest
+
+from ml_backend import publish
+from ml_backend.errors import LabelStudioError
+from tests.test_rest import HEAD, Street
+
+
+@pytest.fixture
+def street(tmp_path):
+    made = Street(tmp_path)
+    yield made
+    made.store.close()
+
+
+def asked(street):
+    """Tell what was asked since the last time, without the project's number."""
+    told = [
+        (method, path.replace(f"/{street.project_id}", "/N"))
+        for method, path in street.studio.calls
+    ]
+    street.studio.calls.clear()
+    return told
+
+
+def test_a_label_costs_four_calls(street):
+    street.label(street.task_ids[0], "siren")
+    asked(street)
+    street.label(street.task_ids[1], "other")
+    assert asked(street) == [
+        ("GET", "/api/tasks"),
+        ("GET", "/api/projects/N/export"),
+        ("POST", "/api/projects/N/import/predictions"),
+        ("PATCH", "/api/projects/N"),
+    ]
+
+
+def test_settings_are_read_when_they_were_heard_to_have_changed(street):
+    street.label(street.task_ids[0], "siren")
+    asked(street)
+    street.hint(labels=False)
+    street.hint()
+    street.round()
+    assert ("GET", "/api/projects/N") in asked(street)
+
+
+def test_what_no_event_told_of_is_found_when_it_is_doubted(street):
+    number = street.label(street.task_ids[0], "siren")
+    street.label(street.task_ids[1], "other")
+    del street.studio.annotations[number]  # and nothing says so
+    street.studio.projects[street.project_id]["maximum_annotations"] = 2
+    street.hint()
+    street.round()
+    assert len(street.store.labels.read(street.project_id)) == 2
+    street.reconciler.doubt(street.project_id)
+    asked(street)
+    street.hint()
+    street.round()
+    assert len(street.store.labels.read(street.project_id)) == 1
+    assert ("GET", "/api/projects/N") in asked(street)
+
+
+def test_a_version_is_current_when_its_first_clips_are_published(street, monkeypatch):
+    monkeypatch.setattr(publish, "FIRST", 4)
+    street.label(street.task_ids[0], "siren")
+    asked(street)
+    street.label(street.task_ids[1], "other")
+    published = [path for method, path in asked(street) if method in ("POST", "PATCH")]
+    assert published == [
+        "/api/projects/N/import/predictions",
+        "/api/projects/N",
+        "/api/projects/N/import/predictions",
+    ]
+    assert {one["task"] for one in street.current} == set(street.head)
+    assert street.progress.n_published == HEAD
+    assert street.studio.queue(street.project_id) == street.head
+
+
+def test_a_round_that_ends_between_the_two_is_made_up_for(street, monkeypatch):
+    monkeypatch.setattr(publish, "FIRST", 4)
+    street.studio.annotate(street.task_ids[0], "siren")
+    answer = street.studio._answer
+
+    def fail_after_the_version(request):
+        is_current = (
+            street.store.versions.progress(street.project_id).model_version == street.version
+        )
+        if request.url.path.endswith("/predictions") and is_current:
+            street.studio.is_broken = True
+        return answer(request)
+
+    monkeypatch.setattr(street.studio, "_answer", fail_after_the_version)
+    street.restart()
+    street.hint()
+    with pytest.raises(LabelStudioError):
+        street.round()
+    street.studio.is_broken = False
+    monkeypatch.setattr(street.studio, "_answer", answer)
+    street.restart()
+    street.now += 60.0
+    street.round()
+    street.now += street.settings.quiet_s
+    street.go_on_to_the_end()
+    assert sorted(one["task"] for one in street.current) == sorted(street.task_ids)
