@@ -15,29 +15,38 @@ class Gatherer:
     def __init__(self, store: Store, n_projects: int) -> None:
         self._store = store
         self._n_projects = n_projects
-        self._held: OrderedDict[tuple[int, str], EmbeddedClips] = OrderedDict()
+        self._held: OrderedDict[tuple[int, str], tuple[EmbeddedClips, str]] = OrderedDict()
         self._lock = threading.Lock()
 
     def clips(self, project_id: int, embedder_id: str) -> EmbeddedClips:
         """Give a project's embedded clips: the same object as long as nothing has changed."""
-        tasks = self._store.clips.tasks(project_id)
+        stamp = self._store.facts.stamp("tasks", project_id)
         with self._lock:
-            held = self._held.get((project_id, embedder_id))
+            held, held_stamp = self._held.get((project_id, embedder_id), (None, ""))
+        if held is not None and stamp and held_stamp == stamp:  # "": not all were embedded
+            return held
+        tasks = self._store.clips.tasks(project_id)
         row_of = {key: row for row, key in enumerate(held.clip_keys)} if held else {}
         new = sorted({task.clip_key for task in tasks} - row_of.keys())
         keys, vectors = self._store.clips.embeddings(embedder_id, new)
         if held is not None and not keys and len(held) == len(tasks):
             same = np.array_equal(held.task_ids, [task.task_id for task in tasks])
             if same and held.clip_keys == tuple(task.clip_key for task in tasks):
-                return held
+                return self._keep(project_id, embedder_id, held, stamp)
         if row_of and held is not None:
             kept = list(row_of)
             old = held.embeddings[[row_of[key] for key in kept]]
             vectors = np.concatenate([old, vectors]) if keys else old
             keys = kept + keys
         clips = embedded_clips(tasks, keys, vectors)
+        is_whole = len(clips) == len(tasks)
+        return self._keep(project_id, embedder_id, clips, stamp if is_whole else "")
+
+    def _keep(
+        self, project_id: int, embedder_id: str, clips: EmbeddedClips, stamp: str
+    ) -> EmbeddedClips:
         with self._lock:
-            self._held[project_id, embedder_id] = clips
+            self._held[project_id, embedder_id] = (clips, stamp)
             self._held.move_to_end((project_id, embedder_id))
             while len(self._held) > self._n_projects:
                 self._held.popitem(last=False)

@@ -1,0 +1,390 @@
+"""A long afternoon: thousands of real clips, two annotators, 400 labels, and changes meanwhile.
+
+    python benchmarks/afternoon.py CLIPS [CLIPS ...] --weights DIR [--target siren] [--old DIR]
+
+``CLIPS`` are tables (``metadata.csv`` with the columns ``file`` and ``label``), such as
+UrbanSound8K and ESC-50, whose clips are cut into windows of 2 s, one every second. They are
+imported into a Label Studio of their own, beside a served backend, except those of the last
+recordings, which come later. Then two annotators label, each on the next clip that Label Studio
+serves, by what the table says of it: target or other. One of them thinks for ``--think`` seconds a
+clip, the other for half as long again. Between 200 and 380 labels, 300 clips are deleted, the rest
+of the clips is imported, and the backend is ended and started again.
+
+Told are, at 60 to 100 labels and for the last 40: the time from submit to a new version and to the
+first clip of it that is served, what a submit, a next clip and a round take; and at the end what
+the afternoon left behind. With ``--old`` a checkout of another commit serves a second afternoon of
+the same clips, for comparison.
+"""
+
+import argparse
+import csv
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from importer.backend import Backend
+from importer.ports import free_port
+from importer.studio import DATABASE, Studio
+from ml_backend.label_studio import LabelStudio
+from ml_backend.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+WINDOW = ("--window", "2", "--hop", "1")
+LATER_SHARE = 0.1
+N_DELETED = 300
+OTHER = "other"
+LIMIT_S = 1800.0
+# What happens when so many labels are there.
+DELETE_AT, IMPORT_AT, RESTART_AT = 200, 250, 320
+SPANS = ((60, 100), (360, 400))
+
+
+@dataclass(frozen=True)
+class Submit:
+    """The ``number``-th label: when it was submitted, and what the clip's way took, in s."""
+
+    number: int
+    task_id: int
+    done_at: float
+    submit_s: float
+    next_s: float
+    is_predicted: bool
+
+
+class Afternoon:
+    """A Label Studio, a backend served from a checkout, and a project between them."""
+
+    def __init__(self, folder: Path, weights: Path, checkout: Path) -> None:
+        self.studio = Studio(folder / "studio", files_root=folder / "files", port=8180)
+        self.folder, self.checkout, self.weights = folder, checkout, weights
+        self.submits: list[Submit] = []
+        self.current: list[tuple[float, int]] = []  # when a version became current, its labels
+        self.events: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+
+    def __enter__(self) -> "Afternoon":
+        self.studio.start()
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.checkout),
+            "EARMARK_ENV_FILE": os.devnull,
+            "EARMARK_DATA": str(self.folder / "data"),
+            "EARMARK_PORT": str(free_port(9190)),
+            "EARMARK_SECRET": "of the benchmark alone",
+            "EARMARK_FILES_ROOT": str(self.studio.files_root),
+            "EARMARK_WEIGHTS": str(self.weights),
+            "LABEL_STUDIO_URL": self.studio.url,
+            "LABEL_STUDIO_API_KEY": self.studio.credentials.token,
+        }
+        self.backend = Backend(Settings.from_env(self.environment))
+        self.serve()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self.end()
+        self.studio.stop()
+
+    def serve(self) -> None:
+        """Start the backend, and wait until its worker works."""
+        with (self.folder / "log").open("ab") as log:
+            command = [sys.executable, "-m", "importer.cli", "serve"]
+            self.server = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        self.backend.wait_until(
+            lambda status: (status["worker"] or {}).get("state") == "working",
+            lambda: self.server.poll() is None,
+            LIMIT_S,
+        )
+
+    def end(self) -> None:
+        """End the backend."""
+        self.server.terminate()
+        self.server.wait(60)
+
+    def earmark(self, *arguments: str) -> Any:
+        """Run a command; give the facts that it prints for scripts."""
+        command = [sys.executable, "-m", "importer.cli", *arguments, "--json"]
+        done = subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE)
+        return json.loads(done.stdout)
+
+    def import_clips(self, table: Path, root: Path) -> int:
+        """Import a table; give the number of clips added."""
+        arguments = ("--project", str(self.project_id), "--root", str(root), *WINDOW)
+        return int(self.earmark("import", str(table), *arguments)["added"])
+
+    def set_up(self, target: str, n_annotators: int) -> list[LabelStudio]:
+        """Make the project; give a client for each annotator."""
+        made = self.earmark("setup", "--title", "Afternoon", "--labels", f"{target},{OTHER}")
+        self.project_id = int(made["project_id"])
+        owner = self.studio.client()
+        return [owner, *(self._join(number) for number in range(1, n_annotators))]
+
+    def _join(self, number: int) -> LabelStudio:
+        """Let another user join by the link of an invitation."""
+        owner = {"Authorization": f"Token {self.studio.credentials.token}"}
+        url = self.studio.url
+        invitation = httpx.get(f"{url}/api/invite", headers=owner).json()["token"]
+        with httpx.Client(base_url=url, follow_redirects=True, timeout=60) as browser:
+            browser.get("/user/signup/", params={"token": invitation})
+            form = {"email": f"annotator{number}@earmark.local", "password": "of-the-benchmark-1"}
+            form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
+            browser.post("/user/signup/", params={"token": invitation}, data=form)
+            token = browser.get("/api/current-user/token").json()["token"]
+        return LabelStudio(url, token)
+
+    def sql(self, statement: str, *values: object, path: Path | None = None) -> list[Any]:
+        """Ask Label Studio's database itself, or another one, which keeps nobody waiting."""
+        address = f"file:{path or self.studio.data_dir / DATABASE}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=30)) as database:
+            return database.execute(statement, values).fetchall()
+
+    def rounds(self) -> list[tuple[int, dict[str, float]]]:
+        """Give the number of labels of every round, and what its steps took, in s."""
+        rows = self.sql(
+            "SELECT n_labeled, timings_s FROM round WHERE project_id = ? ORDER BY number",
+            self.project_id,
+            path=self.folder / "data" / "earmark.db",
+        )
+        return [(n_labeled, json.loads(timings)) for n_labeled, timings in rows]
+
+    def wait_until_ready(self, n_clips: int) -> None:
+        """Wait until all clips are in the published order."""
+
+        def is_ready(status: dict[str, Any]) -> bool:
+            return any(
+                one["n_ranked"] == n_clips and one["n_published"] and not one["is_waiting"]
+                for one in status["projects"]
+            )
+
+        self.backend.wait_until(is_ready, lambda: True, LIMIT_S)
+
+    def look(self) -> None:
+        """Note when each version becomes current."""
+        query = "SELECT model_version FROM project WHERE id = ?"
+        before = None
+        while not self._stop.wait(0.02):
+            ((version,),) = self.sql(query, self.project_id)
+            if version != before:
+                before = version
+                if version:
+                    self.current.append((time.monotonic(), int(version.split("-")[1])))
+
+    def annotate(
+        self, client: LabelStudio, truth: dict[str, str], think_s: float, n_labels: int
+    ) -> None:
+        """Label what Label Studio serves until there are enough labels."""
+        while len(self.submits) < n_labels:
+            began = time.monotonic()
+            task = client.next_task(self.project_id)
+            next_s = time.monotonic() - began
+            assert task is not None
+            time.sleep(think_s)
+            value = {"choices": [truth[task["data"]["clip"].split()[0]]]}
+            said = {"from_name": "sound", "to_name": "audio", "type": "choices", "value": value}
+            asked = time.monotonic()
+            client.annotate(task["id"], [said])
+            done_at = time.monotonic()
+            with self._lock:
+                number = len(self.submits) + 1
+                one = (number, task["id"], done_at, done_at - asked, next_s)
+                self.submits.append(Submit(*one, bool(task["predictions"])))
+
+    def wait_for_labels(self, n_labels: int) -> None:
+        """Wait until so many were submitted."""
+        while len(self.submits) < n_labels:
+            time.sleep(0.1)
+
+    def delete(self, n_tasks: int) -> None:
+        """Delete clips that nobody has answered, as the Data Manager does."""
+        rows = self.sql(
+            "SELECT id FROM task WHERE project_id = ? AND total_annotations = 0 ORDER BY id DESC"
+            " LIMIT ?",
+            self.project_id,
+            n_tasks,
+        )
+        httpx.post(
+            f"{self.studio.url}/api/dm/actions",
+            params={"id": "delete_tasks", "project": self.project_id},
+            json={"selectedItems": {"all": False, "included": [row[0] for row in rows]}},
+            headers={"Authorization": f"Token {self.studio.credentials.token}"},
+            timeout=300,
+        ).raise_for_status()
+
+    def until_learned(self, since: float) -> float:
+        """Wait for the first version that was made after a moment and holds a later label."""
+        while True:
+            n_then = sum(one.done_at <= since for one in self.submits)
+            later = [at - since for at, n in self.current if at > since and n > n_then]
+            if later:
+                return later[0]
+            time.sleep(0.1)
+
+    def followed_s(self, one: Submit) -> float:
+        """Tell how long after a submit a version that knows of it was current."""
+        found = [at for at, n in self.current if at >= one.done_at - 0.02 and n >= one.number]
+        return found[0] - one.done_at if found else float("inf")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("tables", nargs="+", type=Path, metavar="CLIPS")
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--target", default="siren")
+    parser.add_argument("--labels", type=int, default=400)
+    parser.add_argument("--think", type=float, default=2.0, help="seconds a clip, at least")
+    parser.add_argument("--old", type=Path, help="a checkout to compare with")
+    options = parser.parse_args()
+    for checkout in filter(None, (ROOT, options.old)):
+        with tempfile.TemporaryDirectory() as name:
+            play(Path(name), checkout.resolve(), options)
+
+
+def play(folder: Path, checkout: Path, options: argparse.Namespace) -> None:
+    truth, now, later = divide(options.tables, folder, options.target)
+    with Afternoon(folder, options.weights.resolve(), checkout) as afternoon:
+        clients = afternoon.set_up(options.target, n_annotators=2)
+        began = time.monotonic()
+        n_clips = sum(afternoon.import_clips(*one) for one in now)
+        afternoon.wait_until_ready(n_clips)
+        ready_s = time.monotonic() - began
+        print(f"{n_clips:,} clips, ready after {ready_s:.0f} s ({n_clips / ready_s:.0f} a second)")
+        size_before = database_mb(afternoon)
+        pace = [options.think * (1 + 0.5 * number) for number in range(len(clients))]
+        threads = [threading.Thread(target=afternoon.look, daemon=True)] + [
+            threading.Thread(
+                target=afternoon.annotate, args=(client, truth, think_s, options.labels)
+            )
+            for client, think_s in zip(clients, pace, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        told = happen(afternoon, later)
+        for thread in threads[1:]:
+            thread.join()
+        time.sleep(5)
+        tell(afternoon, told, database_mb(afternoon) - size_before)
+
+
+def divide(
+    tables: list[Path], folder: Path, target: str
+) -> tuple[dict[str, str], list[tuple[Path, Path]], list[tuple[Path, Path]]]:
+    """Keep the last recordings of each table for later; give what each clip is, and both parts."""
+    truth, now, later = {}, [], []
+    for number, path in enumerate(tables):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            truth[Path(row["file"]).name] = target if row["label"] == target else OTHER
+        start = int((1 - LATER_SHARE) * len(rows))
+        for name, part, parts in (("now", rows[:start], now), ("later", rows[start:], later)):
+            table = folder / f"{name}{number}.csv"
+            with table.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, rows[0].keys())
+                writer.writeheader()
+                writer.writerows(part)
+            parts.append((table, path.resolve().parent))
+    return truth, now, later
+
+
+def happen(afternoon: Afternoon, later: list[tuple[Path, Path]]) -> dict[str, float]:
+    """Delete, import and restart while people label; tell how long nothing was learned."""
+    told = {}
+    afternoon.wait_for_labels(DELETE_AT)
+    began = time.monotonic()
+    afternoon.delete(N_DELETED)
+    told[f"{N_DELETED} clips deleted: learning again after"] = afternoon.until_learned(began)
+    afternoon.wait_for_labels(IMPORT_AT)
+    began = time.monotonic()
+    n_added = sum(afternoon.import_clips(*one) for one in later)
+    told[f"{n_added} clips imported in"] = time.monotonic() - began
+    afternoon.wait_for_labels(RESTART_AT)
+    afternoon.end()
+    began = time.monotonic()
+    afternoon.serve()
+    told["restart: ready after"] = time.monotonic() - began
+    told["restart: learning again after"] = afternoon.until_learned(began)
+    return told
+
+
+def tell(afternoon: Afternoon, told: dict[str, float], grown_mb: float) -> None:
+    revision = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=afternoon.checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    print(f"served from {revision or afternoon.checkout}; s, p50 / p95")
+    print("| labels | submit | next clip | submit to new version | to its first clip | round |")
+    print("|---|---|---|---|---|---|")
+    rounds = afternoon.rounds()
+    for first, last in SPANS:
+        chosen = [one for one in afternoon.submits if first < one.number <= last]
+        followed = [afternoon.followed_s(one) for one in chosen]
+        served = [wait + one.next_s for wait, one in zip(followed, chosen, strict=True)]
+        took = [timings["total"] for n, timings in rounds if first < n <= last]
+        columns = [[one.submit_s for one in chosen], [one.next_s for one in chosen]]
+        columns += [followed, served, took]
+        print(f"| {first}–{last} | {' | '.join(map(spread, columns))} |")
+    steps = Counter[str]()
+    for _, timings in rounds[-40:]:
+        steps.update(timings)
+    parts = (f"{name} {total / 40:.2f}" for name, total in steps.most_common())
+    print(f"mean of the last 40 rounds, s: {', '.join(parts)}")
+    for name, seconds in told.items():
+        print(f"{name} {seconds:.1f} s")
+    n_labels = len(afternoon.submits)
+    per_task = Counter(one.task_id for one in afternoon.submits)
+    n_predictions, most = afternoon.sql(
+        "SELECT COUNT(*), MAX(n) FROM (SELECT COUNT(*) AS n FROM prediction WHERE project_id = ?"
+        " GROUP BY task_id)",
+        afternoon.project_id,
+    )[0]
+    print(f"clips given to both: {sum(n > 1 for n in per_task.values())} of {len(per_task)}")
+    print(f"clips without a prediction: {sum(not one.is_predicted for one in afternoon.submits)}")
+    print(f"Label Studio's database grew by {1000 * grown_mb / n_labels:.0f} kB a label")
+    print(f"clips with predictions: {n_predictions:,}, at most {most} each")
+    print(f"memory of the backend: {memory_mb(afternoon.server.pid):.0f} MB")
+
+
+def spread(seconds: list[float]) -> str:
+    if not seconds:
+        return "–"
+    return "{:.2f} / {:.2f}".format(*np.percentile(seconds, [50, 95]))
+
+
+def database_mb(afternoon: Afternoon) -> float:
+    path = afternoon.studio.data_dir / DATABASE
+    return sum(one.stat().st_size for one in path.parent.glob(f"{DATABASE}*")) / 1e6
+
+
+def memory_mb(pid: int) -> float:
+    """Add up the resident memory of a process and all that it started."""
+    family, total_kb = [pid], 0
+    while family:
+        one = family.pop()
+        for task in Path(f"/proc/{one}/task").iterdir():
+            family += [int(child) for child in (task / "children").read_text().split()]
+        lines = Path(f"/proc/{one}/status").read_text().splitlines()
+        total_kb += next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+    return total_kb / 1024
+
+
+if __name__ == "__main__":
+    main()
