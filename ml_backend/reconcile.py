@@ -73,6 +73,14 @@ class _Standing:
         return self.is_shown or not self.progress.n_ranked
 
 
+@dataclass(frozen=True)
+class _Held:
+    """A project's settings as the last round left them, and the stamp of its annotations then."""
+
+    project: dict[str, Any]
+    stamp: str
+
+
 class Reconciler:
     """Does rounds, one at a time for each project."""
 
@@ -92,8 +100,7 @@ class Reconciler:
         self._clock = clock
         self._reader = Reader(store, label_studio, embedder_id, tagger)
         self._gauge = Gauge(store, embedder_id)
-        self._projects: dict[int, dict[str, Any]] = {}
-        self._doubted: set[int] = set()
+        self._held: dict[int, _Held] = {}
         self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def reconcile(self, turn: Turn) -> str | None:
@@ -104,9 +111,10 @@ class Reconciler:
         not mend.
         """
         project_id = turn.project_id
-        before = self._projects.pop(project_id, None)  # and not known again until the round is done
-        is_doubted = project_id in self._doubted
-        self._doubted.discard(project_id)
+        held = self._held.pop(project_id, None)  # and not held again until the round is done
+        stamp = self._store.facts.stamp("annotations", project_id)
+        before = held.project if held else None
+        is_doubted = held is None or held.stamp != stamp
         project, watch = before, Stopwatch()
         if project is None or is_doubted or turn.settings_changed or turn.tasks_changed:
             with watch.step("project"):
@@ -131,12 +139,9 @@ class Reconciler:
                 project, tasks=turn.tasks_changed or is_asking_anew, whole=is_doubted, watch=watch
             )
             version = self._follow(state, standing, watch)
-        self._projects[project_id] = project | ({"model_version": version} if version else {})
+        shown = {"model_version": version} if version else {}
+        self._held[project_id] = _Held(project | shown, stamp)
         return version
-
-    def doubt(self, project_id: int) -> None:
-        """Read anew what is held of a project in its next round: an event may have been lost."""
-        self._doubted.add(project_id)
 
     def clips(self, project_id: int) -> EmbeddedClips:
         """Line a project's tasks up with their embeddings, reading only what is new."""
@@ -154,7 +159,8 @@ class Reconciler:
 
     def is_blind(self, project_id: int) -> bool:
         """Tell whether a project hides predictions from annotators, as the last round found it."""
-        project = self._projects.get(project_id) or self._label_studio.project(project_id)
+        held = self._held.get(project_id)
+        project = held.project if held else self._label_studio.project(project_id)
         return not project.get("show_collab_predictions", True)
 
     def publishing(self, project_id: int) -> threading.Lock:

@@ -87,8 +87,7 @@ class Worker:
         and what went wrong first is raised: who started the worker starts it again.
         """
         self._store.agenda.release_all()
-        for project_id in self._store.agenda.project_ids():
-            self._store.agenda.hint(project_id, now=time.time(), tasks=True)
+        self._hint_all(tasks=True)
         others = [
             threading.Thread(target=self._to_the_end, args=(work, stop), name=work.__name__)
             for work in (self._hear, self._do_rest, self._look, self._draw_maps)
@@ -121,14 +120,16 @@ class Worker:
                 now = time.time()
                 if now - polled_at >= self._settings.poll_s:
                     polled_at = now
-                    for project_id in self._store.agenda.project_ids():
-                        self._reconciler.doubt(project_id)
-                        self._store.agenda.hint(project_id, now=now)
+                    self._hint_all(tasks=False)
                 if now - extended_at >= LEASE_S / 3:
                     extended_at = now
                     for turn, _ in self._rounds.values():
                         self._store.agenda.extend(turn, now=now, lease_s=LEASE_S)
                 self._start_rounds(pool, now)
+
+    def _hint_all(self, *, tasks: bool) -> None:
+        for project_id in self._store.agenda.project_ids():
+            self._store.agenda.hint(project_id, now=time.time(), tasks=tasks)
 
     def _start_rounds(self, pool: ThreadPoolExecutor, now: float) -> None:
         done = [project_id for project_id, (_, job) in self._rounds.items() if job.done()]

@@ -27,7 +27,9 @@ def asked(street):
 def test_a_label_costs_four_calls(street):
     street.label(street.task_ids[0], "siren")
     asked(street)
-    street.label(street.task_ids[1], "other")
+    street.studio.annotate(street.task_ids[1], "other")
+    street.hint(single=True)
+    street.round()
     assert asked(street) == [
         ("GET", "/api/tasks"),
         ("GET", "/api/projects/N/export"),
@@ -40,20 +42,19 @@ def test_settings_are_read_when_they_were_heard_to_have_changed(street):
     street.label(street.task_ids[0], "siren")
     asked(street)
     street.hint(labels=False)
-    street.hint()
+    street.hint(single=True)
     street.round()
     assert ("GET", "/api/projects/N") in asked(street)
 
 
-def test_what_no_event_told_of_is_found_when_it_is_doubted(street):
+def test_what_no_event_told_of_is_found_by_the_next_hint_that_tells_of_no_single_annotation(street):
     number = street.label(street.task_ids[0], "siren")
     street.label(street.task_ids[1], "other")
     del street.studio.annotations[number]  # and nothing says so
     street.studio.projects[street.project_id]["maximum_annotations"] = 2
-    street.hint()
+    street.hint(single=True)
     street.round()
     assert len(street.store.labels.read(street.project_id)) == 2
-    street.reconciler.doubt(street.project_id)
     asked(street)
     street.hint()
     street.round()

@@ -156,17 +156,26 @@ def test_a_project_that_is_never_quiet_is_due_at_the_ceiling(store):
 
 def test_a_project_may_be_due_at_once_though_it_is_not_quiet(store):
     store.agenda.hint(1, now=10.0)
-    store.agenda.hint(1, now=10.1, at_once=True)
+    store.agenda.hint(1, now=10.1, single=True)
     assert store.agenda.due(now=10.1, debounce_s=0.3, ceiling_s=2.0) == [1]
 
 
 def test_what_is_to_be_done_at_once_waits_for_more_of_its_kind_while_a_round_goes_on(store):
-    store.agenda.hint(1, now=10.0, at_once=True)
+    store.agenda.hint(1, now=10.0, single=True)
     turn = store.agenda.take(1, now=10.0, lease_s=30.0)
-    store.agenda.hint(1, now=10.4, at_once=True)
+    store.agenda.hint(1, now=10.4, single=True)
     store.agenda.finish(turn, now=10.5)
     assert store.agenda.due(now=10.6, debounce_s=0.3, ceiling_s=2.0) == []
     assert store.agenda.due(now=10.8, debounce_s=0.3, ceiling_s=2.0) == [1]
+
+
+@pytest.mark.parametrize("what", [{}, {"tasks": True}, {"single": True}, {"labels": False}])
+def test_the_stamp_of_the_annotations_changes_unless_a_task_tells_which_one_did(store, what):
+    store.agenda.hint(1, now=10.0)
+    before = store.facts.stamp("annotations", 1)
+    store.agenda.hint(1, now=11.0, **what)
+    is_other = store.facts.stamp("annotations", 1) != before
+    assert is_other == (what in ({}, {"tasks": True}))
 
 
 @pytest.mark.parametrize(

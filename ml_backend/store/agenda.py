@@ -13,6 +13,7 @@ from sqlalchemy import Engine, and_, case, or_, select, update
 
 from ml_backend.store.dialect import upsert
 from ml_backend.store.schema import project
+from ml_backend.store.stamps import stamp
 
 MAX_PROJECT_ID = 2**31 - 1
 """Label Studio has no larger numbers, nor do databases here find anything under them."""
@@ -50,14 +51,15 @@ class Agenda:
         now: float,
         labels: bool = True,
         tasks: bool = False,
-        at_once: bool = False,
+        single: bool = False,
     ) -> None:
         """Say that a project may have changed: its labels, the tasks it has, or only its settings.
 
-        Of a project never heard of before, everything may have. With ``at_once`` it need not be
-        quiet for a round, unless one is going on: then more is to come.
+        Of a project never heard of before, everything may have. Where a ``single`` annotation has,
+        its task tells so, and the project need not be quiet for a round, unless one is going on:
+        then more is to come. Else the stamp of its annotations is another one.
         """
-        heard_at = case((project.c.leased_until < now, 0.0), else_=now) if at_once else now
+        heard_at = case((project.c.leased_until < now, 0.0), else_=now) if single else now
         change = {
             "n_heard": project.c.n_heard + 1,
             "n_heard_labels": project.c.n_heard_labels + int(labels),
@@ -73,6 +75,8 @@ class Agenda:
         with self._engine.begin() as connection:
             if connection.execute(statement).rowcount == 0:
                 upsert(connection, project, [{"project_id": project_id, **row}], update=False)
+            if labels and not single:
+                stamp(connection, "annotations", project_id)
 
     def project_ids(self) -> list[int]:
         """List every project heard of, in the order of their numbers."""

@@ -42,7 +42,7 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
                 visitor, project_id, task_ids, labels, config, only_unanswered=only_unanswered
             )
         written = [one for one in answers if isinstance(one, Written)]
-        store.agenda.hint(project_id, now=time.time(), at_once=True)
+        store.agenda.hint(project_id, now=time.time(), single=len(task_ids) == 1)
         undo = undos.add(visitor, project_id, written) if written else None
         answered = [one.task_id for one in answers if isinstance(one, Refused) and one.is_answered]
         return jsonify(undo=undo, n=len(written), answered=answered, refused=refusals(answers))
@@ -58,7 +58,7 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
             refused = [one for one in answers if isinstance(one, Refused)]
             again = {one.task_id for one in refused if one.may_work_again}
             undos.put_back(undo, visitor, project_id, [w for w in written if w.task_id in again])
-        store.agenda.hint(project_id, now=time.time(), at_once=True)
+        store.agenda.hint(project_id, now=time.time(), single=len(written) == 1)
         n_undone = sum(isinstance(one, Written) for one in answers)
         return jsonify(n=n_undone, refused=refusals(answers))
 

@@ -90,7 +90,7 @@ def register(app: Flask, store: Store, oracle: Oracle, report: WorkerReport) -> 
             now=time.time(),
             labels=action in _LABEL_ACTIONS,
             tasks=action in _TASK_ACTIONS,
-            at_once=action in _SINGLE_ACTIONS,
+            single=action in _SINGLE_ACTIONS,
         )
         return jsonify(heard=action, project=project_id)
 
