@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ml_backend.classifier import Classifier
 from ml_backend.embedded import EmbeddedClips
+from ml_backend.errors import LabelStudioError
+from ml_backend.handover import hand_over
 from ml_backend.judge import Judgment, judge
 from ml_backend.label_config import LabelConfig
 from ml_backend.label_studio import LabelStudio
@@ -113,6 +115,14 @@ def open_edition(
     )
 
 
+@dataclass(frozen=True)
+class Published:
+    """How many clips of an order were handed over; ``gone`` numbers those that were deleted."""
+
+    n_clips: int
+    gone: frozenset[int] = frozenset()
+
+
 def publish_head(
     label_studio: LabelStudio,
     project_id: int,
@@ -121,12 +131,13 @@ def publish_head(
     n_head: int,
     *,
     is_back: bool = False,
-) -> int:
+) -> Published:
     """Hand the head of the order over in one call, then make the version current.
 
     Label Studio serves only tasks with a prediction of its current version, and takes a version
     as current only when one prediction has it: hence this order. Where the order is empty, the
-    answered clips take its place. Gives the number of clips handed over.
+    answered clips take its place. Where all of the head was deleted, what follows takes its place;
+    if nothing is left, no clip is handed over and the version does not become current.
 
     Parameters
     ----------
@@ -134,14 +145,26 @@ def publish_head(
         Whether the version was current before, so that Label Studio may hold predictions of it:
         they are not written twice.
     """
-    n_clips = min(n_head, len(edition.order) or len(edition.answered))
-    if n_clips:
-        written = edition.between(clips, 0, n_clips)
+    n_all = len(edition.order) or len(edition.answered)
+    gone: set[int] = set()
+    for start in range(0, n_all, n_head):
+        stop = min(start + n_head, n_all)
+        task_ids = edition.task_ids[start:stop].tolist()
+        written = edition.between(clips, start, stop)
         if is_back:
-            task_ids = edition.task_ids[:n_clips].tolist()
             held = label_studio.data_manager.prediction_versions(project_id, task_ids)
             done = {task_id for task_id in held if edition.model_version in held[task_id]}
             written = [one for one in written if one["task"] not in done]
-        label_studio.import_predictions(project_id, written)
-        label_studio.set_model_version(project_id, edition.model_version)
-    return n_clips
+        gone |= hand_over(label_studio, project_id, written)
+        if gone.issuperset(task_ids):
+            continue
+        try:
+            label_studio.set_model_version(project_id, edition.model_version)
+        except LabelStudioError:
+            held = label_studio.data_manager.prediction_versions(project_id, task_ids)
+            if any(edition.model_version in versions for versions in held.values()):
+                raise
+            gone.update(task_ids)  # after their predictions were taken
+            continue
+        return Published(stop, frozenset(gone))
+    return Published(0, frozenset(gone))

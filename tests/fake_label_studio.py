@@ -72,6 +72,14 @@ class FakeLabelStudio:
             self.tasks[task_id] = {"id": task_id, "project": project_id, "data": data}
         return ids
 
+    def delete_tasks(self, task_ids):
+        """Delete tasks with all that belongs to them."""
+        for task_id in task_ids:
+            del self.tasks[task_id]
+        of_tasks = self.annotations.items()
+        self.annotations = {n: one for n, one in of_tasks if one["task"] in self.tasks}
+        self.predictions[:] = [one for one in self.predictions if one["task"] in self.tasks]
+
     def annotate(self, task_id, *labels, by=1, skipped=False, control="sound"):
         annotation_id = self._new_id()
         value = {"choices": list(labels)}
@@ -278,9 +286,12 @@ class FakeLabelStudio:
 
     def _predictions(self, request, project_id):
         given = json.loads(request.content)
-        unknown = [one["task"] for one in given if one["task"] not in self.tasks]
+        unknown = [one for one in given if one["task"] not in self.tasks]
         if unknown:
-            return httpx.Response(400, json={"detail": f"task ID {unknown[0]} not found"})
+            where = f"task ID {unknown[0]['task']} not found in project Project"
+            said = [f'{unknown[0]} contains invalid "task" field: {where}']
+            wrong = {"detail": "Validation error", "validation_errors": {"non_field_errors": said}}
+            return httpx.Response(400, json=wrong)
         self.predictions.extend(given)
         return httpx.Response(201, json={"created": len(given)})
 
