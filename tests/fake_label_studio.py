@@ -7,6 +7,7 @@ with the lowest score; a bulk of predictions with one unknown task is refused wh
 without predictions cannot become current. The live tests hold the real one to the same rules.
 """
 
+import copy
 import json
 import os
 import re
@@ -35,6 +36,7 @@ class FakeLabelStudio:
         self.breaks_at = None  # the end of a path
         self.calls = []
         self.views = []
+        self.drafts = {}  # task to the users who have one of it
         self.users = {TOKEN: {"id": 1, "email": "first@studio.test"}}
         self.fails_after = 0  # so many annotations are written and answered with 500
         self.files = {}  # path to content
@@ -226,6 +228,21 @@ class FakeLabelStudio:
         assert chosen  # no selection means every task
         if request.url.params["id"] == "delete_tasks_predictions":
             self.predictions[:] = [one for one in self.predictions if one["task"] not in chosen]
+        elif request.url.params["id"] == "propagate_annotations":
+            source = self.annotations[body["source_annotation_id"]]
+            for task_id in sorted(set(chosen) & self.tasks.keys() - {source["task"]}):
+                made = self.annotate(task_id, by=self._user(request)["id"])
+                said = {"result": source["result"], "parent_annotation": source["id"]}
+                self.annotations[made].update(copy.deepcopy(said))
+        elif request.url.params["id"] == "delete_tasks_annotations":
+            whose = int(body["annotator"])
+            for number, one in list(self.annotations.items()):
+                if one["task"] in chosen and one["completed_by"] == whose:
+                    del self.annotations[number]
+            self.drafts = {
+                task_id: [user for user in users if task_id not in chosen or user != whose]
+                for task_id, users in self.drafts.items()
+            }
         else:
             assert request.url.params["id"] == "add_data_field"
             for task_id in set(chosen) & self.tasks.keys():
@@ -278,10 +295,20 @@ class FakeLabelStudio:
 
     def _export(self, request, project_id):
         rows = []
+        wanted = {int(number) for number in request.url.params.get_list("ids[]")}
         for task_id, task in self.tasks.items():
+            if wanted and task_id not in wanted:
+                continue
             said = [one for one in self.annotations.values() if one["task"] == task_id]
             if said and task["project"] == project_id:
-                rows.append({**task, "annotations": said, "predictions": [], "drafts": []})
+                rows.append(
+                    {
+                        **task,
+                        "annotations": said,
+                        "predictions": [],
+                        "drafts": self.drafts.get(task_id, []),
+                    }
+                )
         return httpx.Response(200, json=rows)
 
     def _predictions(self, request, project_id):
