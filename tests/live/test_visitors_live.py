@@ -195,11 +195,11 @@ def test_copies_of_a_label_are_whole_annotations_of_their_visitor_alone(site, fi
     counted = api.get(f"/api/tasks/{chosen[-1]}/").json()
     assert (counted["total_annotations"], counted["is_labeled"]) == (1, True)
     drafted = {"result": [], "task": chosen[-1]}
-    api.post(f"/api/tasks/{chosen[-1]}/drafts/", json=drafted).raise_for_status()
+    api.post(f"/api/tasks/{chosen[-1]}/drafts", json=drafted).raise_for_status()
     assert site.undo(second, said) == {"n": 12, "refused": []}
     assert site.annotations(theirs) == before
     assert [site.annotations(task_id) for task_id in chosen] == [[]] * 11
-    assert api.get(f"/api/tasks/{chosen[-1]}/drafts/").json()
+    assert api.get(f"/api/tasks/{chosen[-1]}/drafts").json()
     assert api.get(f"/api/tasks/{chosen[0]}/").json()["is_labeled"] is False
 
 
