@@ -1,6 +1,7 @@
 # `make demo` shows Earmark at work; `make test` checks all of it.
 # CLIPS=DIR-or-table LABELS=siren,other   the demo on clips of your own
 # CHANGE_EMBEDDER=yes                     embed all clips again with another embedder
+# AGAIN_DELETED=yes                       add clips again that somebody deleted from the project
 # TORCH_INDEX=URL                         take torch and torchaudio from there (a CPU build)
 # `make clean` removes the environments; `make clean-demo` deletes the demo's data, and asks.
 
@@ -8,7 +9,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 QUIET_PIP = -m pip install --quiet --disable-pip-version-check
 PIP_INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python -c constraints.txt
 DEMO = $(if $(CLIPS),--clips "$(CLIPS)") $(if $(LABELS),--labels "$(LABELS)") \
-	$(if $(CHANGE_EMBEDDER),--change-embedder)
+	$(if $(CHANGE_EMBEDDER),--change-embedder) $(if $(AGAIN_DELETED),--again-deleted)
 
 .PHONY: demo test lint environment environment-dev studio clean clean-demo
 

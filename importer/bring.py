@@ -21,6 +21,7 @@ def bring(
     on_progress: Progress,
     *,
     show_labels: bool = False,
+    again_deleted: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
     """Import a folder or table into a project, and tell the Data Manager its columns' types.
@@ -31,6 +32,8 @@ def bring(
         ``files``, ``upload``, or the address where something else serves the files folder.
     show_labels : bool
         Show annotators the table's label columns, too.
+    again_deleted : bool
+        Add clips again that somebody deleted from the project.
     options
         What else ``scan`` is to know.
 
@@ -45,7 +48,7 @@ def bring(
         If there is no such project or source, or a setting is missing.
     """
     label_studio = LabelStudio(settings.label_studio_url, settings.api_key)
-    question = label_studio.project(project_id)["label_config"]
+    project = label_studio.project(project_id)
     files_dir = files_dir_of(settings)
     serving: Serving
     if serve_as == "files":
@@ -68,7 +71,9 @@ def bring(
         files_dir=files_dir,
         serving=serving,
         data_dir=settings.data_dir,
-        label_config=question,
+        label_config=project["label_config"],
+        made_at=str(project.get("created_at")),
+        again_deleted=again_deleted,
         on_progress=on_progress,
     )
     return {
@@ -76,6 +81,7 @@ def bring(
         "n_clips": summary.added + summary.skipped,
         "added": summary.added,
         "skipped": summary.skipped,
+        "deleted": summary.deleted,
         "duplicates": [vars(one) for one in summary.duplicates],
         "refused": [vars(one) for one in summary.refused],
         "renamed": summary.renamed,

@@ -17,7 +17,7 @@ from importer.options import (
     split,
 )
 from importer.simulation import simulate
-from importer.starting import demo, serve
+from importer.starting import AgainDeleted, demo, serve
 from ml_backend.errors import (
     LabelStudioError,
     LabelStudioUnreachableError,
@@ -130,6 +130,7 @@ def import_(
     show_labels: Annotated[
         bool, typer.Option(help="Show annotators the table's label columns, too.")
     ] = False,
+    again_deleted: AgainDeleted = False,
     serve_as: Annotated[
         str,
         typer.Option(
@@ -142,6 +143,7 @@ def import_(
     """Bring clips into a project: audio, spectrogram, metadata.
 
     Run again, it adds nothing twice, picks up what is new, and goes on where it was interrupted.
+    What somebody deleted from the project stays deleted, unless --again-deleted says otherwise.
     Columns named like labels (label, class, category, ...) are not shown to annotators.
 
     Example: [bold]earmark import recordings/ --window 4 --hop 4[/]
@@ -166,6 +168,7 @@ def import_(
                 window_s=window,
                 hop_s=hop,
                 show_labels=show_labels,
+                again_deleted=again_deleted,
             )
     if json_:
         telling.print_json(summary)

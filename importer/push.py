@@ -1,7 +1,8 @@
 """Push: prepare clips in parallel and import them into a project, batch by batch.
 
 What is already in the project is known by its content hash, read from the project itself: so a
-run adds nothing twice, and one that was killed or cut off is finished by running it again.
+run adds nothing twice, and one that was killed or cut off is finished by running it again. What an
+earlier run found or put there, and somebody has deleted since, is left out (``known.py``).
 """
 
 import csv
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from importer.known import Known
 from importer.ledger import Ledger
 from importer.parallel import prepare_in_parallel
 from importer.prepare import (
@@ -44,12 +46,14 @@ class Duplicate:
 class PushSummary:
     """What an import did: counts, and which clips were left out and why.
 
-    ``added`` are new tasks, ``skipped`` were in the project already; ``renamed`` are the metadata
-    columns that task data calls otherwise; ``report_path`` lists the refused clips, if any.
+    ``added`` are new tasks, ``skipped`` were in the project already, ``deleted`` were there once
+    and are left out; ``renamed`` are the metadata columns that task data calls otherwise;
+    ``report_path`` lists the refused clips, if any.
     """
 
     added: int = 0
     skipped: int = 0
+    deleted: int = 0
     duplicates: list[Duplicate] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
@@ -66,6 +70,8 @@ def push_clips(
     serving: Serving,
     data_dir: Path,
     label_config: str | None = None,
+    made_at: str = "",
+    again_deleted: bool = False,
     n_workers: int | None = None,
     on_progress: Progress | None = None,
 ) -> PushSummary:
@@ -80,9 +86,14 @@ def push_clips(
     serving : Serving
         How Label Studio gets at them.
     data_dir : Path
-        Where the ledger and the report of refused clips, ``refused-<project>.csv``, are kept.
+        Where the ledger, the report of refused clips, ``refused-<project>.csv``, and what the
+        project is known to have had, ``known-<project>.txt``, are kept.
     label_config : str, optional
         What the project asks: Label Studio refuses tasks that lack a field it shows.
+    made_at : str
+        When the project was made, as Label Studio tells it.
+    again_deleted : bool
+        Whether clips that somebody deleted from the project are added again.
     n_workers : int, optional
         How many processes prepare clips; one per core unless given.
     on_progress : callable, optional
@@ -103,12 +114,14 @@ def push_clips(
     names = data_names(columns)
     summary = PushSummary(renamed={c: name for c, name in names.items() if c != name})
     fields = fields_shown(label_config, names.values()) if label_config else Fields()
-    batch = _Batch(label_studio, project_id, summary)
+    known = Known(data_dir / f"known-{project_id}.txt", made_at)
+    batch = _Batch(label_studio, project_id, summary, known)
     report_path = data_dir / f"refused-{project_id}.csv"
     serving.check(files_dir)
     with _alone(data_dir / f"import-{project_id}.lock", project_id):
         remove_unfinished(files_dir)
         in_project = _content_hashes(label_studio, project_id)
+        known.add(in_project)
         first_files: dict[str, str] = {}
         try:
             with (
@@ -125,6 +138,8 @@ def push_clips(
                             summary.duplicates.append(Duplicate(file, first_file))
                         elif answer.content_hash in in_project:
                             summary.skipped += 1
+                        elif answer.content_hash in known and not again_deleted:
+                            summary.deleted += 1
                         else:
                             batch.add(_task(answer, files_dir, serving, names, fields))
                         first_files.setdefault(answer.content_hash, file)
@@ -157,7 +172,10 @@ def _alone(path: Path, project_id: int) -> Iterator[None]:
 
 
 class _Batch:
-    def __init__(self, label_studio: LabelStudio, project_id: int, summary: PushSummary) -> None:
+    def __init__(
+        self, label_studio: LabelStudio, project_id: int, summary: PushSummary, known: Known
+    ) -> None:
+        self._known = known
         self._label_studio = label_studio
         self._project_id = project_id
         self._summary = summary
@@ -171,6 +189,7 @@ class _Batch:
     def send(self) -> None:
         if self._tasks:
             self._summary.added += self._label_studio.import_tasks(self._project_id, self._tasks)
+            self._known.add(task["data"]["content_hash"] for task in self._tasks)
             self._tasks = []
 
 

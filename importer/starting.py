@@ -27,6 +27,11 @@ ChangeEmbedder = Annotated[
     ),
 ]
 
+AgainDeleted = Annotated[
+    bool,
+    typer.Option("--again-deleted", help="Add clips again that somebody deleted from the project."),
+]
+
 
 def serve(change_embedder: ChangeEmbedder = False) -> None:
     """Run the backend: it answers Label Studio, learns in the background, and orders the queue.
@@ -51,6 +56,7 @@ def demo(
     labels: Labels = "",
     folder: Annotated[Path, typer.Option(help="Where everything is kept.")] = DEMO_FOLDER,
     change_embedder: ChangeEmbedder = False,
+    again_deleted: AgainDeleted = False,
 ) -> None:
     """Show Earmark at work: a Label Studio, the backend, a project, clips, and the first order.
 
@@ -79,7 +85,7 @@ def demo(
             _check_names(settings)
             _agree_on_embedder(settings, change_embedder)
             with running(folder, settings, telling.say) as up:
-                _fill(up, folder, clips, split(labels))
+                _fill(up, folder, clips, split(labels), again_deleted)
                 up.wait(stop)
         except KeyboardInterrupt:
             pass
@@ -134,7 +140,9 @@ def _agree_on_embedder(settings: Settings, is_agreed: bool) -> None:
         store.close()
 
 
-def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) -> None:
+def _fill(
+    up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...], again_deleted: bool
+) -> None:
     """Set the demo's project up, import its clips and wait until somebody can label."""
     from importer.backend import map_link
     from importer.bring import bring, files_dir_of
@@ -162,9 +170,22 @@ def _fill(up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...]) ->
         telling.complain(warning, "yellow")
     settings = remember(folder, settings, project=report.project_id)
     with telling.progress("Importing") as advance:
-        summary = bring(settings, clips, report.project_id, "files", advance, takes_any_path=True)
+        summary = bring(
+            settings,
+            clips,
+            report.project_id,
+            "files",
+            advance,
+            again_deleted=again_deleted,
+            takes_any_path=True,
+        )
     telling.tell_import(summary)
     n_tasks = client.project(report.project_id)["task_number"]
+    if not n_tasks and summary["deleted"]:
+        raise SourceError(
+            f"The project {title!r} is empty: somebody deleted its clips. Start it again with "
+            "--again-deleted (make demo AGAIN_DELETED=yes) to bring them back."
+        )
     if not n_tasks:
         raise SourceError(f"{clips}: none of its clips can be used; there is nothing to label.")
     n_left = _wait(up, client, report.project_id, n_tasks)

@@ -83,13 +83,17 @@ def tell_ready(
 
 def tell_import(summary: dict[str, Any]) -> None:
     """Say what an import did."""
-    n_all = summary["n_clips"] + len(summary["duplicates"]) + len(summary["refused"])
+    n_deleted = summary["deleted"]
+    n_all = summary["n_clips"] + n_deleted + len(summary["duplicates"]) + len(summary["refused"])
     rate = n_all / max(summary["seconds"], 1e-9)
     say(
         f"{summary['added']} clips added, {summary['skipped']} were there already, "
         f"{len(summary['duplicates'])} doubles left out, {len(summary['refused'])} refused "
         f"({summary['seconds']:.0f} s, {rate:.0f} clips/s).",
     )
+    if n_deleted:
+        say(f"  {n_deleted} clips were left out because somebody deleted them from the project.")
+        say("  --again-deleted (make demo AGAIN_DELETED=yes) brings them back.")
     for column, name in summary["renamed"].items():
         say(f"  The column {column!r} is called {name!r} in Label Studio.")
     for one in summary["duplicates"][:3]:

@@ -4,6 +4,7 @@ A condition is kept as it was written, and clips that come later are found by it
 """
 
 import logging
+import threading
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +34,14 @@ def find_wanted(store: Store, project_id: int, wanted: Wanted) -> NDArray[np.int
 
 
 class AskedFirst:
-    """Finds what is asked for, and finds it again only when the request or the tasks change."""
+    """Finds what is asked for, and finds it again only when the request or the tasks change.
+
+    Tasks may change in another thread while it looks.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._lock = threading.Lock()
         self._found: dict[int, NDArray[np.int64] | None] = {}
         self._seen: dict[int, Wanted | None] = {}
 
@@ -45,6 +50,10 @@ class AskedFirst:
 
         A condition that no longer fits the clips counts for nothing, until it does again.
         """
+        with self._lock:
+            return self._task_ids(project_id)
+
+    def _task_ids(self, project_id: int) -> tuple[NDArray[np.int64] | None, bool]:
         wanted = self._store.queue.wanted(project_id)
         is_new = self._seen.get(project_id) != wanted
         self._seen[project_id] = wanted
@@ -60,4 +69,5 @@ class AskedFirst:
 
     def tasks_changed(self, project_id: int) -> None:
         """Find anew next time."""
-        self._found.pop(project_id, None)
+        with self._lock:
+            self._found.pop(project_id, None)

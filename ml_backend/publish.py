@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ml_backend.classifier import Classifier
 from ml_backend.embedded import EmbeddedClips
+from ml_backend.errors import LabelStudioError
+from ml_backend.handover import hand_over
 from ml_backend.judge import Judgment, judge
 from ml_backend.label_config import LabelConfig
 from ml_backend.label_studio import LabelStudio
@@ -116,6 +118,14 @@ def open_edition(
     )
 
 
+@dataclass(frozen=True)
+class Published:
+    """How many clips of an order were handed over; ``gone`` numbers those that were deleted."""
+
+    n_clips: int
+    gone: frozenset[int] = frozenset()
+
+
 def publish_head(
     label_studio: LabelStudio,
     project_id: int,
@@ -124,13 +134,15 @@ def publish_head(
     n_head: int,
     *,
     is_back: bool = False,
-) -> Iterator[int]:
+) -> Iterator[Published]:
     """Hand the head of the order over, and make the version current as soon as that is possible.
 
     Label Studio serves only tasks with a prediction of its current version, and takes a version
     as current only when one prediction has it: so the first ``FIRST`` clips are handed over, then
     the version becomes current, then the rest of the head follows. Where the order is empty, the
-    answered clips take its place. Yields the number of clips handed over so far.
+    answered clips take its place. Where the first ones were all deleted, what follows takes their
+    place; if nothing is left, no clip is handed over and the version does not become current.
+    Yields what has been handed over, once or twice.
 
     Parameters
     ----------
@@ -138,17 +150,37 @@ def publish_head(
         Whether the version was current before, so that Label Studio may hold predictions of it:
         they are not written twice.
     """
-    n_clips = min(n_head, len(edition.order) or len(edition.answered))
-    for start, stop in ((0, min(FIRST, n_clips)), (FIRST, n_clips)):
-        if start >= stop:
-            continue
+    n_all = len(edition.order) or len(edition.answered)
+    gone: set[int] = set()
+
+    def publish(start: int, stop: int) -> None:
         written = edition.between(clips, start, stop)
         if is_back:
             task_ids = edition.task_ids[start:stop].tolist()
             held = label_studio.data_manager.prediction_versions(project_id, task_ids)
             done = {task_id for task_id in held if edition.model_version in held[task_id]}
             written = [one for one in written if one["task"] not in done]
-        label_studio.import_predictions(project_id, written)
-        if start == 0:
+        gone.update(hand_over(label_studio, project_id, written))
+
+    n_first = min(FIRST, n_head)
+    for start in range(0, n_all, n_first):
+        stop = min(start + n_first, n_all)
+        task_ids = edition.task_ids[start:stop].tolist()
+        publish(start, stop)
+        if gone.issuperset(task_ids):
+            continue
+        try:
             label_studio.set_model_version(project_id, edition.model_version)
-        yield stop
+        except LabelStudioError:
+            held = label_studio.data_manager.prediction_versions(project_id, task_ids)
+            if any(edition.model_version in versions for versions in held.values()):
+                raise
+            gone.update(task_ids)  # after their predictions were taken
+            continue
+        yield Published(stop, frozenset(gone))
+        n_head = min(max(n_head, stop), n_all)
+        if stop < n_head:
+            publish(stop, n_head)
+            yield Published(n_head, frozenset(gone))
+        return
+    yield Published(0, frozenset(gone))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.embedded import EmbeddedClips
-from ml_backend.errors import LabelStudioError, LabelStudioNotFoundError
+from ml_backend.errors import LabelStudioNotFoundError
 from ml_backend.gauge import Gauge
 from ml_backend.holding import find_held
 from ml_backend.label_config import parse_label_config
@@ -60,11 +60,19 @@ class _Standing:
         may_differ = turn.labels_changed or turn.tasks_changed or is_asking_anew
         return self.is_shown and not may_differ
 
-    def is_too_early(self, state: State, is_hearing: Callable[[], bool]) -> bool:
-        """Tell that too few clips are heard; meanwhile, an order is due when they have doubled."""
-        n_wanted = FIRST_ORDER if self.progress is None else 2 * self.progress.n_ranked
-        n_heard = len(state.clips)
-        return not n_heard or (not state.is_news and n_heard < n_wanted and is_hearing())
+    def is_too_early(
+        self, state: State, n_left: Callable[[], int], is_hearing: Callable[[], bool]
+    ) -> bool:
+        """Tell that too few clips are heard; meanwhile, an order is due when they have doubled.
+
+        ``n_left`` counts the clips of the order that stands, less those deleted since.
+        """
+        if not len(state.clips):
+            return True
+        if state.is_news or not is_hearing():
+            return False
+        is_first = self.progress is None or (self.progress.n_ranked > 0 and n_left() == 0)
+        return len(state.clips) < (FIRST_ORDER if is_first else 2 * n_left())
 
     def is_that_of(self, model_version: str) -> bool:
         """Tell that what is true now leads to the version that annotators follow already."""
@@ -82,7 +90,7 @@ class _Held:
 
 
 class Reconciler:
-    """Does rounds, one at a time for each project."""
+    """Does rounds, one at a time for each project; ``read_later`` is that of ``state.Reader``."""
 
     def __init__(
         self,
@@ -92,13 +100,14 @@ class Reconciler:
         embedder_id: str,
         clock: Callable[[], float] = time.time,
         tagger: Tagger | None = None,
+        read_later: Callable[[int], object] | None = None,
     ) -> None:
         self._store = store
         self._label_studio = label_studio
         self._settings = settings
         self._embedder_id = embedder_id
         self._clock = clock
-        self._reader = Reader(store, label_studio, embedder_id, tagger)
+        self._reader = Reader(store, label_studio, embedder_id, tagger, read_later)
         self._gauge = Gauge(store, embedder_id)
         self._held: dict[int, _Held] = {}
         self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
@@ -143,6 +152,12 @@ class Reconciler:
         self._held[project_id] = _Held(project | shown, stamp)
         return version
 
+    def read_tasks(self, project_id: int) -> None:
+        """Read all tasks of a project, and have a round follow where any changed."""
+        config = parse_label_config(self._label_studio.project(project_id)["label_config"])
+        if self._reader.read_tasks(project_id, config):
+            self._store.agenda.hint(project_id, now=self._clock())
+
     def clips(self, project_id: int) -> EmbeddedClips:
         """Line a project's tasks up with their embeddings, reading only what is new."""
         return self._reader.clips(project_id)
@@ -186,7 +201,11 @@ class Reconciler:
 
         Where a version is held, nothing is learned and so nothing measured.
         """
-        if standing.is_too_early(state, lambda: self._reader.is_hearing(state.project_id)):
+        if standing.is_too_early(
+            state,
+            lambda: self._count_left(state),
+            lambda: self._reader.is_hearing(state.project_id),
+        ):
             return None
         strategy = get_strategy(self._settings.strategy)
         with watch.step("prior"):
@@ -233,6 +252,11 @@ class Reconciler:
             self._gauge.measure(state.project_id, number, learned, state, logits)
         return learned.model_version
 
+    def _count_left(self, state: State) -> int:
+        version = self._store.versions.current(state.project_id)
+        ranked = (version.ranking or {}).get("task_ids", ()) if version else ()
+        return len(np.intersect1d(ranked, state.clips.task_ids))
+
     def _publish(self, state: State, learned: Learned, prior: Prior | None) -> None:
         labeled_ids = [one.task_id for one in state.labels if one.labels is not None]
         version = Version(
@@ -251,20 +275,17 @@ class Reconciler:
         with self.publishing(state.project_id):
             is_back = learned.model_version in versions.names(state.project_id)
             versions.add(state.project_id, version)
-            try:
-                for n_published in publish_head(
-                    self._label_studio,
-                    state.project_id,
-                    edition,
-                    state.clips,
-                    self._settings.head_size,
-                    is_back=is_back,
-                ):
-                    versions.set_published(state.project_id, learned.model_version, n_published)
-            except LabelStudioError:
-                # One task deleted meanwhile makes Label Studio refuse all: read the tasks anew.
-                self._store.agenda.hint(state.project_id, now=self._clock(), tasks=True)
-                raise
+            for published in publish_head(
+                self._label_studio,
+                state.project_id,
+                edition,
+                state.clips,
+                self._settings.head_size,
+                is_back=is_back,
+            ):
+                versions.set_published(state.project_id, learned.model_version, published.n_clips)
+        if published.gone:
+            self._store.agenda.hint(state.project_id, now=self._clock(), tasks=True)
 
     def _note(self, project_id: int, learned: Learned, watch: Stopwatch) -> int:
         """Keep what was done under the next number, which is returned."""

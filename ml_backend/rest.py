@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import LabelStudioAuthError, LabelStudioError, LabelStudioUnreachableError
+from ml_backend.handover import hand_over
 from ml_backend.label_studio import LabelStudio
 from ml_backend.publish import Edition
 from ml_backend.reconcile import Reconciler
@@ -66,8 +67,7 @@ class Rest:
         Raises
         ------
         LabelStudioError
-            If Label Studio refuses the piece. It is tried again later, with the tasks read anew:
-            one that was deleted makes Label Studio refuse a whole piece.
+            If Label Studio refuses the piece. It is tried again later, with the tasks read anew.
         """
         started = time.monotonic()
         try:
@@ -132,11 +132,12 @@ class Rest:
                 for task_id, versions in held.items()
                 if task_id not in stale and edition.model_version in versions
             }
-            written = edition.between(clips, start, stop)
-            self._label_studio.import_predictions(
-                project_id, [one for one in written if one["task"] not in there]
-            )
+            wanted = held.keys() - there
+            written = [one for one in edition.between(clips, start, stop) if one["task"] in wanted]
+            gone = hand_over(self._label_studio, project_id, written)
             self._store.versions.set_published(project_id, edition.model_version, stop)
+        if gone or len(held) < len(task_ids):
+            self._store.agenda.hint(project_id, now=self._clock(), tasks=True)
         return True
 
     def _write_columns(self, project_id: int, progress: Progress, *, is_blind: bool) -> bool:

@@ -6,7 +6,7 @@ projects stay in memory, so that a round reads only what is new.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,11 +57,21 @@ class _HeldPrior:
 
 
 class Reader:
-    """Reads projects; safe to share between rounds of several."""
+    """Reads projects; safe to share between rounds of several.
+
+    ``read_later``, if given, is told the project whose tasks are to be read when there is time,
+    with ``read_tasks``; meanwhile those of the last time stand for them.
+    """
 
     def __init__(
-        self, store: Store, label_studio: LabelStudio, embedder_id: str, tagger: Tagger | None
+        self,
+        store: Store,
+        label_studio: LabelStudio,
+        embedder_id: str,
+        tagger: Tagger | None,
+        read_later: Callable[[int], object] | None = None,
     ) -> None:
+        self._read_later = read_later
         self._store = store
         self._label_studio = label_studio
         self._embedder_id = embedder_id
@@ -77,6 +87,7 @@ class Reader:
         """Read a project; its tasks where told to, or where Label Studio has another number.
 
         Where ``whole``, all annotations are read anew, not only what is known to have changed.
+        Reading all tasks takes Label Studio 1.5 ms each, so it is put off where that is possible.
 
         Raises
         ------
@@ -93,20 +104,30 @@ class Reader:
             hotkeys=config.hotkeys,
         )
         with watch.step("tasks"):
-            tasks = tasks or self._has_other_tasks(project)
-            if tasks:
-                rows = self._label_studio.tasks(project_id)
-                found = [_task(row["id"], row["data"], config.audio_field) for row in rows]
-                if self._store.clips.replace_tasks(project_id, found):
-                    self._asked_first.tasks_changed(project_id)
+            n_held = self._store.clips.n_tasks(project_id)
+            n_tasks = project.get("task_number")
+            if tasks or n_tasks != n_held:
+                if self._read_later is not None and n_held and n_tasks:
+                    self._read_later(project_id)
+                else:
+                    self.read_tasks(project_id, config)
         with watch.step("labels"):
-            labels = self._annotated.read(project_id, config, whole=whole or tasks)
+            labels = self._annotated.read(project_id, config, whole=whole)
             is_news = self._store.labels.replace(project_id, labels)
         with watch.step("queue"):
             first, is_new_request = self._asked_first.task_ids(project_id)
         with watch.step("embeddings"):
             clips = self.clips(project_id)
         return State(project, config, labels, is_news or is_new_request, clips, first)
+
+    def read_tasks(self, project_id: int, config: LabelConfig) -> bool:
+        """Read all tasks of a project; tell whether any changed."""
+        rows = self._label_studio.tasks(project_id)
+        found = [_task(row["id"], row["data"], config.audio_field) for row in rows]
+        is_changed = self._store.clips.replace_tasks(project_id, found)
+        if is_changed:
+            self._asked_first.tasks_changed(project_id)
+        return is_changed
 
     def clips(self, project_id: int) -> EmbeddedClips:
         """Line a project's tasks up with their embeddings, reading only what is new."""
@@ -156,9 +177,6 @@ class Reader:
             self._priors.move_to_end(project_id)
             while len(self._priors) > _PROJECTS_HELD:
                 self._priors.popitem(last=False)
-
-    def _has_other_tasks(self, project: dict[str, Any]) -> bool:
-        return bool(project.get("task_number") != self._store.clips.n_tasks(project["id"]))
 
 
 def _task(task_id: int, said: dict[str, Any], audio_field: str) -> Task:

@@ -2,9 +2,9 @@
 
 Run as ``python -m ml_backend.worker``; ``earmark serve`` starts it and starts it again should it
 die. One worker at a time looks after a store; others wait. Several things go on beside each other,
-so that none waits for another: rounds (several projects at once), hearing (one batch after the
-other, projects in turn), the rest of each order (only where it has been quiet for a while), what
-pages show, and maps.
+so that none waits for another: rounds (several projects at once), reading all tasks where some
+were added or deleted, hearing (one batch after the other, projects in turn), the rest of each order
+(only where it has been quiet for a while), what pages show, and maps.
 """
 
 import logging
@@ -39,6 +39,8 @@ TICK_S = 0.05
 LOOK_S = 0.25
 CEILING_S = 2.0
 """A project that never falls quiet gets its round after this long, in s."""
+TASKS_CEILING_S = 10.0
+"""So long reading all tasks waits for rounds, in s."""
 LEASE_S = 30.0
 BEAT_S = 1.0
 _ASK_AGAIN_S = 0.5
@@ -59,8 +61,14 @@ class Worker:
         tagger, why_no_names = find_tagger(
             embedder, settings.weights, settings.data_dir / "weights", settings.names
         )
+        self._unread: dict[int, float] = {}  # since when
         self._reconciler = Reconciler(
-            store, label_studio, settings, embedder.embedder_id, tagger=tagger
+            store,
+            label_studio,
+            settings,
+            embedder.embedder_id,
+            tagger=tagger,
+            read_later=lambda project_id: self._unread.setdefault(project_id, time.time()),
         )
         self._rest = Rest(store, label_studio, settings, self._reconciler)
         fetcher = Fetcher(label_studio, settings.files_root, settings.audio_hosts)
@@ -90,7 +98,7 @@ class Worker:
         self._hint_all(tasks=True)
         others = [
             threading.Thread(target=self._to_the_end, args=(work, stop), name=work.__name__)
-            for work in (self._hear, self._do_rest, self._look, self._draw_maps)
+            for work in (self._read_tasks, self._hear, self._do_rest, self._look, self._draw_maps)
         ]
         for thread in others:
             thread.start()
@@ -158,6 +166,31 @@ class Worker:
         else:
             self._store.agenda.finish(turn, now=time.time())
             self._unfinished.add(turn.project_id)
+
+    def _read_tasks(self, stop: threading.Event) -> None:
+        """Read all tasks of projects where they may have changed, beside the rounds.
+
+        A round that waits or is under way comes first, so that labels are learned from at once;
+        but not for ever. What is not read before the worker ends is read when it starts again.
+        """
+        while not stop.wait(LOOK_S):
+            for project_id, since in list(self._unread.items()):
+                if stop.is_set():
+                    break
+                is_patient = time.time() - since < TASKS_CEILING_S
+                if is_patient and self._store.agenda.is_waiting(project_id):
+                    continue
+                del self._unread[project_id]
+                try:
+                    self._reconciler.read_tasks(project_id)
+                except EarmarkError as error:
+                    log.warning("project %d: its tasks cannot be read: %s", project_id, error)
+                    # A round meets the same trouble, tells of it, and asks for the tasks again.
+                    self._store.agenda.hint(project_id, now=time.time(), tasks=True)
+                    stop.wait(1.0)
+                except Exception:
+                    log.exception("project %d: its tasks cannot be read", project_id)
+                    stop.wait(1.0)
 
     def _hear(self, stop: threading.Event) -> None:
         """Embed what is missing, a few batches of a project at a time."""

@@ -7,6 +7,7 @@ with the lowest score; a bulk of predictions with one unknown task is refused wh
 without predictions cannot become current. The live tests hold the real one to the same rules.
 """
 
+import copy
 import json
 import os
 import re
@@ -38,6 +39,7 @@ class FakeLabelStudio:
         self.calls = []
         self.exports = []  # the numbers of the tasks asked for, none for all
         self.views = []
+        self.drafts = {}  # task to the users who have one of it
         self.users = {TOKEN: {"id": 1, "email": "first@studio.test"}}
         self.fails_after = 0  # so many annotations are written and answered with 500
         self.files = {}  # path to content
@@ -77,7 +79,15 @@ class FakeLabelStudio:
             self._touch(task_id)
         return ids
 
-    def annotate(self, task_id, *labels, by=1, skipped=False, control="sound"):
+    def delete_tasks(self, task_ids):
+        """Delete tasks with all that belongs to them."""
+        for task_id in task_ids:
+            del self.tasks[task_id]
+        of_tasks = self.annotations.items()
+        self.annotations = {n: one for n, one in of_tasks if one["task"] in self.tasks}
+        self.predictions[:] = [one for one in self.predictions if one["task"] in self.tasks]
+
+    def annotate(self, task_id, *labels, by=1, skipped=False, control="sound", touch=True):
         annotation_id = self._new_id()
         value = {"choices": list(labels)}
         result = [
@@ -92,7 +102,8 @@ class FakeLabelStudio:
             "updated_at": f"2026-01-01T00:00:{annotation_id % 60:02d}Z",
             "created_at": f"2026-01-01T00:00:{annotation_id % 60:02d}Z",
         }
-        self._touch(task_id)
+        if touch:
+            self._touch(task_id)
         return annotation_id
 
     def change(self, annotation_id, *, choices=None, value=None, **fields):
@@ -242,6 +253,21 @@ class FakeLabelStudio:
         assert chosen  # no selection means every task
         if request.url.params["id"] == "delete_tasks_predictions":
             self.predictions[:] = [one for one in self.predictions if one["task"] not in chosen]
+        elif request.url.params["id"] == "propagate_annotations":
+            source = self.annotations[body["source_annotation_id"]]
+            for task_id in sorted(set(chosen) & self.tasks.keys() - {source["task"]}):
+                made = self.annotate(task_id, by=self._user(request)["id"], touch=False)
+                said = {"result": source["result"], "parent_annotation": source["id"]}
+                self.annotations[made].update(copy.deepcopy(said))
+        elif request.url.params["id"] == "delete_tasks_annotations":
+            whose = int(body["annotator"])
+            for number, one in list(self.annotations.items()):
+                if one["task"] in chosen and one["completed_by"] == whose:
+                    self.take_back(number)
+            self.drafts = {
+                task_id: [user for user in users if task_id not in chosen or user != whose]
+                for task_id, users in self.drafts.items()
+            }
         else:
             assert request.url.params["id"] == "add_data_field"
             for task_id in set(chosen) & self.tasks.keys():
@@ -294,19 +320,31 @@ class FakeLabelStudio:
 
     def _export(self, request, project_id):
         rows = []
-        among = tuple(int(task_id) for task_id in request.url.params.get_list("ids[]"))
-        self.exports.append(among)
+        wanted = tuple(int(number) for number in request.url.params.get_list("ids[]"))
+        self.exports.append(wanted)
         for task_id, task in self.tasks.items():
+            if wanted and task_id not in wanted:
+                continue
             said = [one for one in self.annotations.values() if one["task"] == task_id]
-            if said and task["project"] == project_id and (not among or task_id in among):
-                rows.append({**task, "annotations": said, "predictions": [], "drafts": []})
+            if said and task["project"] == project_id:
+                rows.append(
+                    {
+                        **task,
+                        "annotations": said,
+                        "predictions": [],
+                        "drafts": self.drafts.get(task_id, []),
+                    }
+                )
         return httpx.Response(200, json=rows)
 
     def _predictions(self, request, project_id):
         given = json.loads(request.content)
-        unknown = [one["task"] for one in given if one["task"] not in self.tasks]
+        unknown = [one for one in given if one["task"] not in self.tasks]
         if unknown:
-            return httpx.Response(400, json={"detail": f"task ID {unknown[0]} not found"})
+            where = f"task ID {unknown[0]['task']} not found in project Project"
+            said = [f'{unknown[0]} contains invalid "task" field: {where}']
+            wrong = {"detail": "Validation error", "validation_errors": {"non_field_errors": said}}
+            return httpx.Response(400, json=wrong)
         self.predictions.extend(given)
         return httpx.Response(201, json={"created": len(given)})
 

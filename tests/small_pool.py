@@ -25,6 +25,7 @@ DURATION_S = 1.5
 CLASS_NAMES = ["siren", "<b>bark</b>", "other"]
 STREETS = [f"street {number}" for number in range(20)]
 STUDIO_KEYS = "1234567890qwetasdfgzxcvbyiopjklnm"  # as Label Studio hands them out
+BULK_PIECE = 50
 MISSING = 255  # among codes of one byte
 GROUPS = {
     **{
@@ -92,6 +93,7 @@ class SmallPool:
         self.xy, self.n_placed = rng.random((n, 2)), n
         self.map = {"locality": 0, "kind": "pca", "progress": 1, "state": ""}
         self.queue, self.tabs, self.undoable, self.asked = [], [], {}, []
+        self.bulks, self.most_in_bulk = {}, n
         self.is_blind, self.is_down, self.refused, self.said = False, False, {}, []
         self.n_refused_sounds = 0
         self.pieces, self.goes_on = (
@@ -218,6 +220,61 @@ class SmallPool:
         self.revision += 1
         return token
 
+    def write(self, task_ids, asked):
+        """Answer some clips as ``asked`` says; tell what became of it."""
+        self.pieces.append(task_ids)
+        answered = []
+        if asked.get("only_unanswered"):
+            answered = [
+                i for i in task_ids if i in {**self.labels, **self.odd} or i in self.skipped
+            ]
+            task_ids = [i for i in task_ids if i not in answered]
+        refused = [
+            {"task_id": i, "reason": self.refused[i], "may_work_again": False}
+            for i in task_ids
+            if i in self.refused
+        ]
+        task_ids = [i for i in task_ids if i not in self.refused]
+        token = self.annotate(task_ids, asked["labels"]) if task_ids else None
+        return {"undo": token, "n": len(task_ids), "answered": answered, "refused": refused}
+
+    def begin(self, asked):
+        """Begin a bulk, which goes on a piece at a time, each time somebody looks."""
+        is_undo = "undo" in asked
+        n_all = len(self.undoable[asked["undo"]] if is_undo else asked["task_ids"])
+        facts = {"bulk": f"bulk-{len(self.bulks)}", "is_undo": is_undo, "n_all": n_all}
+        facts |= {"labels": asked.get("labels"), "n_done": 0, "n": 0, "undo": None, "error": None}
+        facts |= {"is_over": False, "answered": [], "refused": [], "asked": asked}
+        self.bulks[facts["bulk"]] = facts
+        return self.told(facts)
+
+    def go_on(self, word):
+        facts = self.bulks[word]
+        asked, start = facts["asked"], facts["n_done"]
+        if facts["is_over"] or not self.goes_on.is_set() or start >= self.most_in_bulk:
+            return self.told(facts)
+        if facts["is_undo"]:
+            for other in self.bulks.values():
+                other["undo"] = None if other["undo"] == asked["undo"] else other["undo"]
+            facts["n"] = self.undo(asked["undo"])
+            facts["n_done"] = facts["n_all"]
+        else:
+            done = self.write(asked["task_ids"][start : start + BULK_PIECE], asked)
+            facts["n_done"] = min(start + BULK_PIECE, facts["n_all"])
+            facts["n"] += done["n"]
+            facts["answered"] += done["answered"]
+            facts["refused"] += done["refused"]
+            if done["undo"] is not None:
+                facts["undo"] = facts["undo"] or f"undo of {word}"
+                whole = self.undoable.setdefault(facts["undo"], {})
+                whole |= self.undoable.pop(done["undo"])
+        facts["is_over"] = facts["n_done"] == facts["n_all"]
+        return self.told(facts)
+
+    @staticmethod
+    def told(facts):
+        return {name: value for name, value in facts.items() if name != "asked"}
+
     def ahead(self):
         """Those without an answer, in the order of their ranks."""
         order = self.ids[np.argsort(-self.entropy)].tolist()
@@ -337,22 +394,27 @@ def create_small_app(pool):
         if pool.is_down:
             return jsonify(error="Label Studio does not answer."), 502
         asked = request.get_json()
-        pool.pieces.append(asked["task_ids"])
-        task_ids, answered = asked["task_ids"], []
-        if asked.get("only_unanswered"):
-            answered = [
-                i for i in task_ids if i in {**pool.labels, **pool.odd} or i in pool.skipped
-            ]
-            task_ids = [i for i in task_ids if i not in answered]
         pool.goes_on.wait(10)
-        refused = [
-            {"task_id": i, "reason": pool.refused[i], "may_work_again": False}
-            for i in task_ids
-            if i in pool.refused
-        ]
-        task_ids = [i for i in task_ids if i not in pool.refused]
-        token = pool.annotate(task_ids, asked["labels"]) if task_ids else None
-        return jsonify(undo=token, n=len(task_ids), answered=answered, refused=refused)
+        return jsonify(pool.write(asked["task_ids"], asked))
+
+    @app.post("/projects/1/bulk")
+    def begin():
+        return jsonify(pool.begin(request.get_json()))
+
+    @app.get("/projects/1/bulk")
+    def begun():
+        return jsonify([pool.told(one) for one in pool.bulks.values()])
+
+    @app.get("/projects/1/bulk/<word>")
+    def look(word):
+        if word not in pool.bulks:
+            return jsonify(error="The backend does not know of it; it was restarted."), 404
+        return jsonify(pool.go_on(word))
+
+    @app.delete("/projects/1/bulk/<word>")
+    def stop(word):
+        pool.bulks[word]["is_over"] = True
+        return jsonify(pool.told(pool.bulks[word]))
 
     @app.delete("/projects/1/annotations/<token>")
     def undo(token):

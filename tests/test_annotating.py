@@ -13,8 +13,10 @@ from ml_backend.errors import LabelConfigError, RequestError
 from ml_backend.label_config import label_config_xml, parse_label_config
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.connection import Connection
-from ml_backend.web import annotating, one_by_one
-from ml_backend.web.annotating import MAX_TASKS, UNDO_S, Undos
+from ml_backend.web import one_by_one
+from ml_backend.web import undos as undos_module
+from ml_backend.web.annotating import MAX_TASKS
+from ml_backend.web.undos import UNDO_S, Undos
 from ml_backend.web.visitors import Visitor
 from ml_backend.web.writing import Written
 from tests.fake_label_studio import TOKEN
@@ -316,7 +318,7 @@ def test_an_undo_is_forgotten_after_an_hour():
 
 
 def test_who_labels_much_takes_nobody_elses_undo(monkeypatch):
-    monkeypatch.setattr(annotating, "_N_CLIPS_OF_ONE", 100)
+    monkeypatch.setattr(undos_module, "_N_CLIPS_OF_ONE", 100)
     undos = Undos()
     busy, calm = (Visitor(None, "a@b.test", number, "key", "csrf") for number in (7, 8))
     written = [Written(1, 2, None, {"result": [], "was_cancelled": False})]
@@ -328,7 +330,7 @@ def test_who_labels_much_takes_nobody_elses_undo(monkeypatch):
 
 
 def test_the_undos_of_all_are_bounded_too(monkeypatch):
-    monkeypatch.setattr(annotating, "_N_CLIPS", 50)
+    monkeypatch.setattr(undos_module, "_N_CLIPS", 50)
     undos = Undos()
     written = [Written(1, 2, None, {"result": [], "was_cancelled": False})]
     crowd = [Visitor(None, "a@b.test", number, "key", "csrf") for number in range(60)]
@@ -438,7 +440,7 @@ def test_a_failure_that_nobody_foresaw_leaves_the_others_their_undo(
         ([True], ["siren"], "task_ids"),
         ([-1], ["siren"], "task_ids"),
         ([2**70], ["siren"], "task_ids"),
-        (list(range(1, MAX_TASKS + 2)), ["siren"], "too many"),
+        (list(range(1, MAX_TASKS + 2)), ["siren"], "200 are the limit; /projects/"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_nothing_written(

@@ -290,6 +290,7 @@ def test_a_name_with_brackets_is_printed_as_it_is(capsys):
     summary = {
         "n_clips": 1, "added": 1, "skipped": 0, "duplicates": [], "renamed": {"[b]": "meta_[b]"},
         "refused": [vars(Refusal("b [/bold].wav", "is [empty]."))], "seconds": 1.0, "report": None,
+        "deleted": 0,
     }  # fmt: skip
     tell_import(summary)
     said = capsys.readouterr()

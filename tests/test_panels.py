@@ -882,7 +882,7 @@ def test_what_somebody_answered_meanwhile_keeps_its_answer(visit, pool):
     assert pool.labels[task_ids[1]] == [SIREN]
 
 
-def test_any_number_is_labeled_in_pieces_and_undone_together(visit):
+def test_any_number_is_labeled_in_the_background_and_undone_together(visit):
     pool = SmallPool(1000)
     task_ids, before = pool.ids[300:].tolist(), dict(pool.labels)
     page = visit(pool)
@@ -913,23 +913,57 @@ def test_labeling_many_can_be_stopped(visit, pool, how):
     page = visit(pool)
     select(page, task_ids)
     page.get_by_text("1 of 200 selected").wait_for()
-    pool.goes_on.clear()
     page.keyboard.press("Shift+Digit3")
+    pool.most_in_bulk = 50
     page.get_by_role("button", name="Label 200 clips").click()
-    until(page, "document.querySelector('.notice.working')")
+    page.locator(".notice.working").get_by_text("50 of 200 clips").wait_for()
     if how == "undo":
         page.keyboard.press("Control+z")
-        pool.goes_on.set()
     else:
         page.get_by_role("button", name="Stop").click()
-        pool.goes_on.set()
-        n = sum(map(len, pool.pieces))
-        notice(page, f"{n} clips: other, {200 - n} left as they were.").wait_for()
-        assert len(pool.labels) == len(before) + n
+        notice(page, "50 clips: other, 150 left as they were.").wait_for()
+        assert len(pool.labels) == len(before) + 50
         page.locator(".notice").get_by_role("button", name="Undo").click()
     notice(page, "Taken back").wait_for()
     assert pool.labels == before
     assert len(pool.pieces) == 1
+
+
+def test_labeling_many_goes_on_when_the_page_is_closed_and_is_told_of_when_it_is_back(visit, pool):
+    task_ids, before = pool.ids[100:].tolist(), dict(pool.labels)
+    page = visit(pool)
+    select(page, task_ids)
+    page.get_by_text("1 of 200 selected").wait_for()
+    pool.goes_on.clear()
+    page.keyboard.press("Shift+Digit3")
+    page.get_by_role("button", name="Label 200 clips").click()
+    working = page.locator(".notice.working")
+    working.get_by_text("Labeling as other: 0 of 200 clips").wait_for()
+    page.reload()  # no question holds it up
+    working.get_by_text("Labeling as other: 0 of 200 clips").wait_for()
+    pool.goes_on.set()
+    notice(page, "200 clips: other.").wait_for()
+    assert all(pool.labels[i] == [OTHER] for i in task_ids)
+    page.reload()
+    page.wait_for_selector("body[data-ready=yes]")
+    page.get_by_role("grid").focus()
+    until(page, "!document.querySelector('.labels-rest button.quiet').disabled")
+    page.keyboard.press("Control+z")
+    notice(page, "Taken back: 200 clips as before.").wait_for()
+    assert pool.labels == before
+
+
+def test_a_backend_that_forgot_what_it_was_doing_is_told_of(visit, pool):
+    page = visit(pool)
+    select(page, pool.ids[100:].tolist())
+    page.get_by_text("1 of 200 selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+    pool.most_in_bulk = 50
+    page.get_by_role("button", name="Label 200 clips").click()
+    page.locator(".notice.working").get_by_text("50 of 200 clips").wait_for()
+    pool.bulks.clear()  # it was restarted
+    page.locator(".notice.failed").get_by_text("left as they were").wait_for()
+    assert "restarted" in page.locator(".notice.failed").inner_text()
 
 
 def test_what_could_not_be_taken_back_is_tried_again_before_what_came_earlier(visit, pool):

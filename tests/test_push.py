@@ -56,7 +56,8 @@ class Studio:
             return self.failure
         new = json.loads(request.content)
         for task in new:
-            self.tasks.append({"id": len(self.tasks) + 1, "data": task["data"]})
+            last = max((one["id"] for one in self.tasks), default=0)
+            self.tasks.append({"id": last + 1, "data": task["data"]})
         return httpx.Response(201, json={"task_count": len(new)})
 
     @property

@@ -4,7 +4,7 @@ import pytest
 
 from ml_backend import publish
 from ml_backend.errors import LabelStudioError
-from tests.test_rest import HEAD, Street
+from tests.street import HEAD, Street
 
 
 @pytest.fixture

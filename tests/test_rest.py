@@ -11,102 +11,10 @@ from ml_backend import reconcile
 from ml_backend import rest as rest_module
 from ml_backend.clip import content_hash
 from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError
-from ml_backend.label_config import label_config_xml
 from ml_backend.reconcile import Reconciler
 from ml_backend.rest import Rest
-from ml_backend.settings import Settings
-from ml_backend.store import open_store
 from ml_backend.worker import Worker
-from tests.fake_label_studio import FakeLabelStudio
-
-EMBEDDER_ID = "drawn-1"
-N_CLIPS, HEAD = 35, 10
-QUIET_S = 20.0
-
-
-class Street:
-    """A project whose clips are embedded, and a clock that only moves when told."""
-
-    def __init__(self, folder):
-        self.now = 1000.0
-        self.studio = FakeLabelStudio()
-        self.project_id = self.studio.add_project(
-            label_config_xml(("siren", "other"), multi_label=False)
-        )
-        keys = [content_hash(bytes([n])) for n in range(N_CLIPS)]
-        datas = [{"audio": f"/data/{key}.wav", "content_hash": key} for key in keys]
-        self.task_ids = self.studio.add_tasks(self.project_id, datas)
-        self.settings = Settings(data_dir=folder, head_size=HEAD, quiet_s=QUIET_S, debounce_s=0.0)
-        self.store = open_store(self.settings.store_url)
-        vectors = np.random.default_rng(0).standard_normal((N_CLIPS, 8)).astype(np.float32)
-        self.store.clips.add_embeddings(EMBEDDER_ID, keys, vectors)
-        self.restart()
-        self.hint(tasks=True)
-        self.round()
-
-    def restart(self):
-        client = self.studio.client()
-        self.reconciler = Reconciler(
-            self.store, client, self.settings, EMBEDDER_ID, clock=lambda: self.now
-        )
-        self.rest = Rest(self.store, client, self.settings, self.reconciler, clock=lambda: self.now)
-
-    def hint(self, **what):
-        self.store.agenda.hint(self.project_id, now=self.now, **what)
-
-    def round(self):
-        self.now += 1.0
-        turn = self.store.agenda.take(self.project_id, now=self.now, lease_s=1.0)
-        version = self.reconciler.reconcile(turn)
-        self.store.agenda.finish(turn, now=self.now)
-        return version
-
-    def label(self, task_id, label):
-        made = self.studio.annotate(task_id, label)
-        self.hint()
-        self.round()
-        return made
-
-    def go_on(self):
-        return self.rest.go_on(self.project_id)
-
-    def go_on_to_the_end(self):
-        while self.go_on():
-            pass
-
-    @property
-    def version(self):
-        return self.studio.projects[self.project_id]["model_version"]
-
-    @property
-    def current(self):
-        return [one for one in self.studio.predictions if one["model_version"] == self.version]
-
-    @property
-    def n_published(self):
-        return len(self.current)
-
-    @property
-    def progress(self):
-        return self.store.versions.progress(self.project_id)
-
-    @property
-    def head(self):
-        version = self.store.versions.current(self.project_id)
-        return version.ranking["task_ids"][:HEAD].tolist()
-
-    @property
-    def predicted(self):
-        """How many predictions each task has."""
-        return Counter(one["task"] for one in self.studio.predictions)
-
-    @property
-    def superseded(self):
-        return self.predicted - Counter(one["task"] for one in self.current)
-
-    @property
-    def versions_held(self):
-        return {one["model_version"] for one in self.studio.predictions}
+from tests.street import EMBEDDER_ID, HEAD, N_CLIPS, QUIET_S, Drawn, Street
 
 
 @pytest.fixture(autouse=True)
@@ -140,20 +48,137 @@ def test_it_stands_back_as_soon_as_something_is_heard(street):
     assert street.n_published == 2 * HEAD
 
 
-def test_a_task_deleted_unheard_stops_one_piece_and_a_round_mends_it(street):
-    behind_the_head = street.reconciler.edition(
-        street.project_id, street.reconciler.clips(street.project_id)
-    ).order[HEAD + 3]
-    deleted = street.studio.tasks.pop(int(behind_the_head))
-    street.studio.add_tasks(street.project_id, [deleted["data"]])  # so that the number is right
+def is_told_of_tasks(street):
+    agenda = street.store.agenda
+    turn = agenda.take(street.project_id, now=street.now + 9.0, lease_s=-9.0)
+    return agenda.is_waiting(street.project_id) and turn.tasks_changed
+
+
+def test_a_task_deleted_unheard_costs_the_rest_its_own_prediction_alone(street):
+    order = street.store.versions.current(street.project_id).ranking["task_ids"]
+    (new,) = street.swap(order[HEAD + 3 : HEAD + 4])
     street.now += QUIET_S
-    with pytest.raises(LabelStudioError, match="not found"):
-        street.go_on()
-    assert street.store.agenda.is_waiting(street.project_id)
+    assert street.go_on()
+    assert {one["task"] for one in street.current} == set(order[: 2 * HEAD].tolist()) - {
+        order[HEAD + 3]
+    }
+    assert is_told_of_tasks(street)
     street.round()
+    assert new in street.store.clips.task_ids(street.project_id)
     street.now += QUIET_S
     street.go_on_to_the_end()
     assert street.n_published == N_CLIPS
+
+
+def test_a_task_that_is_deleted_while_the_rest_is_published_costs_no_other_prediction(
+    street, monkeypatch
+):
+    order = street.store.versions.current(street.project_id).ranking["task_ids"]
+    client = street.rest._label_studio.data_manager
+    ask = client.prediction_versions
+
+    def ask_and_delete(project_id, task_ids):
+        answer = ask(project_id, task_ids)
+        if order[HEAD] in street.studio.tasks:
+            street.swap(order[HEAD : HEAD + 1])
+        return answer
+
+    monkeypatch.setattr(client, "prediction_versions", ask_and_delete)
+    street.now += QUIET_S
+    assert street.go_on()
+    assert {one["task"] for one in street.current} == set(order[: 2 * HEAD].tolist()) - {
+        order[HEAD]
+    }
+    assert is_told_of_tasks(street)
+
+
+@pytest.mark.parametrize("deleted", [slice(3, 4), slice(0, HEAD - 1), slice(0, 2 * HEAD + 3)])
+def test_a_round_publishes_what_is_left_of_an_order_whose_tasks_were_deleted(street, deleted):
+    order = street.store.versions.current(street.project_id).ranking["task_ids"]
+    before = street.version
+    street.swap(order[deleted])
+    left = [task_id for task_id in order if task_id in street.studio.tasks]
+    street.studio.annotate(int(left[-1]), "siren")
+    street.hint()
+    version = street.round()
+    assert street.version == version != before
+    assert street.studio.queue(street.project_id)
+    assert is_told_of_tasks(street)
+    street.round()
+    assert len(street.studio.queue(street.project_id)) == HEAD
+
+
+def test_tasks_that_are_deleted_before_the_version_is_switched_do_not_stop_the_round(
+    street, monkeypatch
+):
+    client = street.reconciler._label_studio
+    switch, deleted = client.set_model_version, []
+
+    def delete_and_switch(project_id, model_version):
+        if not deleted:
+            of_it = [one for one in street.studio.predictions if one["model_version"] != before]
+            deleted.extend(one["task"] for one in of_it)
+            street.swap(deleted)
+        switch(project_id, model_version)
+
+    before = street.version
+    monkeypatch.setattr(client, "set_model_version", delete_and_switch)
+    street.studio.annotate(street.task_ids[0], "siren")
+    street.hint()
+    version = street.round()
+    assert len(deleted) == HEAD
+    assert street.version == version != before
+    assert not set(street.studio.queue(street.project_id)) & set(deleted)
+    assert is_told_of_tasks(street)
+
+
+def test_a_version_that_label_studio_does_not_take_is_an_error(street, monkeypatch):
+    def refuse(project_id, model_version):
+        raise LabelStudioError("It does not want to.")
+
+    monkeypatch.setattr(street.reconciler._label_studio, "set_model_version", refuse)
+    with pytest.raises(LabelStudioError, match="does not want to"):
+        street.label(street.task_ids[0], "siren")
+
+
+def test_when_all_tasks_are_deleted_during_a_round_it_publishes_nothing_and_says_nothing(
+    street, monkeypatch
+):
+    client = street.reconciler._label_studio
+    publish = client.import_predictions
+
+    def delete_and_publish(project_id, predictions):
+        street.studio.delete_tasks(list(street.studio.tasks))
+        return publish(project_id, predictions)
+
+    monkeypatch.setattr(client, "import_predictions", delete_and_publish)
+    street.label(street.task_ids[0], "siren")
+    assert is_told_of_tasks(street)
+    assert street.round() is None
+    assert street.store.clips.count(street.project_id, EMBEDDER_ID)["clips"] == 0
+    street.now += 3 * QUIET_S
+    street.go_on_to_the_end()
+    assert street.studio.predictions == []
+
+
+def test_a_project_that_is_emptied_and_refilled_gets_its_first_order_as_a_new_one(
+    street, monkeypatch
+):
+    monkeypatch.setattr(reconcile, "FIRST_ORDER", 5)
+    street.studio.delete_tasks(list(street.studio.tasks))
+    street.hint(tasks=True)
+    assert street.round() is None
+    keys = [content_hash(bytes([100 + n])) for n in range(N_CLIPS)]
+    street.studio.add_tasks(
+        street.project_id, [{"audio": f"/data/{key}.wav", "content_hash": key} for key in keys]
+    )
+    street.store.clips.add_embeddings(EMBEDDER_ID, keys[:4], np.eye(4, 8, dtype=np.float32))
+    street.hint(tasks=True)
+    assert street.round() is None  # too few of them are heard
+    street.store.clips.add_embeddings(EMBEDDER_ID, keys[4:6], np.eye(2, 8, dtype=np.float32))
+    street.hint()
+    assert street.round() is not None
+    assert len(street.studio.queue(street.project_id)) == 6
 
 
 @pytest.mark.parametrize(
@@ -445,9 +470,6 @@ def test_a_changed_question_is_not_forgotten_when_its_round_fails(street, monkey
 
 
 def test_a_store_that_fails_ends_the_worker_so_that_it_is_started_again(street, caplog):
-    class Drawn:
-        embedder_id, embedding_dim, sample_rate_hz, warning = EMBEDDER_ID, 8, 16_000, None
-
     worker = Worker(street.settings, street.store, street.studio.client(), Drawn())
     with street.store.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE label")

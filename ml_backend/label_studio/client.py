@@ -115,12 +115,14 @@ class LabelStudio:
         )
         return [{"id": row["id"], "data": row["data"]} for row in rows]
 
-    def annotated_tasks(self, project_id: int, among: Sequence[int] = ()) -> list[Json]:
+    def annotated_tasks(self, project_id: int, task_ids: Sequence[int] | None = None) -> list[Json]:
         """List the tasks that hold annotations, the cancelled ones included, with all of them.
 
-        All tasks of the project, or those ``among`` these numbers.
+        Only of some tasks, a few hundred at most, where ``task_ids`` are given.
         """
-        query = {"exportType": "JSON", "ids[]": list(among)}
+        if task_ids is not None and not task_ids:
+            return []
+        query = {"exportType": "JSON", "ids[]": list(task_ids or ())}
         path = f"/api/projects/{project_id}/export"
         return list(self._connection.get(path, bulk=True, query=query))
 

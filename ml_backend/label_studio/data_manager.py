@@ -63,6 +63,19 @@ class DataManager:
         """Delete all predictions of some tasks, whoever made them; 14 to 20 ms each."""
         self._act("delete_tasks_predictions", project_id, task_ids)
 
+    def copy_annotation(self, project_id: int, annotation_id: int, task_ids: Sequence[int]) -> None:
+        """Give tasks the same answer as an annotation, as the token's owner; 1 to 2 ms each.
+
+        The copies name it as their ``parent_annotation``. Tasks that are not there are left out; no
+        webhook is called, and a task may have any number of annotations before.
+        """
+        body = {"source_annotation_id": annotation_id}
+        self._act("propagate_annotations", project_id, task_ids, **body)
+
+    def delete_annotations(self, project_id: int, task_ids: Sequence[int], user_id: int) -> None:
+        """Delete all annotations and drafts of one user in some tasks; 2 to 3 ms each."""
+        self._act("delete_tasks_annotations", project_id, task_ids, annotator=user_id)
+
     def set_field(
         self, project_id: int, task_ids: Sequence[int], name: str, value: str | float
     ) -> None:

@@ -24,6 +24,7 @@ from ml_backend.web import (
     again,
     annotating,
     asking,
+    bulk,
     clips,
     contract,
     headers,
@@ -41,11 +42,13 @@ from ml_backend.web.access import Access
 from ml_backend.web.asked import is_page
 from ml_backend.web.body import MAX_REQUEST_BYTES
 from ml_backend.web.ears import EarsOnDemand
+from ml_backend.web.one_by_one import OneByOne
 from ml_backend.web.oracle import Oracle
 from ml_backend.web.queue_head import QueueHead
 from ml_backend.web.sealing import Seals
 from ml_backend.web.snapshots import Snapshots
 from ml_backend.web.sounds import Sounds
+from ml_backend.web.undos import Undos
 from ml_backend.web.visitors import Permissions, Visitors
 from ml_backend.worker_report import WorkerReport
 
@@ -94,7 +97,9 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     pool.register(app, store, settings, snapshots, sounds, head)
     clips.register(app, store, settings, snapshots, permissions)
     similar.register(app, snapshots, sounds)
-    annotating.register(app, store, permissions)
+    undos, one_by_one = Undos(), OneByOne()
+    annotating.register(app, store, permissions, undos, one_by_one)
+    bulk.register(app, store, permissions, undos, one_by_one)
     again.register(app, store)
     label_queue.register(app, store, permissions)
     asking.register(app, settings)

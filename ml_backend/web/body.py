@@ -34,8 +34,8 @@ def json_body(*, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
     return dict(cleaned(body))
 
 
-def task_numbers(said: Any, *, at_most: int) -> list[int]:
-    """Read a list of tasks' numbers, each once.
+def task_numbers(said: Any, *, at_most: int, more_go: str = "") -> list[int]:
+    """Read a list of tasks' numbers, each once; ``more_go`` tells where more of them may go.
 
     Raises
     ------
@@ -52,5 +52,6 @@ def task_numbers(said: Any, *, at_most: int) -> list[int]:
         raise RequestError("'task_ids' must be a list of the numbers of tasks, with one at least.")
     numbers = list(dict.fromkeys(said))
     if len(numbers) > at_most:
-        raise RequestError(f"{len(numbers)} tasks are too many at once; {at_most} are the limit.")
+        limit = f"{at_most} are the limit" + (f"; {more_go} takes more" if more_go else "")
+        raise RequestError(f"{len(numbers)} tasks are too many at once; {limit}.")
     return numbers

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from flask import abort
 
 PATIENCE_S = 20.0
-"""So long a second tab waits: the largest bulk of labels takes about as long."""
+"""So long a second tab waits: the largest request takes about as long."""
 
 
 @dataclass
@@ -25,13 +25,16 @@ class OneByOne:
         self._doors: dict[int, _Door] = {}
 
     @contextmanager
-    def turn_of(self, user_id: int) -> Iterator[None]:
-        """Wait until nothing else of this user is being done; refuse if that takes too long."""
+    def turn_of(self, user_id: int, *, is_patient: bool = False) -> Iterator[None]:
+        """Wait until nothing else of this user is being done; refuse if that takes too long.
+
+        Who ``is_patient`` waits as long as it takes.
+        """
         with self._lock:
             door = self._doors.setdefault(user_id, _Door())
             door.n_here += 1
         try:
-            if not door.lock.acquire(timeout=PATIENCE_S):
+            if not door.lock.acquire(timeout=-1 if is_patient else PATIENCE_S):
                 abort(503, "Label Studio is still writing what you said before; try again.")
             try:
                 yield

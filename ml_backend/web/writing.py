@@ -93,7 +93,7 @@ def write(
             return Refused(task_id, "It has an answer already.", is_answered=True)
         is_theirs = visitor.user_id in annotators[task_id]
         own = _own(visitor, task_id) if is_theirs or is_again else None
-        before = _said(own) if own else None
+        before = said(own) if own else None
         present = before["result"] if before else []
         result = present if labels is None else build_result(labels, config, present)
         after = {"result": result, "was_cancelled": labels is None}
@@ -102,7 +102,7 @@ def write(
         elif after != before:
             own = visitor.label_studio.update_annotation(own["id"], **after)
         # What came to be in a first try that failed on its way was not there before.
-        return Written(task_id, own["id"], before if is_theirs else None, _said(own))
+        return Written(task_id, own["id"], before if is_theirs else None, said(own))
 
     return _twice(task_ids, lambda task_id: task_id, answer)
 
@@ -112,7 +112,7 @@ def take_back(visitor: Visitor, written: Iterable[Written]) -> list[Written | Re
 
     def undo(one: Written, is_again: bool) -> Written | Refused:
         try:
-            now = _said(visitor.label_studio.annotation(one.annotation_id))
+            now = said(visitor.label_studio.annotation(one.annotation_id))
         except LabelStudioNotFoundError:
             return one if one.before is None else Refused(one.task_id, "It was deleted since.")
         if is_again and now == one.before:
@@ -173,7 +173,8 @@ def _own(visitor: Visitor, task_id: int) -> dict[str, Any] | None:
     return max(own, key=lambda one: (str(one["updated_at"]), one["id"]), default=None)
 
 
-def _said(annotation: dict[str, Any]) -> Said:
+def said(annotation: dict[str, Any]) -> Said:
+    """Give what an annotation says."""
     return {name: annotation[name] for name in ("result", "was_cancelled")}
 
 
@@ -196,14 +197,14 @@ def _twice(
         except LabelStudioNotFoundError:
             return Refused(task_id, "Label Studio does not have it any more.")
         except LabelStudioUnreachableError:
-            said = "Label Studio did not answer; look there whether it was done."
-            return Refused(task_id, said, may_work_again=True, is_silent=True)
+            reason = "Label Studio did not answer; look there whether it was done."
+            return Refused(task_id, reason, may_work_again=True, is_silent=True)
         except LabelStudioError as error:
             return Refused(task_id, error.plain, may_work_again=True)
         except Exception:  # whatever it is, the others' answers are to be told, and undone
             log.exception("task %d failed", task_id)
-            said = "The backend failed on it; look in Label Studio whether it was done."
-            return Refused(task_id, said, may_work_again=True, is_silent=True)
+            reason = "The backend failed on it; look in Label Studio whether it was done."
+            return Refused(task_id, reason, may_work_again=True, is_silent=True)
 
     if len(items) == 1:
         answers = [explained(items[0])]

@@ -180,6 +180,50 @@ def test_many_are_labeled_and_undone_without_a_gap(site, first):
     assert {task_id: len(site.annotations(task_id)) for task_id in before} == before
 
 
+def test_copies_of_a_label_are_whole_annotations_of_their_visitor_alone(site, first, second, api):
+    """What the Data Manager copies and deletes at once is what single calls would have made."""
+    theirs, *chosen = site.task_ids[:12]
+    site.say(first, [theirs], ["other"])
+    before = site.annotations(theirs)
+    you = second_id(site, second)
+    said = site.say(second, [theirs, *chosen], ["siren"])
+    assert (said["n"], said["refused"]) == (12, [])
+    for task_id in chosen:
+        (made,) = site.annotations(task_id)
+        assert (made["completed_by"], made["was_cancelled"]) == (you, False)
+        assert site.labels(task_id).labels == {"siren"}
+    counted = api.get(f"/api/tasks/{chosen[-1]}/").json()
+    assert (counted["total_annotations"], counted["is_labeled"]) == (1, True)
+    drafted = {"result": [], "task": chosen[-1]}
+    api.post(f"/api/tasks/{chosen[-1]}/drafts", json=drafted).raise_for_status()
+    assert site.undo(second, said) == {"n": 12, "refused": []}
+    assert site.annotations(theirs) == before
+    assert [site.annotations(task_id) for task_id in chosen] == [[]] * 11
+    assert api.get(f"/api/tasks/{chosen[-1]}/drafts").json()
+    assert api.get(f"/api/tasks/{chosen[0]}/").json()["is_labeled"] is False
+
+
+def test_any_number_is_labeled_and_undone_in_the_background(site, first):
+    chosen, path = site.task_ids[:20], f"/projects/{site.project_id}/bulk"
+    before = {task_id: len(site.annotations(task_id)) for task_id in chosen[:2]}
+    body = {"task_ids": chosen, "labels": ["other"], "only_unanswered": True}
+    done = wait_for_bulk(first, path, body)
+    assert done["n"] + len(done["answered"]) == len(chosen)
+    undone = wait_for_bulk(first, path, {"undo": done["undo"]})
+    assert (undone["n"], undone["refused"]) == (done["n"], [])
+    assert {task_id: len(site.annotations(task_id)) for task_id in before} == before
+
+
+def wait_for_bulk(client, path, body):
+    facts = client.post(path, json=body, headers=csrf(client)).get_json()
+    for _ in range(300):
+        facts = client.get(f"{path}/{facts['bulk']}").get_json()
+        if facts["is_over"]:
+            return facts
+        time.sleep(0.2)
+    raise AssertionError(facts)
+
+
 def test_a_label_is_in_label_studio_within_half_a_second(site, first):
     """The best of some, since others work on this machine as well."""
     headers, taken_s = csrf(first), []

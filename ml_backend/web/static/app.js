@@ -1,5 +1,6 @@
 // The map page: load the pool, then fill the panels.
 
+import { fail } from "./ask.js";
 import { whyAway } from "./away.js";
 import { make, say } from "./elements.js";
 import { openGrid } from "./grid_of_clips.js";
@@ -10,6 +11,7 @@ import { mountMap } from "./map.js";
 import { mountPanels } from "./panels.js";
 import { pool } from "./pool.js";
 import { state } from "./state.js";
+import { writing } from "./writing.js";
 
 let troubled = null;
 
@@ -76,6 +78,7 @@ try {
   listen({ ...map.acts, grid: openGrid, help: openHelp });
   state.on(["selection"], sayWhatIsSelected);
   mountPanels({ filters: byId("filters"), table: byId("table"), inspector: byId("inspector") });
+  writing.resume().catch(({ message }) => fail(message));
   await map.ready;
   document.body.dataset.ready = "yes";
   requestAnimationFrame(() => performance.mark("usable"));

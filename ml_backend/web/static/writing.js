@@ -1,32 +1,30 @@
-// Writing annotations as the visitor, and taking them back: shown at once on map and table, sent in
-// pieces, one after the other, so that any number of clips can be labeled, seen coming and stopped.
+// Writing annotations as the visitor, and taking them back: shown at once on map and table. A few clips
+// are one request; any larger number is done by the backend, piece by piece, seen coming and stopped.
+// It goes on when the page is closed, and is told of again when it is opened.
 //
 //   await writing.write(taskIds, labels, { what, focus, onlyUnanswered })   one writing, one undo
 //   await writing.undo()          takes back the last writing, then the one before, and so on
+//   await writing.resume()        show what goes on since an earlier visit, and offer its undo
 //   writing.addEventListener("written", …)    detail: task ids about which more is known now
 //   writing.addEventListener("undos", …)      whether there is something to undo has changed
 
 import { fail, notice, progressNotice } from "./ask.js";
 import { make, say } from "./elements.js";
 import { pool } from "./pool.js";
-import { send } from "./server.js";
+import { getJson, send } from "./server.js";
 import { state } from "./state.js";
-import { clips, count, reasonsText } from "./wording.js";
+import { answerText, clips, count, reasonsText } from "./wording.js";
 
-const N_PER_PIECE = 25; // a few seconds of Label Studio's time
+const N_AT_ONCE = 25; // one request; more are done in the background
+const LOOK_MS = 300;
 const N_UNDONE = 50;
 const NOT_THERE = 404;
 
 class Writing extends EventTarget {
   #done = []; // what can be taken back, oldest first
   #n = 0;
-  #sent = Promise.resolve(); // the piece on its way
+  #sent = Promise.resolve(); // the request on its way
   #undone = Promise.resolve();
-
-  constructor() {
-    super();
-    addEventListener("beforeunload", (event) => this.#done.some(({ isGoingOn }) => isGoingOn) && event.preventDefault());
-  }
 
   get canUndo() {
     return this.#done.length > 0;
@@ -37,43 +35,103 @@ class Writing extends EventTarget {
    * With `onlyUnanswered`, what has an answer by then keeps it.
    */
   async write(taskIds, labels, { what, shown = labels, focus, onlyUnanswered = false }) {
-    const earlier = this.#undone;
-    const one = { number: this.#n++, pieces: [], focus, isStopped: false };
-    this.#keep(one);
-    one.ended = this.#writeAll(one, taskIds, { labels, shown, onlyUnanswered, what, earlier });
-    const { n, answered, refused, error } = await one.ended;
-    if (one.pieces.length === 0) this.#forget(one);
-    if (!one.isUndone || error) this.#tell(one, taskIds, { what, n, answered, refused, error });
+    const earlier = this.#undone; // an undo that was asked for before
+    const one = this.#begin(focus);
+    const body = { task_ids: taskIds, labels, only_unanswered: onlyUnanswered };
+    const isMany = taskIds.length > N_AT_ONCE;
+    one.ended = isMany
+      ? this.#writeInBulk(one, earlier.then(() => send("POST", "bulk", body)), { taskIds, shown, what })
+      : this.#writeAtOnce(one, earlier, body, shown);
+    await this.#end(one, { what, nAll: taskIds.length, first: taskIds[0] });
   }
 
-  async #writeAll(one, taskIds, { labels, shown, onlyUnanswered, what, earlier }) {
+  /** Show what the backend does since an earlier visit of the page, and offer to undo what it did. */
+  async resume() {
+    const ends = (await getJson("bulk")).map((facts) => {
+      const begun = Promise.resolve(facts);
+      if (facts.is_undo) return facts.is_over ? null : this.#follow(begun, "Undoing");
+      if (facts.is_over && facts.undo === null) return null;
+      const one = this.#begin();
+      const what = answerText(facts.labels);
+      one.ended = facts.is_over ? null : this.#writeInBulk(one, begun, { taskIds: [], shown: null, what });
+      if (!facts.is_over) return this.#end(one, { what, nAll: facts.n_all });
+      one.piece = { token: facts.undo, takeBack: () => {}, ids: [], isBulk: true };
+      return null;
+    });
+    await Promise.all(ends);
+  }
+
+  #begin(focus) {
+    const one = { number: this.#n++, piece: null, focus, isStopped: false };
+    this.#keep(one);
+    return one;
+  }
+
+  async #end(one, asked) {
+    const told = await one.ended;
+    if (one.piece === null) this.#forget(one);
+    if (!one.isUndone || told.error) this.#tell(one, asked, told);
+  }
+
+  async #writeAtOnce(one, earlier, body, shown) {
+    const ids = body.task_ids;
+    const takeBack = pool.mark(new Map(ids.map((taskId) => [taskId, shown])));
     const told = { n: 0, answered: [], refused: [], error: null };
-    const pieces = inPieces(taskIds);
-    one.isGoingOn = pieces.length > 1;
-    const line = one.isGoingOn ? progressNotice(() => (one.isStopped = true)) : null;
-    const doing = labels === null ? "Skipping" : `Labeling as ${what}`;
-    for (const [k, ids] of pieces.entries()) {
-      line?.show(`${doing}: ${count(k * N_PER_PIECE)} of ${clips(taskIds.length)} …`, k / pieces.length);
-      const takeBack = pool.mark(new Map(ids.map((taskId) => [taskId, shown])));
-      const body = { task_ids: ids, labels, only_unanswered: onlyUnanswered };
-      try {
-        await earlier; // an undo that was asked for before
-        const { undo, n, answered, refused } = await this.#inTurn(() => send("POST", "annotations", body));
-        if (n > 0) one.pieces.push({ token: undo, takeBack, ids });
-        told.n += n;
-        told.answered.push(...answered);
-        told.refused.push(...refused);
-        pool.unmark([...answered, ...refused.map(({ task_id: taskId }) => taskId)]);
-      } catch (error) {
-        pool.unmark(ids);
-        told.error = error;
-      }
-      this.#announce("written", ids);
-      if (told.error || one.isStopped) break;
+    try {
+      await earlier;
+      const { undo, n, answered, refused } = await this.#inTurn(() => send("POST", "annotations", body));
+      if (n > 0) one.piece = { token: undo, takeBack, ids };
+      Object.assign(told, { n, answered, refused });
+      pool.unmark([...answered, ...refused.map(({ task_id: taskId }) => taskId)]);
+    } catch (error) {
+      pool.unmark(ids);
+      told.error = error;
     }
-    line?.close();
-    one.isGoingOn = false;
+    this.#announce("written", ids);
     return told;
+  }
+
+  async #writeInBulk(one, begun, { taskIds, shown, what }) {
+    const takeBacks = [];
+    let nSeen = 0;
+    const look = ({ undo, n_done: nDone }) => {
+      const ids = taskIds.slice(nSeen, nDone);
+      nSeen = nDone;
+      if (ids.length > 0) takeBacks.push(pool.mark(new Map(ids.map((taskId) => [taskId, shown]))));
+      const takeBack = () => takeBacks.splice(0).forEach((back) => back());
+      if (undo !== null) one.piece = { token: undo, takeBack, ids: taskIds.slice(0, nDone), isBulk: true };
+      this.#announce("written", ids);
+    };
+    const told = await this.#follow(begun, what === answerText(null) ? "Skipping" : `Labeling as ${what}`, { one, look });
+    pool.unmark([...told.answered, ...told.refused.map(({ task_id: taskId }) => taskId)]);
+    return told;
+  }
+
+  /** Show how far the backend is until it is over; `look` is told each time, `one` may be stopped. */
+  async #follow(begun, doing, { one = null, look = () => {} } = {}) {
+    const line = progressNotice(one && (() => (one.isStopped = true)));
+    const told = { n: 0, answered: [], refused: [], error: null };
+    let isStopping = false;
+    try {
+      for (let facts = await begun; ; facts = await getJson(`bulk/${facts.bulk}`)) {
+        line.show(`${doing}: ${count(facts.n_done)} of ${clips(facts.n_all)} …`, facts.n_done / facts.n_all);
+        told.n = facts.n;
+        look(facts);
+        if (facts.is_over) {
+          const error = facts.error && new Error(facts.error);
+          return Object.assign(told, { answered: facts.answered, refused: facts.refused, error });
+        }
+        if (one?.isStopped && !isStopping) {
+          isStopping = true;
+          await send("DELETE", `bulk/${facts.bulk}`);
+        }
+        await new Promise((done) => setTimeout(done, LOOK_MS));
+      }
+    } catch (error) {
+      return Object.assign(told, { error });
+    } finally {
+      line.close();
+    }
   }
 
   /** Take back a writing, or the last one; what is still being written is stopped first. */
@@ -91,45 +149,31 @@ class Writing extends EventTarget {
     [one.isStopped, one.isUndone] = [true, true];
     await one.ended;
     this.#forget(one);
-    if (one.pieces.length === 0) return notice("There is nothing to undo.");
-    state.set({ focus: one.focus });
-    const nAll = one.pieces.reduce((n, { ids }) => n + ids.length, 0);
-    const line = one.pieces.length > 1 ? progressNotice() : null;
-    const told = { n: 0, refused: [], error: null };
-    while (one.pieces.length > 0 && !told.error) {
-      line?.show(`Undoing: ${count(told.n)} of ${clips(nAll)} …`, told.n / nAll);
-      await this.#takeBackPiece(one, told);
-    }
-    line?.close();
-    if (one.pieces.length > 0) this.#keep(one); // to be tried again
+    if (one.piece === null) return notice("There is nothing to undo.");
+    if (one.focus !== undefined) state.set({ focus: one.focus });
+    const { token, takeBack, ids, isBulk } = one.piece;
+    takeBack();
+    const told = isBulk
+      ? await this.#follow(send("POST", "bulk", { undo: token }), "Undoing")
+      : await this.#inTurn(() => send("DELETE", `annotations/${encodeURIComponent(token)}`)).catch((error) => ({
+          n: 0,
+          refused: [],
+          error,
+        }));
+    pool.unmark(told.error ? ids : told.refused.map(({ task_id: taskId }) => taskId));
+    if (told.error && told.error.status !== NOT_THERE) this.#keep(one); // to be tried again
+    this.#announce("written", ids);
     return tellUndone(told);
   }
 
-  async #takeBackPiece(one, told) {
-    const { token, takeBack, ids } = one.pieces.pop();
-    takeBack();
-    try {
-      const { n, refused } = await this.#inTurn(() => send("DELETE", `annotations/${encodeURIComponent(token)}`));
-      told.n += n;
-      told.refused.push(...refused);
-      pool.unmark(refused.map(({ task_id: taskId }) => taskId));
-    } catch (error) {
-      pool.unmark(ids);
-      told.error = error;
-      if (error.status !== NOT_THERE) one.pieces.push({ token, takeBack, ids });
-    }
-    this.#announce("written", ids);
-  }
-
-  #tell(one, taskIds, { what, n, answered, refused, error }) {
-    const isOne = taskIds.length === 1;
+  #tell(one, { what, nAll, first }, { n, answered, refused, error }) {
     const kept = answered.length > 0 ? ` ${clips(answered.length)} had an answer and kept it.` : "";
-    const nRest = taskIds.length - n - answered.length - refused.length;
+    const nRest = nAll - n - answered.length - refused.length;
     const rest = nRest > 0 ? `, ${count(nRest)} left as they were` : "";
     if (error && n === 0) fail(`Nothing was labeled. ${error.message}`);
     else if (error) fail(`${clips(n)}: ${what}${rest}. ${error.message}`);
     else if (refused.length > 0) fail(`${clips(n)} labeled, ${count(refused.length)} not${rest}. ${reasonsText(refused)}${kept}`);
-    else if (isOne && n === 1) say(`Clip ${taskIds[0]}: ${what}.`);
+    else if (nAll === 1 && n === 1) say(`Clip ${first}: ${what}.`);
     else notice(`${clips(n)}: ${what}${rest}.${kept}`, n > 0 ? this.#makeUndo(one) : null);
   }
 
@@ -141,7 +185,7 @@ class Writing extends EventTarget {
     return make("button", { type: "button", click }, "Undo");
   }
 
-  /** One request after the other, whatever asks for them; between pieces others have their turn. */
+  /** One request after the other, whatever asks for them. */
   #inTurn(request) {
     const answer = this.#sent.then(request);
     this.#sent = answer.catch(() => {});
@@ -169,11 +213,6 @@ function tellUndone({ n, refused, error }) {
   if (refused.length > 0)
     return fail(`Taken back for ${clips(n)}, not for ${count(refused.length)}. ${reasonsText(refused)}`);
   return notice(`Taken back: ${clips(n)} as before.`);
-}
-
-function inPieces(taskIds) {
-  const n = Math.ceil(taskIds.length / N_PER_PIECE);
-  return Array.from({ length: n }, (_, i) => taskIds.slice(N_PER_PIECE * i, N_PER_PIECE * (i + 1)));
 }
 
 export const writing = new Writing();
