@@ -40,6 +40,7 @@ STUDIO = HERE / COMMAND
 SETS = ("us8k_dev", "esc50_dev")
 CLIP_S = 4.0
 HOP_S = 2.0
+SILENT = 0.01
 LOOK_S = 0.2
 PATIENCE_S = 1800.0
 FIT = "ml_backend.mapmaker"
@@ -150,6 +151,7 @@ def measure(folder: Path, code: Path, clips: Path, n_clips: int, quiet_s: float)
                 importer_cpu.start()
                 backend.wait_until(is_done, lambda: server.poll() is None, PATIENCE_S)
                 whole_s = time.perf_counter() - began
+            imported_s = imported_s or whole_s
             cpu = watch.cpu_s() | {"importer": used["cpu_s"]}
             print(
                 f"  import alone {imported_s:.0f} s, until embedded {whole_s:.0f} s: "
@@ -215,11 +217,12 @@ def cut_set(name: str, folder: Path, n_clips: int) -> int:
     read = [soundfile.read(file, dtype="float32") for file in files]
     rate_hz = read[0][1]
     samples = np.concatenate([one for one, _ in read])
-    onsets = range(0, len(samples) - round(CLIP_S * rate_hz), round(HOP_S * rate_hz))[:n_clips]
-    for number, onset in enumerate(onsets):
-        piece = samples[onset : onset + round(CLIP_S * rate_hz)]
+    n_samples, n_hop = round(CLIP_S * rate_hz), round(HOP_S * rate_hz)
+    pieces = np.lib.stride_tricks.sliding_window_view(samples, n_samples)[::n_hop]
+    heard = [piece for piece in pieces if np.abs(piece).max() > SILENT][:n_clips]
+    for number, piece in enumerate(heard):
         soundfile.write(folder / f"{name}-{number:05d}.ogg", piece, rate_hz)
-    return len(onsets)
+    return len(heard)
 
 
 def wait_for(pid: int, used: dict[str, float]) -> None:

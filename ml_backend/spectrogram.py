@@ -74,15 +74,15 @@ def render_spectrogram(
     picture = Image.fromarray(levels_db[::-1].astype(np.float32))
     smooth = np.asarray(picture.resize((plot_width, plot_height), Image.Resampling.BILINEAR))
 
-    axes = _axes(width, height, len(waveform) / sample_rate_hz, sample_rate_hz, top_db)
-    indices = N_COLORS + np.asarray(axes) // (256 // N_GRAYS)  # (height, width)
-    scaled = (smooth - (top_db - RANGE_DB)) / RANGE_DB * (N_COLORS - 1)
-    indices[TOP : TOP + plot_height, LEFT : LEFT + plot_width] = scaled.clip(0, N_COLORS - 1)
-    bar = np.linspace(N_COLORS - 1, 0, plot_height)[:, None]
-    bar_left = LEFT + plot_width + BAR_GAP
-    indices[TOP : TOP + plot_height, bar_left : bar_left + BAR_WIDTH] = bar
+    duration_s = len(waveform) / sample_rate_hz
+    indices = _frame(width, height, duration_s, sample_rate_hz, top_db).copy()  # (height, width)
+    scaled = smooth - np.float32(top_db - RANGE_DB)
+    scaled /= np.float32(RANGE_DB)
+    scaled *= np.float32(N_COLORS - 1)
+    np.clip(scaled, 0, N_COLORS - 1, out=scaled)
+    indices[TOP : TOP + plot_height, LEFT : LEFT + plot_width] = scaled
 
-    image = Image.fromarray(indices.astype(np.uint8))
+    image = Image.fromarray(indices)
     image.putpalette(palette())
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=1)
@@ -213,6 +213,23 @@ def frequency_ticks(sample_rate_hz: int, plot_height: int) -> list[int]:
         if tick <= highest_hz and room:
             chosen.append(tick)
     return sorted(chosen)
+
+
+@lru_cache(maxsize=16)
+def _frame(
+    width: int, height: int, duration_s: float, sample_rate_hz: int, top_db: float
+) -> NDArray[np.uint8]:
+    """Give palette indices of axes and color bar, shape=(height, width); not to be written to.
+
+    Clips of one length and about one level share them.
+    """
+    plot_height = height - TOP - BOTTOM
+    axes = np.asarray(_axes(width, height, duration_s, sample_rate_hz, top_db))
+    indices = N_COLORS + axes // (256 // N_GRAYS)
+    bar_left = width - RIGHT + BAR_GAP
+    bar = np.linspace(N_COLORS - 1, 0, plot_height)[:, None]
+    indices[TOP : TOP + plot_height, bar_left : bar_left + BAR_WIDTH] = bar
+    return indices
 
 
 def _axes(
