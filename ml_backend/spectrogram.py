@@ -220,7 +220,7 @@ def frequency_ticks(sample_rate_hz: int, plot_height: int) -> list[int]:
 def _frame(
     width: int, height: int, duration_s: float, sample_rate_hz: int, top_db: float
 ) -> NDArray[np.uint8]:
-    """Give palette indices of axes and color bar, shape=(height, width); not to be written to.
+    """Give palette indices of axes and color bar, shape=(height, width).
 
     Clips of one length and about one level share them.
     """
@@ -230,6 +230,7 @@ def _frame(
     bar_left = width - RIGHT + BAR_GAP
     bar = np.linspace(N_COLORS - 1, 0, plot_height)[:, None]
     indices[TOP : TOP + plot_height, bar_left : bar_left + BAR_WIDTH] = bar
+    indices.setflags(write=False)
     return indices
 
 
