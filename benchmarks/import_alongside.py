@@ -226,10 +226,10 @@ def cut_set(name: str, folder: Path, n_clips: int) -> int:
 
 
 def wait_for(pid: int, used: dict[str, float]) -> None:
-    """Note how much processor time a program has used, as long as it can be asked."""
+    """Note how much processor time a program has used, until it has ended."""
     used["cpu_s"] = 0.0
-    while (now := cpu_s(pid)) >= used["cpu_s"] and now:
-        used["cpu_s"] = now
+    while Path(f"/proc/{pid}").exists():
+        used["cpu_s"] = max(used["cpu_s"], cpu_s(pid))
         time.sleep(LOOK_S / 4)
 
 
