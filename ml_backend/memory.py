@@ -18,16 +18,20 @@ TIDY_AFTER_S = 5.0
 TIDY_AGAIN_S = 60.0
 LOOK_S = 0.25
 
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
 _KEPT_BYTES = 128 << 20
 _ASKED_FOR_BYTES = 16 << 20
 _LARGEST_BYTES = 32 << 20  # the most that glibc allows; what is larger goes back at once
 
 
 def keep_pages() -> None:
-    """Have freed arrays leave their pages to the next ones, in this process, until it ends."""
+    """Have freed arrays leave their pages to the next ones, until the process ends.
+
+    To be called before the first thread is started.
+    """
     with suppress(AttributeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_ARENA_MAX, 1)  # of the arenas of other threads, the free end is never given back
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_M_TOP_PAD, _ASKED_FOR_BYTES)
