@@ -168,8 +168,6 @@ def measure(folder: Path, code: Path, clips: Path, n_clips: int, quiet_s: float)
             print(f"  1 s later: {told(memory_mb(server.pid))}", flush=True)
             time.sleep(quiet_s)
             print(f"  {quiet_s:.0f} s later: {told(memory_mb(server.pid))}")
-            while any(module(one) == FIT for one in family(server.pid)):
-                time.sleep(LOOK_S)
             watch.end()
             print(f"  fits of the map began at: {list(watch.fits_at.values())} clips", flush=True)
         with program(code, environment, folder / "log", "serve") as server:
