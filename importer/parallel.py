@@ -19,6 +19,7 @@ from pathlib import Path
 
 from importer.prepare import PreparedClip, prepare_clips
 from importer.scan import Clip, Refusal
+from ml_backend.memory import keep_pages
 
 Answer = PreparedClip | Refusal
 
@@ -111,6 +112,7 @@ def _start_worker() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     from threadpoolctl import threadpool_limits
 
+    keep_pages()
     threadpool_limits(1)
 
 

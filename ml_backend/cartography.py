@@ -1,14 +1,15 @@
 """Maps kept up with their project: sketched at once, fitted in the background, added to.
 
 A map is fitted when it is first wanted (the default one always is) and again when the project has
-twice as many clips; then it is turned to lie like the one before. In between, new clips are placed
-among their neighbors.
+twice as many clips and no more come; then it is turned to lie like the one before. In between, new
+clips are placed among their neighbors.
 """
 
 import logging
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -69,16 +70,24 @@ class Cartographer:
         return None
 
     def fit(
-        self, project_id: int, locality: int, clips: EmbeddedClips, stop: threading.Event
+        self,
+        project_id: int,
+        locality: int,
+        clips: EmbeddedClips,
+        stop: threading.Event,
+        is_due_again: Callable[[], bool],
     ) -> None:
-        """Fit a map of these clips and keep it; takes minutes where there are many."""
+        """Fit a map of these clips and keep it; takes minutes where there are many.
+
+        A fit that is due again before it has ended is given up.
+        """
         before = self._before(project_id, locality, clips)
         if len(clips) < FEWEST:
             xy: Positions | None = fit_map(
                 clips.embeddings, LOCALITIES[locality], seed=_SEED, lies_like=before
             )
         else:
-            xy = self._fit_aside(project_id, locality, clips.embeddings, before, stop)
+            xy = self._fit_aside(project_id, locality, clips.embeddings, before, stop, is_due_again)
         if xy is None:
             return
         self._write(project_id, locality, clips.task_ids, xy, n_fitted=len(clips))
@@ -121,6 +130,7 @@ class Cartographer:
         embeddings: NDArray[np.float32],
         before: Positions | None,
         stop: threading.Event,
+        is_due_again: Callable[[], bool],
     ) -> Positions | None:
         """Have another process fit the map; None where it failed or was stopped."""
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +146,7 @@ class Cartographer:
                 try:
                     told = -1.0
                     while process.poll() is None:
-                        if stop.wait(_LOOK_S):
+                        if stop.wait(_LOOK_S) or is_due_again():
                             return None
                         progress = _progress(folder)
                         if progress > told:

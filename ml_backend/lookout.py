@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -22,29 +23,40 @@ from ml_backend.store import Store
 
 DRAW_AGAIN_S = 3.0
 """While clips are being heard, the map is added to no more often than this, in s."""
+MAP_AFTER_S = 20.0
+"""A map is fitted when no clips have come for this long, in s: a slow import brings 250 in it."""
 _N_NEAREST = 8
 
 
 @dataclass(frozen=True)
 class _Drawn:
+    """What a map was last made to show: ``n_clips`` since ``changed_at``."""
+
     seen: object
     at: float
     n_clips: int
+    changed_at: float
 
 
-_NEVER = _Drawn(None, float("-inf"), 0)
+_NEVER = _Drawn(None, float("-inf"), 0, float("-inf"))
 
 
 class Lookout:
     """Looks whether what is kept for the pages still holds."""
 
     def __init__(
-        self, store: Store, reconciler: Reconciler, embedder_id: str, cartographer: Cartographer
+        self,
+        store: Store,
+        reconciler: Reconciler,
+        embedder_id: str,
+        cartographer: Cartographer,
+        quiet_s: float = MAP_AFTER_S,
     ) -> None:
         self._store = store
         self._reconciler = reconciler
         self._embedder_id = embedder_id
         self._cartographer = cartographer
+        self._quiet_s = quiet_s
         self._nearest: OrderedDict[int, tuple[EmbeddedClips, Nearest]] = OrderedDict()
         self._heard: dict[int, int] = {}
         self._drawn: dict[int, _Drawn] = {}
@@ -74,19 +86,27 @@ class Lookout:
         self._draw(project_id, (tasks, self._heard.get(project_id)))
 
     def fit_maps(self, project_id: int, stop: threading.Event) -> None:
-        """Fit what maps of a project are due."""
+        """Fit what maps of a project are due, where no clips have come for a while.
+
+        An import brings clips batch by batch, and all may be embedded before the next one comes.
+        """
         n_clips = self._drawn.get(project_id, _NEVER).n_clips
         while n_clips and not stop.is_set():
             locality = self._cartographer.due(project_id, n_clips)
             if locality is None:
                 return
-            if self._reconciler.is_hearing(project_id):
+            silent_s = time.monotonic() - self._drawn.get(project_id, _NEVER).changed_at
+            if silent_s < self._quiet_s or self._reconciler.is_hearing(project_id):
                 self._cartographer.wait_for_clips(project_id, locality)
                 return
             clips = self._reconciler.clips(project_id)
             n_clips = len(clips)
             if n_clips:
-                self._cartographer.fit(project_id, locality, clips, stop)
+                is_due_again = partial(self._has_doubled, project_id, n_clips)
+                self._cartographer.fit(project_id, locality, clips, stop, is_due_again)
+
+    def _has_doubled(self, project_id: int, n_clips: int) -> bool:
+        return self._drawn.get(project_id, _NEVER).n_clips >= 2 * n_clips
 
     def _lay_out_sheet(self, project_id: int, tasks: str) -> None:
         clips = self._store.clips
@@ -148,4 +168,6 @@ class Lookout:
         clips = self._reconciler.clips(project_id)
         if len(clips):
             self._cartographer.follow(project_id, clips)
-        self._drawn[project_id] = _Drawn(seen, time.monotonic(), len(clips))
+        now = time.monotonic()
+        changed_at = drawn.changed_at if drawn.n_clips == len(clips) else now
+        self._drawn[project_id] = _Drawn(seen, now, len(clips), changed_at)

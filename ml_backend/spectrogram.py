@@ -74,15 +74,15 @@ def render_spectrogram(
     picture = Image.fromarray(levels_db[::-1].astype(np.float32))
     smooth = np.asarray(picture.resize((plot_width, plot_height), Image.Resampling.BILINEAR))
 
-    axes = _axes(width, height, len(waveform) / sample_rate_hz, sample_rate_hz, top_db)
-    indices = N_COLORS + np.asarray(axes) // (256 // N_GRAYS)  # (height, width)
-    scaled = (smooth - (top_db - RANGE_DB)) / RANGE_DB * (N_COLORS - 1)
-    indices[TOP : TOP + plot_height, LEFT : LEFT + plot_width] = scaled.clip(0, N_COLORS - 1)
-    bar = np.linspace(N_COLORS - 1, 0, plot_height)[:, None]
-    bar_left = LEFT + plot_width + BAR_GAP
-    indices[TOP : TOP + plot_height, bar_left : bar_left + BAR_WIDTH] = bar
+    duration_s = len(waveform) / sample_rate_hz
+    indices = _frame(width, height, duration_s, sample_rate_hz, top_db).copy()  # (height, width)
+    scaled = smooth - np.float32(top_db - RANGE_DB)
+    scaled /= np.float32(RANGE_DB)
+    scaled *= np.float32(N_COLORS - 1)
+    np.clip(scaled, 0, N_COLORS - 1, out=scaled)
+    indices[TOP : TOP + plot_height, LEFT : LEFT + plot_width] = scaled
 
-    image = Image.fromarray(indices.astype(np.uint8))
+    image = Image.fromarray(indices)
     image.putpalette(palette())
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=1)
@@ -127,8 +127,9 @@ def mel_levels(
         block = rows[start : start + BLOCK]
         np.multiply(frames[block], window, out=windowed[: len(block), :n_window])
         spectrum = scipy.fft.rfft(windowed[: len(block)], axis=1)  # (n_block, n_fft // 2 + 1)
-        bins = np.square(spectrum.real) + np.square(spectrum.imag)
-        power[start : start + BLOCK] = bins @ filters.T
+        parts = spectrum.view(np.float32)  # real, imaginary, real, ...
+        parts *= parts
+        power[start : start + BLOCK] = (parts[:, ::2] + parts[:, 1::2]) @ filters.T
     loudest = power.reshape(n_columns, n_per_column, N_MELS).max(axis=1)
     floor = np.float32(10 ** (FLOOR_DB / 10))
     return np.asarray(10 * np.log10(np.maximum(loudest * to_power, floor)).T, dtype=np.float32)
@@ -213,6 +214,24 @@ def frequency_ticks(sample_rate_hz: int, plot_height: int) -> list[int]:
         if tick <= highest_hz and room:
             chosen.append(tick)
     return sorted(chosen)
+
+
+@lru_cache(maxsize=16)
+def _frame(
+    width: int, height: int, duration_s: float, sample_rate_hz: int, top_db: float
+) -> NDArray[np.uint8]:
+    """Give palette indices of axes and color bar, shape=(height, width).
+
+    Clips of one length and about one level share them.
+    """
+    plot_height = height - TOP - BOTTOM
+    axes = np.asarray(_axes(width, height, duration_s, sample_rate_hz, top_db))
+    indices = N_COLORS + axes // (256 // N_GRAYS)
+    bar_left = width - RIGHT + BAR_GAP
+    bar = np.linspace(N_COLORS - 1, 0, plot_height)[:, None]
+    indices[TOP : TOP + plot_height, bar_left : bar_left + BAR_WIDTH] = bar
+    indices.setflags(write=False)
+    return indices
 
 
 def _axes(

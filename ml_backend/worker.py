@@ -24,6 +24,7 @@ from ml_backend.fetch import Fetcher
 from ml_backend.hear import BATCH, Listener
 from ml_backend.label_studio import LabelStudio
 from ml_backend.lookout import Lookout
+from ml_backend.memory import keep_pages, tidy
 from ml_backend.prior import find_tagger
 from ml_backend.reconcile import Reconciler
 from ml_backend.rest import Rest
@@ -98,7 +99,14 @@ class Worker:
         self._hint_all(tasks=True)
         others = [
             threading.Thread(target=self._to_the_end, args=(work, stop), name=work.__name__)
-            for work in (self._read_tasks, self._hear, self._do_rest, self._look, self._draw_maps)
+            for work in (
+                self._read_tasks,
+                self._hear,
+                self._do_rest,
+                self._look,
+                self._draw_maps,
+                self._tidy,
+            )
         ]
         for thread in others:
             thread.start()
@@ -249,6 +257,10 @@ class Worker:
                     log.exception("project %d: what pages show cannot be made", project_id)
                     stop.wait(1.0)
 
+    def _tidy(self, stop: threading.Event) -> None:
+        """Give memory back when there is nothing to do."""
+        tidy(lambda: bool(self._rounds or self._unfinished), stop)
+
     def _draw_maps(self, stop: threading.Event) -> None:
         """Fit similarity maps, one at a time; each takes seconds to minutes."""
         while not stop.wait(1.0):
@@ -266,6 +278,7 @@ def main() -> None:
     import sklearn.linear_model  # noqa: F401
     from threadpoolctl import threadpool_limits
 
+    keep_pages()
     # A round is many small products: on a busy machine, waiting for a second thread to join in
     # costs ten times what it saves. Rounds of several projects use the cores side by side.
     threadpool_limits(limits=1, user_api="blas")

@@ -50,7 +50,9 @@ class SeenProject:
         client = self.studio.client()
         self.reconciler = Reconciler(self.store, client, self.place.settings, embedder_id)
         self.cartographer = Cartographer(self.store, embedder_id, folder / "maps")
-        self.lookout = Lookout(self.store, self.reconciler, embedder_id, self.cartographer)
+        self.lookout = Lookout(
+            self.store, self.reconciler, embedder_id, self.cartographer, quiet_s=0.0
+        )
         self.client = self.place.app.test_client()
 
     def label(self, row, *labels, **how):

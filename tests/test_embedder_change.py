@@ -101,7 +101,7 @@ def test_what_pages_show_is_not_made_of_two_embedders(changed):
             """Draw no map."""
 
     changed.change_embedder(10)
-    lookout = Lookout(changed.store, changed.reconciler, OTHER_ID, Nothing())
+    lookout = Lookout(changed.store, changed.reconciler, OTHER_ID, Nothing(), quiet_s=0.0)
     lookout.look(changed.project_id)
     assert changed.store.judgments.read(changed.project_id) is None
     changed.embed(N_CLIPS)

@@ -1,5 +1,6 @@
 """One body of tests over every embedder; the mn networks run with untrained weights here."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.embedders import EMBEDDER_NAMES, load_embedder
+from ml_backend.embedders import EMBEDDER_NAMES, export, load_embedder
 from ml_backend.embedders.melstats import MelStats
 from ml_backend.embedders.runtime import MnEmbedder, TorchRuntime
 from ml_backend.embedders.weights import sha256_of
@@ -201,8 +202,21 @@ def test_an_export_that_is_damaged_is_made_again(untrained, cache_dir, tmp_path)
     assert damaged.stat().st_size > 1_000_000
 
 
-def test_once_exported_a_network_runs_without_torch(untrained, cache_dir):
+def end_at_once(*_):
+    os._exit(9)
+
+
+def test_an_export_that_is_killed_is_told_of(untrained, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_export", end_at_once)
+    embedder = load_embedder("mn04", untrained, tmp_path)
+    assert "the process that exports mn04 was ended" in embedder.warning
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_exported", [True, False])
+def test_a_network_is_loaded_and_runs_without_torch(untrained, cache_dir, tmp_path, is_exported):
     load_embedder("mn04", untrained, cache_dir)
+    cache_dir = cache_dir if is_exported else tmp_path
     script = (
         "import sys; from pathlib import Path; import numpy as np\n"
         "from ml_backend.embedders import load_embedder\n"

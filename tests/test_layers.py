@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
     "errors hotkeys",
-    "env_file secret_file setting_checks tether worker_report",
+    "env_file memory secret_file setting_checks tether worker_report",
     "settings cleaning clip columns handshake migrations stopwatch labeling_page",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
     "intervals label_config label_studio sheet",
@@ -35,7 +35,7 @@ LAYERS = (
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
     "errors", "env_file", "secret_file", "settings", "cleaning", "clip", "intervals", "handshake",
-    "audio", "spectrogram", "label_config", "label_studio", "labeling_page",
+    "audio", "memory", "spectrogram", "label_config", "label_studio", "labeling_page",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation", "importer.starting")
 

@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ml_backend import lookout
 from ml_backend.cartography import WAITING
 from ml_backend.clip import Task
 from ml_backend.errors import LabelStudioError
 from ml_backend.judged import Judged
 from ml_backend.similarity_map import DEFAULT, FEWEST, PCA
 from tests.seeing import SeenProject
+from tests.turns import whole_turn
 
 
 @pytest.fixture
@@ -160,6 +162,66 @@ def test_no_map_is_fitted_while_clips_are_heard(tmp_path):
         store.clips.add_unheard(project.embedder_id, key, "no sound", now=1.0)
     project.fit_maps()
     assert standing(project, DEFAULT).stamp != ""
+
+
+class Clock:
+    """Stands in for the time as the lookout reads it."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(project, monkeypatch):
+    made = Clock()
+    monkeypatch.setattr(lookout, "time", made)
+    monkeypatch.setattr(project.lookout, "_quiet_s", 20.0)
+    look_again(project)
+    return made
+
+
+def test_a_map_is_fitted_once_after_an_import_and_not_between_its_batches(project, clock):
+    for batch in range(1, 5):
+        add_clips(project, len(project.embeddings), seed=batch)
+        clock.now += 15.0
+        project.follow()
+        project.fit_maps()
+        assert not project.reconciler.is_hearing(project.project_id)
+        assert (standing(project, DEFAULT).stamp, standing(project, DEFAULT).state) == ("", WAITING)
+        assert len(drawn(project, PCA)[0]) == (1 + batch) * len(project.embeddings)
+    clock.now += 20.0
+    project.fit_maps()
+    assert standing(project, DEFAULT).n_fitted == 5 * len(project.embeddings)
+
+
+def test_looks_that_find_no_new_clips_do_not_put_a_map_off(project, clock):
+    for _ in range(3):
+        clock.now += 8.0
+        project.label(0)
+        project.follow()
+        project.lookout.heard(project.project_id)
+        project.lookout.look(project.project_id)
+    project.fit_maps()
+    assert standing(project, DEFAULT).stamp != ""
+
+
+def test_a_fit_that_the_pool_outgrows_is_given_up(tmp_path):
+    project = SeenProject(tmp_path, n=FEWEST + 5)
+    project.follow()
+    add_clips(project, FEWEST + 5)
+    outgrown = project.lookout._has_doubled
+
+    def grow_meanwhile(*asked):
+        project.reconciler.reconcile(whole_turn(project.project_id))
+        look_again(project)
+        return outgrown(*asked)
+
+    project.lookout._has_doubled = grow_meanwhile
+    project.fit_maps()
+    assert standing(project, DEFAULT).n_fitted == 2 * (FEWEST + 5)
 
 
 def test_a_project_that_is_gone_is_forgotten_whole(project):

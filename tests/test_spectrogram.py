@@ -155,3 +155,20 @@ def test_frequency_ticks_never_collide_and_stay_within_the_band(rate, height):
     rows = np.array([hz_to_mel(tick) for tick in ticks]) / hz_to_mel(rate / 2) * height
     assert np.all(np.diff(rows) >= spectrogram.MIN_TICK_Y)
     assert max(ticks) <= rate / 2
+
+
+def test_what_was_drawn_before_does_not_show():
+    clips = [
+        (level * noise(duration_s)[:, 0], rate)
+        for duration_s in (0.5, 1.0)
+        for level in (0.5, 0.01)
+        for rate in (16_000, 44_100)
+    ]
+
+    def fresh(*clip):
+        spectrogram._frame.cache_clear()
+        return render_spectrogram(*clip)
+
+    alone = [fresh(*clip) for clip in clips]
+    assert [render_spectrogram(*clip) for clip in clips + clips] == alone + alone
+    assert len(set(alone)) == len(clips)

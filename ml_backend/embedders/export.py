@@ -1,17 +1,23 @@
 """A network as ONNX Runtime runs it: exported once per file of weights, then loaded without torch.
 
 One file in the cache holds all that embedding needs: the graph (mel bands and network, from
-power spectrogram to embedding) and the head (from embedding to AudioSet logits).
+power spectrogram to embedding) and the head (from embedding to AudioSet logits). It is exported in
+a process of its own, because torch never gives its 500 MB back.
 """
 
+import multiprocessing
+import os
 import tempfile
 import warnings
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ml_backend import tether
 from ml_backend.embedders.front_end import N_BINS
 from ml_backend.embedders.head import Head
 from ml_backend.embedders.weights import Weights, written_beside
@@ -35,13 +41,13 @@ def load_export(name: str, weights: Weights, cache_dir: Path) -> Export:
     Raises
     ------
     WeightsError
-        If the weights do not fit the network, or the cache cannot be written.
+        If the weights do not fit the network, memory runs out, or the cache cannot be written.
     """
     path = cache_dir / f"{name}-{weights.sha256[:16]}-v{EXPORT_VERSION}.npz"
     try:
         return _read(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        export = _export(name, weights)
+        export = _export_aside(name, weights)
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with written_beside(path) as file:
@@ -58,6 +64,19 @@ def _read(path: Path) -> Export:
     with np.load(path, allow_pickle=False) as arrays:
         head = Head(**{name: arrays[name] for name in arrays.files if name != "graph"})
         return Export(arrays["graph"].tobytes(), head)
+
+
+def _export_aside(name: str, weights: Weights) -> Export:
+    with ProcessPoolExecutor(
+        1, multiprocessing.get_context("spawn"), tether.end_with, (os.getpid(),)
+    ) as process:
+        try:
+            return process.submit(_export, name, weights).result()
+        except BrokenProcessPool:
+            raise WeightsError(
+                f"{weights.path}: the process that exports {name} was ended, probably because it "
+                "needs about 1 GB of memory. Free some and start Earmark again."
+            ) from None
 
 
 def _export(name: str, weights: Weights) -> Export:

@@ -40,6 +40,9 @@ def power_spectrogram(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     # changes the phase alone, so only what it covers is cut out
     covered = padded[(N_FFT - WINDOW) // 2 : -(N_FFT - WINDOW) // 2]
     frames = np.lib.stride_tricks.sliding_window_view(covered, WINDOW)[::HOP]
-    spectrum = rfft(frames * np.hanning(WINDOW).astype(np.float32), n=N_FFT)
-    power: NDArray[np.float32] = spectrum.real**2 + spectrum.imag**2
+    padded_frames = np.zeros((len(frames), N_FFT), dtype=np.float32)
+    np.multiply(frames, np.hanning(WINDOW).astype(np.float32), out=padded_frames[:, :WINDOW])
+    parts = rfft(padded_frames, overwrite_x=True).view(np.float32)  # real, imaginary, real, ...
+    parts *= parts
+    power: NDArray[np.float32] = parts[:, ::2] + parts[:, 1::2]
     return power

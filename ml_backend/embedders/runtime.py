@@ -101,6 +101,7 @@ class OnnxRuntime:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # the cores are shared out by clip
+        options.enable_cpu_mem_arena = False  # it would hold what the longest clip needed, for good
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]
