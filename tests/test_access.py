@@ -23,6 +23,7 @@ WITHOUT_A_PROJECT = {"/projects", "/sign-out"}
 UNDER_A_NAME = {
     "/projects/<int:project_id>/again",
     "/projects/<int:project_id>/annotations",
+    "/projects/<int:project_id>/bulk",
     "/projects/<int:project_id>/label",
     "/projects/<int:project_id>/tab",
 }
