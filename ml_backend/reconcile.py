@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,13 @@ class _Standing:
         return self.is_shown or not self.progress.n_ranked
 
 
+class _Question(NamedTuple):
+    """The settings of a project that a round depends on; its tasks are read by the config."""
+
+    label_config: str
+    n_annotators_wanted: int
+
+
 class Reconciler:
     """Does rounds, one at a time for each project."""
 
@@ -92,7 +99,7 @@ class Reconciler:
         self._clock = clock
         self._reader = Reader(store, label_studio, embedder_id, tagger)
         self._gauge = Gauge(store, embedder_id)
-        self._asked: dict[int, tuple[object, ...]] = {}
+        self._asked: dict[int, _Question] = {}
         self._blind: dict[int, bool] = {}
         self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
@@ -114,7 +121,7 @@ class Reconciler:
                 log.info("project %d is gone from Label Studio", project_id)
                 return None
         self._blind[project_id] = not project.get("show_collab_predictions", True)
-        question = _question(project)
+        question = _Question(project["label_config"], project.get("maximum_annotations") or 1)
         progress = self._store.versions.progress(project_id)
         is_shown = (
             progress is not None
@@ -125,7 +132,8 @@ class Reconciler:
         if standing.is_untouched(turn, is_asking_anew=asked != question):
             version = standing.model_version
         else:
-            read_tasks = turn.tasks_changed or asked != question
+            is_other_config = asked is None or asked.label_config != question.label_config
+            read_tasks = turn.tasks_changed or is_other_config
             state = self._reader.read(project, tasks=read_tasks, watch=watch)
             version = self._follow(state, standing, watch)
         self._asked[project_id] = question
@@ -188,6 +196,7 @@ class Reconciler:
             self._embedder_id,
             has_prior=prior is not None,
         )
+        n_annotators_wanted = state.project.get("maximum_annotations") or 1
         wanted = name_version(
             state.clips,
             state.labels,
@@ -198,6 +207,7 @@ class Reconciler:
             self._settings.audit_share,
             held,
             state.first,
+            n_annotators_wanted,
         )
         if standing.is_that_of(wanted):
             return wanted
@@ -209,7 +219,7 @@ class Reconciler:
                 strategy,
                 embedder_id=self._embedder_id,
                 n_head=self._settings.head_size,
-                n_annotators_wanted=state.project.get("maximum_annotations") or 1,
+                n_annotators_wanted=n_annotators_wanted,
                 prior=logits,
                 audit_share=self._settings.audit_share,
                 held=held,
@@ -274,8 +284,3 @@ class Reconciler:
             done.timings_s["total"],
         )
         return self._store.versions.add_round(project_id, done)
-
-
-def _question(project: dict[str, Any]) -> tuple[object, ...]:
-    """Name the settings of a project that a round depends on."""
-    return project["label_config"], project.get("maximum_annotations")

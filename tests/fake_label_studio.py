@@ -105,6 +105,29 @@ class FakeLabelStudio:
                 scores.setdefault(prediction["task"], prediction["score"])
         return sorted(scores, key=lambda task_id: (scores[task_id], task_id))
 
+    def candidates(self, project_id, user):
+        """The tasks one of which a user is served next, where a project has several annotators.
+
+        Label Studio completes what others have begun, predicted or not; else it draws among the
+        tasks with a prediction of the current version; else among all.
+        """
+        n_wanted = self.projects[project_id]["maximum_annotations"]
+        said = {task_id: [] for task_id, one in self.tasks.items() if one["project"] == project_id}
+        for one in self.annotations.values():
+            said.get(one["task"], []).append(one)
+        n_others = {
+            task_id: len(theirs)
+            for task_id, theirs in said.items()
+            if all(one["completed_by"] != user for one in theirs)
+            and len({one["completed_by"] for one in theirs if not one["was_cancelled"]}) < n_wanted
+        }
+        most = max(n_others.values(), default=0)
+        if n_wanted > 1 and most:
+            return [task_id for task_id, n in n_others.items() if n == most]
+        version = self.projects[project_id]["model_version"]
+        of_version = {one["task"] for one in self.predictions if one["model_version"] == version}
+        return [one for one in n_others if one in of_version] or list(n_others)
+
     # What the client asks
 
     def _new_id(self):

@@ -176,15 +176,19 @@ def first_open(
 
 
 def _open_order(store: Store, project_id: int, n_wanted: int) -> NDArray[np.int64]:
-    """Give the current order without the clips that had their answers when labels were read."""
+    """Give the current order, those first that lacked only some answers when labels were read.
+
+    Clips that had all their answers are left out. Label Studio's queue, too, completes what others
+    have begun before anything else.
+    """
     version = store.versions.current(project_id)
     if version is None or version.ranking is None:
         return np.empty(0, dtype=np.int64)
-    answered = [
-        one.task_id for one in store.labels.read(project_id) if one.n_annotators >= n_wanted
-    ]
+    n_annotators = {one.task_id: one.n_annotators for one in store.labels.read(project_id)}
     order = version.ranking["task_ids"].astype(np.int64)
-    return order[~np.isin(order, answered)]
+    n_given = np.array([n_annotators.get(one, 0) for one in order.tolist()], dtype=np.int64)
+    is_begun = (n_given > 0) & (n_given < n_wanted)
+    return np.concatenate([order[is_begun], order[n_given == 0]])
 
 
 def _tab(said: Any) -> str:
