@@ -4,6 +4,10 @@ What Label Studio's queue needs is the head: a round follows every label within 
 the first few clips of an order are ever asked about. The rest, and behind it the clips that
 somebody has answered, are published for those who look through the Data Manager, and for a queue
 that must do without the backend.
+
+Label Studio chooses a clip by the version that was current when it was asked, and shows the
+prediction of the version that is current when it answers. Hence a round publishes, too, what was
+in front of the orders before: else whoever is served meanwhile sees no prediction.
 """
 
 from collections.abc import Sequence
@@ -20,6 +24,36 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.prediction import build_prediction
 from ml_backend.prior import Prior
 from ml_backend.store.versions import Version
+
+N_OPENED = 15
+"""Clips from orders before that are published with a head, at most."""
+_N_IN_FRONT = 5
+
+
+class Opened:
+    """The clips of each project that somebody may have opened: the fronts of its last orders.
+
+    Examples
+    --------
+    >>> opened = Opened()
+    >>> opened.note(1, np.arange(10, 20))
+    >>> opened.note(1, np.array([12, 7]))
+    >>> opened.of(1)
+    [12, 7, 10, 11, 13, 14]
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[int, list[int]] = {}
+
+    def note(self, project_id: int, order: NDArray[np.int64]) -> None:
+        """Remember the front of an order that was published."""
+        front = order[:_N_IN_FRONT].tolist()
+        before = [one for one in self.of(project_id) if one not in front]
+        self._of[project_id] = [*front, *before][:N_OPENED]
+
+    def of(self, project_id: int) -> list[int]:
+        """List these clips, those of the latest order first."""
+        return self._of.get(project_id, [])
 
 
 @dataclass(frozen=True)
@@ -121,6 +155,7 @@ def publish_head(
     n_head: int,
     *,
     is_back: bool = False,
+    opened: Sequence[int] = (),
 ) -> int:
     """Hand the head of the order over in one call, then make the version current.
 
@@ -133,12 +168,18 @@ def publish_head(
     is_back : bool
         Whether the version was current before, so that Label Studio may hold predictions of it:
         they are not written twice.
+    opened : sequence of int
+        Tasks that somebody may have opened; those behind the head are published with it, at their
+        places in the order.
     """
     n_clips = min(n_head, len(edition.order) or len(edition.answered))
     if n_clips:
+        behind = n_clips + np.flatnonzero(np.isin(edition.order[n_clips:], opened))
+        chosen = edition.order[behind]
         written = edition.between(clips, 0, n_clips)
+        written += edition.write(chosen, clips.embeddings[clips.rows(chosen)], behind)
         if is_back:
-            task_ids = edition.task_ids[:n_clips].tolist()
+            task_ids = [*edition.task_ids[:n_clips].tolist(), *chosen.tolist()]
             held = label_studio.data_manager.prediction_versions(project_id, task_ids)
             done = {task_id for task_id in held if edition.model_version in held[task_id]}
             written = [one for one in written if one["task"] not in done]

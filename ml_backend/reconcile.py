@@ -23,7 +23,7 @@ from ml_backend.holding import find_held
 from ml_backend.label_config import parse_label_config
 from ml_backend.label_studio import LabelStudio
 from ml_backend.prior import Prior, Tagger
-from ml_backend.publish import Edition, open_edition, publish_head
+from ml_backend.publish import Edition, Opened, open_edition, publish_head
 from ml_backend.query_strategy import get_strategy
 from ml_backend.settings import Settings
 from ml_backend.state import Reader, State
@@ -101,6 +101,7 @@ class Reconciler:
         self._gauge = Gauge(store, embedder_id)
         self._asked: dict[int, _Question] = {}
         self._blind: dict[int, bool] = {}
+        self._opened = Opened()
         self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def reconcile(self, turn: Turn) -> str | None:
@@ -258,12 +259,14 @@ class Reconciler:
                     state.clips,
                     self._settings.head_size,
                     is_back=is_back,
+                    opened=self._opened.of(state.project_id),
                 )
             except LabelStudioError:
                 # One task deleted meanwhile makes Label Studio refuse all: read the tasks anew.
                 self._store.agenda.hint(state.project_id, now=self._clock(), tasks=True)
                 raise
             versions.set_published(state.project_id, learned.model_version, n_published)
+            self._opened.note(state.project_id, learned.order)
 
     def _note(self, project_id: int, learned: Learned, watch: Stopwatch) -> int:
         """Keep what was done under the next number, which is returned."""

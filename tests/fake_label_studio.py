@@ -108,8 +108,8 @@ class FakeLabelStudio:
     def candidates(self, project_id, user):
         """The tasks one of which a user is served next, where a project has several annotators.
 
-        Label Studio completes what others have begun, predicted or not; else it draws among the
-        tasks with a prediction of the current version; else among all.
+        Label Studio draws among those that others have begun, predicted or not; else it serves the
+        task with the lowest score of the current version; else it draws among all.
         """
         n_wanted = self.projects[project_id]["maximum_annotations"]
         said = {task_id: [] for task_id, one in self.tasks.items() if one["project"] == project_id}
@@ -125,8 +125,12 @@ class FakeLabelStudio:
         if n_wanted > 1 and most:
             return [task_id for task_id, n in n_others.items() if n == most]
         version = self.projects[project_id]["model_version"]
-        of_version = {one["task"] for one in self.predictions if one["model_version"] == version}
-        return [one for one in n_others if one in of_version] or list(n_others)
+        scores = {
+            one["task"]: one["score"]
+            for one in self.predictions
+            if one["model_version"] == version and one["task"] in n_others
+        }
+        return [min(scores, key=scores.get)] if scores else list(n_others)
 
     # What the client asks
 

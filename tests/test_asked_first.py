@@ -167,7 +167,7 @@ class Loop:
     def round(self, *, tasks_changed=False):
         turn = replace(whole_turn(self.project_id), tasks_changed=tasks_changed)
         self.reconciler.reconcile(turn)
-        return self.studio.queue(self.project_id)
+        return self.studio.queue(self.project_id)[: self.settings.head_size]
 
     def is_salient(self, task_id):
         return self.studio.tasks[task_id]["data"]["salience"] == 1
