@@ -36,6 +36,7 @@ class FakeLabelStudio:
         self.calls = []
         self.views = []
         self.users = {TOKEN: {"id": 1, "email": "first@studio.test"}}
+        self.locks = {}  # task to those who opened it
         self.fails_after = 0  # so many annotations are written and answered with 500
         self.files = {}  # path to content
         self.document_root = None
@@ -243,6 +244,8 @@ class FakeLabelStudio:
         assert body["selectedItems"]["all"] is False
         chosen = body["selectedItems"]["included"]
         assert chosen  # no selection means every task
+        if request.url.params["id"] == "next_task":
+            return self._take(self._user(request)["id"], *chosen)
         if request.url.params["id"] == "delete_tasks_predictions":
             self.predictions[:] = [one for one in self.predictions if one["task"] not in chosen]
         else:
@@ -251,6 +254,18 @@ class FakeLabelStudio:
                 data = self.tasks[task_id]["data"]
                 self.tasks[task_id]["data"] = {**data, body["value_name"]: body["value"]}
         return httpx.Response(200, json={})
+
+    def _take(self, user, task_id):
+        """Serve a chosen task, and lock it; serve it all the same where others have it."""
+        said = [one for one in self.annotations.values() if one["task"] == task_id]
+        n_wanted = self.projects[self.tasks[task_id]["project"]]["maximum_annotations"]
+        if len(said) >= n_wanted or user in {one["completed_by"] for one in said}:
+            return httpx.Response(404, json={"detail": "There are no tasks"})
+        holders = self.locks.setdefault(task_id, set())
+        if len(holders) < n_wanted:
+            holders.add(user)
+        lock_id = "a lock" if user in holders else None
+        return httpx.Response(200, json={**self.tasks[task_id], "unique_lock_id": lock_id})
 
     def _versions(self, request, project_id):
         mine = [
@@ -276,6 +291,7 @@ class FakeLabelStudio:
             task_id, by=self._user(request)["id"], skipped=bool(body.get("was_cancelled"))
         )
         self.annotations[made]["result"] = body["result"]
+        self.locks.get(task_id, set()).discard(self._user(request)["id"])
         if self.fails_after:  # it wrote, and then failed on its way
             self.fails_after -= 1
             return httpx.Response(500, json={"detail": "database is locked"})

@@ -6,13 +6,14 @@ Studio knows them at this moment, and clips that somebody else holds.
 
 A page holds the clips that it has made ready, by a lease that each of its requests renews and its
 leaving ends. Leases are in memory: a restart forgets them, and at worst two people answer the same
-clip. Label Studio tells nobody which tasks its own labeling page has locked; it draws at random
-from the head of the order as soon as a project has two annotators, so that both seldom meet.
+clip. Those that come next are locked in Label Studio, too, where its own labeling page serves the
+first of the same order: what somebody has open there is left out here, and the other way round.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from flask.typing import ResponseReturnValue
 from numpy.typing import NDArray
 
 from ml_backend.annotation import build_result
-from ml_backend.errors import RequestError
+from ml_backend.errors import LabelStudioError, RequestError
 from ml_backend.label_config import parse_label_config
 from ml_backend.label_studio import LabelStudio
 from ml_backend.store import Store
@@ -34,6 +35,8 @@ N_AHEAD = 8
 LEASE_S = 60.0
 """A page that is in sight asks every few seconds."""
 MAX_MINE = 1000
+N_LOCKED = 2
+"""Number of next clips that are locked: a page that is left leaves them to nobody else for long."""
 _N_ASKED = 24
 
 Holder = tuple[int, str]
@@ -55,6 +58,7 @@ class Leases:
         self._clock = clock
         self._lock = threading.Lock()
         self._held: dict[tuple[int, Holder], tuple[frozenset[int], float]] = {}
+        self._locked: dict[tuple[int, Holder], frozenset[int]] = {}
 
     def hold(
         self, project_id: int, holder: Holder, mine: Iterable[int], wanted: Iterable[int], *, n: int
@@ -69,10 +73,27 @@ class Leases:
             self._held[project_id, holder] = frozenset([*mine, *given]), self._clock() + LEASE_S
         return given
 
+    def lock(
+        self, project_id: int, holder: Holder, clips: Sequence[int], take: Callable[[int], bool]
+    ) -> list[int]:
+        """Lock the first ``N_LOCKED`` of a page's clips, once; give up those that are not taken."""
+        key = (project_id, holder)
+        locked = self._locked.get(key, frozenset())
+        given: list[int] = []
+        for one in clips:
+            if len(given) >= N_LOCKED or one in locked or take(one):
+                given.append(one)
+        with self._lock:
+            task_ids, until = self._held.get(key, (frozenset(), 0.0))
+            self._held[key] = task_ids - (frozenset(clips) - frozenset(given)), until
+            self._locked[key] = frozenset(given[:N_LOCKED])
+        return given
+
     def release(self, project_id: int, holder: Holder) -> None:
         """Hold nothing any more."""
         with self._lock:
             self._held.pop((project_id, holder), None)
+            self._locked.pop((project_id, holder), None)
 
     def of_others(self, project_id: int, holder: Holder) -> set[int]:
         """Give the clips of a project that others hold."""
@@ -82,6 +103,7 @@ class Leases:
     def _of_others(self, project_id: int, holder: Holder) -> set[int]:
         now = self._clock()
         self._held = {key: one for key, one in self._held.items() if one[1] > now}
+        self._locked = {key: one for key, one in self._locked.items() if key in self._held}
         return {
             task_id
             for (project, other), (task_ids, _) in self._held.items()
@@ -112,9 +134,15 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
             "multi_label": config.multi_label,
             "is_blind": not project.get("show_collab_predictions", True),
         }
+
+        def take(task_id: int) -> bool:
+            with suppress(LabelStudioError):  # busy: two with one clip are better than none
+                return visitor.label_studio.data_manager.take(project_id, task_id)
+            return True
+
         if version == body.get("model_version") and len(ahead) >= N_AHEAD // 2:
             clips = leases.hold(project_id, holder, mine, ahead, n=N_AHEAD)
-            return jsonify(**told, clips=clips)
+            return jsonify(**told, clips=leases.lock(project_id, holder, clips, take))
         held = leases.of_others(project_id, holder)
         order = _open_order(store, project_id, n_wanted)
         order = order[~np.isin(order, [*held, *mine])]
@@ -125,6 +153,7 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
             wanted, 2 * N_AHEAD, visitor.label_studio, project_id, visitor.user_id, n_wanted
         )
         clips = leases.hold(project_id, holder, mine, clips, n=N_AHEAD)
+        clips = leases.lock(project_id, holder, clips, take)
         return jsonify(**told, clips=clips, n_left=len(order), n_held=len(held))
 
     @app.delete("/projects/<int:project_id>/label/next/<tab>")
