@@ -25,35 +25,40 @@ from ml_backend.prediction import build_prediction
 from ml_backend.prior import Prior
 from ml_backend.store.versions import Version
 
-N_OPENED = 15
+_N_IN_FRONT = 6
+_N_ORDERS = 3
+N_OPENED = _N_IN_FRONT * _N_ORDERS
 """Clips from orders before that are published with a head, at most."""
-_N_IN_FRONT = 5
 
 
 class Opened:
-    """The clips of each project that somebody may have opened: the fronts of its last orders.
+    """The clips that somebody may have opened: those in front of each project's last orders.
 
-    Examples
-    --------
-    >>> opened = Opened()
-    >>> opened.note(1, np.arange(10, 20))
-    >>> opened.note(1, np.array([12, 7]))
-    >>> opened.of(1)
-    [12, 7, 10, 11, 13, 14]
+    Clips are served in their order: what is open is the first of those that are not answered. Of
+    several orders, because a busy Label Studio takes longer to serve a clip than a round does.
     """
 
     def __init__(self) -> None:
-        self._of: dict[int, list[int]] = {}
+        self._heads: dict[int, list[NDArray[np.int64]]] = {}
 
-    def note(self, project_id: int, order: NDArray[np.int64]) -> None:
-        """Remember the front of an order that was published."""
-        front = order[:_N_IN_FRONT].tolist()
-        before = [one for one in self.of(project_id) if one not in front]
-        self._of[project_id] = [*front, *before][:N_OPENED]
+    def note(self, project_id: int, head: NDArray[np.int64]) -> None:
+        """Remember the head of an order that was published."""
+        self._heads[project_id] = [head, *self._heads.get(project_id, [])][:_N_ORDERS]
 
-    def of(self, project_id: int) -> list[int]:
-        """List these clips, those of the latest order first."""
-        return self._of.get(project_id, [])
+    def among(self, project_id: int, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give those of the last orders that the next one still has.
+
+        Examples
+        --------
+        >>> opened = Opened()
+        >>> opened.note(1, np.array([4, 7, 9]))
+        >>> opened.among(1, np.array([2, 9, 7])).tolist()
+        [7, 9]
+        """
+        fronts = [
+            head[np.isin(head, order)][:_N_IN_FRONT] for head in self._heads.get(project_id, [])
+        ]
+        return np.unique(np.concatenate(fronts)) if fronts else np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ def publish_head(
     n_head: int,
     *,
     is_back: bool = False,
-    opened: Sequence[int] = (),
+    opened: Sequence[int] | NDArray[np.int64] = (),
 ) -> int:
     """Hand the head of the order over in one call, then make the version current.
 

@@ -259,14 +259,14 @@ class Reconciler:
                     state.clips,
                     self._settings.head_size,
                     is_back=is_back,
-                    opened=self._opened.of(state.project_id),
+                    opened=self._opened.among(state.project_id, learned.order),
                 )
             except LabelStudioError:
                 # One task deleted meanwhile makes Label Studio refuse all: read the tasks anew.
                 self._store.agenda.hint(state.project_id, now=self._clock(), tasks=True)
                 raise
             versions.set_published(state.project_id, learned.model_version, n_published)
-            self._opened.note(state.project_id, learned.order)
+            self._opened.note(state.project_id, learned.order[:n_published])
 
     def _note(self, project_id: int, learned: Learned, watch: Stopwatch) -> int:
         """Keep what was done under the next number, which is returned."""

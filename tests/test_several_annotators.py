@@ -163,12 +163,13 @@ def test_a_version_is_named_by_what_is_begun_and_not_by_a_number_that_changes_no
 
 def test_who_is_served_while_the_version_changes_sees_its_prediction(make):
     shared = make(200, n_wanted=1, strategy="random")  # another version has another order
-    fronts = []
+    opened = []
     for _ in range(6):
-        first, second, *_ = shared.order
-        fronts.append(second)  # whom it was served to looks at it through all that follows
-        shared.answer(first, ADA)
+        *answered, last = shared.order[:HEAD]
+        opened.append(last)  # whoever is served it looks at it through all that follows
+        for task_id in answered:
+            shared.answer(task_id, ADA)
         shared.round()
-        assert set(fronts[-3:]) <= shared.predicted
+        assert set(opened[-3:]) <= shared.predicted
         assert shared.studio.queue(shared.project_id)[:HEAD] == shared.order[:HEAD]
     assert len(shared.predicted) > HEAD
