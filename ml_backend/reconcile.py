@@ -31,6 +31,7 @@ from ml_backend.stopwatch import Stopwatch
 from ml_backend.store import Store
 from ml_backend.store.agenda import Turn
 from ml_backend.store.versions import Progress, Round, Version
+from ml_backend.ties import Ties
 from ml_backend.training import Learned, learn, name_version
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ class Reconciler:
         self._asked: dict[int, _Question] = {}
         self._blind: dict[int, bool] = {}
         self._opened = Opened()
+        self._ties = Ties(store, label_studio)
         self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def reconcile(self, turn: Turn) -> str | None:
@@ -137,6 +139,7 @@ class Reconciler:
             read_tasks = turn.tasks_changed or is_other_config
             state = self._reader.read(project, tasks=read_tasks, watch=watch)
             version = self._follow(state, standing, watch)
+            self._ties.reopen(project_id, state.labels, question.n_annotators_wanted)
         self._asked[project_id] = question
         return version
 

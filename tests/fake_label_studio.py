@@ -120,7 +120,8 @@ class FakeLabelStudio:
             task_id: len(theirs)
             for task_id, theirs in said.items()
             if all(one["completed_by"] != user for one in theirs)
-            and len({one["completed_by"] for one in theirs if not one["was_cancelled"]}) < n_wanted
+            and len({one["completed_by"] for one in theirs if not one["was_cancelled"]})
+            < self._overlap(task_id)
         }
         most = max(n_others.values(), default=0)
         if n_wanted > 1 and most:
@@ -255,10 +256,15 @@ class FakeLabelStudio:
                 self.tasks[task_id]["data"] = {**data, body["value_name"]: body["value"]}
         return httpx.Response(200, json={})
 
+    def _overlap(self, task_id):
+        """How many are to answer a task: what its project wants, or what was written into it."""
+        task = self.tasks[task_id]
+        return task.get("overlap") or self.projects[task["project"]]["maximum_annotations"]
+
     def _take(self, user, task_id):
         """Serve a chosen task, and lock it; serve it all the same where others have it."""
         said = [one for one in self.annotations.values() if one["task"] == task_id]
-        n_wanted = self.projects[self.tasks[task_id]["project"]]["maximum_annotations"]
+        n_wanted = self._overlap(task_id)
         if len(said) >= n_wanted or user in {one["completed_by"] for one in said}:
             return httpx.Response(404, json={"detail": "There are no tasks"})
         holders = self.locks.setdefault(task_id, set())
@@ -277,6 +283,14 @@ class FakeLabelStudio:
     def _task(self, request, task_id):
         if task_id not in self.tasks:
             return httpx.Response(404, json={"detail": "No Task matches the given query."})
+        if request.method == "PATCH":
+            fields = json.loads(request.content)
+            # A task that counts as labeled is served to nobody, whatever its overlap.
+            if fields.get("is_labeled") is False:
+                self.tasks[task_id]["overlap"] = fields["overlap"]
+            elif fields.get("is_labeled"):
+                self.tasks[task_id].pop("overlap", None)
+            return httpx.Response(200, json=self.tasks[task_id])
         said = [one for one in self.annotations.values() if one["task"] == task_id]
         shown = [{**one, "completed_by": {"id": one["completed_by"]}} for one in said]
         return httpx.Response(200, json={**self.tasks[task_id], "annotations": shown})
@@ -359,6 +373,7 @@ _ROUTES = [
     ("PATCH", r"/api/projects/(\d+)", FakeLabelStudio._project),
     ("GET", r"/api/tasks", FakeLabelStudio._tasks),
     ("GET", r"/api/tasks/(\d+)", FakeLabelStudio._task),
+    ("PATCH", r"/api/tasks/(\d+)", FakeLabelStudio._task),
     ("POST", r"/api/tasks/(\d+)/annotations", FakeLabelStudio._annotate),
     ("GET", r"/api/annotations/(\d+)", FakeLabelStudio._annotation),
     ("PATCH", r"/api/annotations/(\d+)", FakeLabelStudio._annotation),

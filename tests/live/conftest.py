@@ -70,15 +70,7 @@ def earmark(studio, shared, tmp_path_factory):
 @pytest.fixture(scope="session")
 def second_token(studio):
     """The token of another user, who joined by the invitation link."""
-    email, password = "second@earmark.local", "second-password-1"
-    owner = {"Authorization": f"Token {studio.credentials.token}"}
-    invitation = httpx.get(f"{studio.url}/api/invite", headers=owner).json()["token"]
-    with httpx.Client(base_url=studio.url, follow_redirects=True) as browser:
-        browser.get("/user/signup/", params={"token": invitation})
-        form = {"email": email, "password": password}
-        form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
-        browser.post("/user/signup/", params={"token": invitation}, data=form)
-        return browser.get("/api/current-user/token").json()["token"]
+    return join(studio, "second@earmark.local")
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +90,18 @@ def title(studio):
         if project["title"] == wanted:
             address = f"{studio.url}/api/projects/{project['id']}/"
             httpx.delete(address, headers=owner, timeout=60)
+
+
+def join(studio, email):
+    """Let another user join by the invitation link; give their token."""
+    owner = {"Authorization": f"Token {studio.credentials.token}"}
+    invitation = httpx.get(f"{studio.url}/api/invite", headers=owner).json()["token"]
+    with httpx.Client(base_url=studio.url, follow_redirects=True, timeout=60) as browser:
+        browser.get("/user/signup/", params={"token": invitation})
+        form = {"email": email, "password": "a-password-of-tests-1"}
+        form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
+        browser.post("/user/signup/", params={"token": invitation}, data=form)
+        return browser.get("/api/current-user/token").json()["token"]
 
 
 def prepared_database(cache):
