@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import numpy as np
 
 from benchmarks.loop_latency import fill
@@ -34,6 +33,7 @@ from importer.studio import Studio
 from ml_backend.errors import LabelStudioError
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings
+from tests.live.served import join
 from tests.postgres import create_database, postgres_server
 
 
@@ -130,7 +130,7 @@ def measure(settings: Settings, studio: Studio, options: argparse.Namespace) -> 
         lambda: True,
         600.0,
     )
-    annotators = [owner, LabelStudio(studio.url, second_token(studio))]
+    annotators = [owner, LabelStudio(studio.url, join(studio, "second@earmark.local"))]
     served: list[Served] = []
     threads = [
         threading.Thread(
@@ -203,18 +203,6 @@ def tell(served: list[Served], took_s: float) -> None:
     print(f"queues: {dict(Counter(one.queue for one in served))}")
     print(f"switched meanwhile: {sum(one.is_switched for one in served)}")
     print(f"errors: {sum(one.n_errors for one in served)}")
-
-
-def second_token(studio: Studio) -> str:
-    """Give the token of a second user, who joins by the invitation link."""
-    owner = {"Authorization": f"Token {studio.credentials.token}"}
-    invitation = httpx.get(f"{studio.url}/api/invite", headers=owner).json()["token"]
-    with httpx.Client(base_url=studio.url, follow_redirects=True, timeout=60) as browser:
-        browser.get("/user/signup/", params={"token": invitation})
-        form = {"email": "second@earmark.local", "password": "second-password-1"}
-        form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
-        browser.post("/user/signup/", params={"token": invitation}, data=form)
-        return str(browser.get("/api/current-user/token").json()["token"])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 from importer.ports import free_port
 from importer.studio import Studio
 from ml_backend.label_studio import LabelStudio
-from tests.live.served import Earmark
+from tests.live.served import Earmark, join
 
 COMMAND = Path(__file__).resolve().parents[2] / ".venv-studio" / "bin" / "label-studio"
 _numbers = itertools.count(1)
@@ -90,18 +90,6 @@ def title(studio):
         if project["title"] == wanted:
             address = f"{studio.url}/api/projects/{project['id']}/"
             httpx.delete(address, headers=owner, timeout=60)
-
-
-def join(studio, email):
-    """Let another user join by the invitation link; give their token."""
-    owner = {"Authorization": f"Token {studio.credentials.token}"}
-    invitation = httpx.get(f"{studio.url}/api/invite", headers=owner).json()["token"]
-    with httpx.Client(base_url=studio.url, follow_redirects=True, timeout=60) as browser:
-        browser.get("/user/signup/", params={"token": invitation})
-        form = {"email": email, "password": "a-password-of-tests-1"}
-        form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
-        browser.post("/user/signup/", params={"token": invitation}, data=form)
-        return browser.get("/api/current-user/token").json()["token"]
 
 
 def prepared_database(cache):

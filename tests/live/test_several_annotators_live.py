@@ -1,4 +1,4 @@
-"""Several annotators beside a real Label Studio: who is served what, where two are wanted a clip."""
+"""Several annotators beside a real Label Studio, two of whom are wanted for each clip."""
 
 import csv
 
@@ -6,8 +6,7 @@ import pytest
 
 from importer.streets import make_street_set
 from ml_backend.label_studio import LabelStudio
-from tests.live.conftest import join
-from tests.live.served import Earmark
+from tests.live.served import Earmark, join
 
 pytestmark = pytest.mark.live
 
