@@ -3,8 +3,12 @@
 Label Studio counts a clip as done when as many have answered as the project wants, and serves it to
 nobody. A round raises what it wants of a tied clip, and takes that back where the tie is decided
 otherwise: somebody changed an answer, or starred one. Whoever has answered the clip is not served
-it again; with several wanted annotators, everybody else is served it before anything else and
-without a prediction.
+it again; everybody else is, before anything else, and without a prediction unless it was quiet long
+enough for the answered clips to be published, too.
+
+Where a project wants one answer a clip, its tasks stay as they are: if one of them wanted more,
+Label Studio would apply a later change of the project's number to that one alone. Two answers are
+an exception there; the page Label and go on asks who decides.
 """
 
 import logging
@@ -41,7 +45,7 @@ class Ties:
         tied = {
             task_id: one.n_wanted(n_wanted)
             for task_id, one in answers.items()
-            if one.state == "tied" and one.n_annotators < one.n_wanted(n_wanted)
+            if n_wanted > 1 and one.state == "tied" and one.n_annotators < one.n_wanted(n_wanted)
         }
         changed = sorted(before ^ tied.keys())[:_AT_ONCE]
         if not changed and told.get("n_wanted", n_wanted) == n_wanted:

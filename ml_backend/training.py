@@ -217,15 +217,14 @@ def _begun_rows(
 ) -> NDArray[np.int64]:
     """Give the rows of the clips that some, but not enough, annotators have answered.
 
-    Where several are wanted, Label Studio serves ties by itself, and in no order they come without
-    a prediction that could lead whoever decides.
+    Ties are none of them: Label Studio serves those unranked (``ties.py``), and no prediction is to
+    lead whoever decides.
     """
-    is_left_out = {"skipped", "tied"} if n_annotators_wanted > 1 else {"skipped"}
     return clips.rows(
         [
             one.task_id
             for one in answers
-            if one.state not in is_left_out and one.n_annotators < one.n_wanted(n_annotators_wanted)
+            if one.state not in ("skipped", "tied") and one.n_annotators < n_annotators_wanted
         ]
     )
 

@@ -145,7 +145,8 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
             ):  # those who have answered it decide, too, and Label Studio locks nothing
                 return True
             with suppress(LabelStudioError):  # busy: two with one clip are better than none
-                return visitor.label_studio.data_manager.take(project_id, task_id)
+                is_theirs = visitor.label_studio.data_manager.take(project_id, task_id)
+                return is_theirs or (n_wanted == 1 and task_id in _ties(store, project_id))
             return True
 
         if version == body.get("model_version") and len(ahead) >= N_AHEAD // 2:
@@ -153,7 +154,7 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
             return jsonify(**told, clips=leases.lock(project_id, holder, clips, take))
         held = leases.of_others(project_id, holder)
         answers = {one.task_id: one for one in store.labels.read(project_id)}
-        ties = [task_id for task_id, one in answers.items() if one.state == "tied"]
+        ties = _ties(store, project_id)
         order = np.array(ties) if is_deciding else _open_order(store, project_id, n_wanted, answers)
         order = order[~np.isin(order, [*held, *mine])]
         # The next clip is ready to be heard: it stays the next one, whatever the order is by now.
@@ -245,6 +246,10 @@ def _open_order(
         if one.state == "tied" and one.n_annotators < one.n_wanted(n_wanted)
     ]
     return np.array([*ties, *begun, *order[~is_answered].tolist()], dtype=np.int64)
+
+
+def _ties(store: Store, project_id: int) -> list[int]:
+    return [one.task_id for one in store.labels.read(project_id) if one.state == "tied"]
 
 
 def _to_decide(task_ids: Sequence[int], visitor: Visitor, project_id: int) -> list[int]:
