@@ -192,6 +192,7 @@ def status(json_: AsJson = False) -> None:
         facts: dict[str, Any] = {
             "label_studio_url": settings.label_studio_url,
             "backend_url": settings.backend_url,
+            "pages_url": settings.pages_url,
             "project": settings.project or None,
         }
         try:

@@ -41,6 +41,8 @@ FLAGS = {
     "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true",
     # One key for the most frequent step: the guess is right, or the label is chosen.
     "EDITOR_KEYMAP": json.dumps({"annotation:submit": {"key": "enter,ctrl+enter"}}),
+    # A clip that somebody opened and left is served to others after an hour, not after a day.
+    "TASK_LOCK_TTL": "3600",
     "COLLECT_ANALYTICS": "false",
     "SENTRY_DSN": "",
     "FRONTEND_SENTRY_DSN": "",

@@ -126,6 +126,8 @@ def tell_status(facts: dict[str, Any]) -> None:
             f"  {one['n_clips']} clips, {one['n_embedded']} heard, {one['n_unheard']} cannot be",
         )
         say(f"  {in_states(one['states'])}; labels: {labels}")
+        if one["states"].get("tied"):
+            say(f"  decide ties: {facts['pages_url']}/projects/{one['project']}/label?ties")
         for notice in one["unread"]:
             complain(f"  {notice['text']}", "yellow")
         if one["names"]:

@@ -61,6 +61,20 @@ class TaskLabels:
     state: State
     n_annotators: int
 
+    def n_wanted(self, of_project: int) -> int:
+        """Tell how many annotators are asked, where the project wants this many of each clip.
+
+        Where two or more do not agree, one more is.
+
+        Examples
+        --------
+        >>> TaskLabels(7, None, "tied", 2).n_wanted(1)
+        3
+        >>> TaskLabels(7, frozenset({"siren"}), "labeled", 2).n_wanted(2)
+        2
+        """
+        return max(of_project, 2) + 1 if self.state == "tied" else of_project
+
 
 def content_hash(audio: bytes) -> str:
     """Name a sound by what it contains: 32 hexadecimal digits of SHA-256.

@@ -4,6 +4,10 @@ What Label Studio's queue needs is the head: a round follows every label within 
 the first few clips of an order are ever asked about. The rest, and behind it the clips that
 somebody has answered, are published for those who look through the Data Manager, and for a queue
 that must do without the backend.
+
+Label Studio chooses a clip by the version that was current when it was asked, and shows the
+prediction of the version that is current when it answers. Hence a round publishes, too, what was
+in front of the orders before: else whoever is served meanwhile sees no prediction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,6 +29,40 @@ from ml_backend.store.versions import Version
 
 FIRST = 25
 """Clips that are handed over before a version becomes current; annotators wait for them."""
+_N_IN_FRONT = 6
+_N_ORDERS = 3
+N_OPENED = _N_IN_FRONT * _N_ORDERS
+"""Clips from orders before that are published with a head, at most."""
+
+
+class Opened:
+    """The clips that somebody may have opened: those in front of each project's last orders.
+
+    Clips are served in their order: what is open is the first of those that are not answered. Of
+    several orders, because a busy Label Studio takes longer to serve a clip than a round does.
+    """
+
+    def __init__(self) -> None:
+        self._heads: dict[int, list[NDArray[np.int64]]] = {}
+
+    def note(self, project_id: int, head: NDArray[np.int64]) -> None:
+        """Remember the head of an order that was published."""
+        self._heads[project_id] = [head, *self._heads.get(project_id, [])][:_N_ORDERS]
+
+    def among(self, project_id: int, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give those of the last orders that the next one still has.
+
+        Examples
+        --------
+        >>> opened = Opened()
+        >>> opened.note(1, np.array([4, 7, 9]))
+        >>> opened.among(1, np.array([2, 9, 7])).tolist()
+        [7, 9]
+        """
+        fronts = [
+            head[np.isin(head, order)][:_N_IN_FRONT] for head in self._heads.get(project_id, [])
+        ]
+        return np.unique(np.concatenate(fronts)) if fronts else np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -50,14 +88,16 @@ class Edition:
         return np.concatenate([self.order, self.answered])
 
     def between(self, clips: EmbeddedClips, start: int, stop: int) -> list[dict[str, object]]:
-        """Write the predictions of positions ``start`` to ``stop``, less tasks deleted since.
+        """Write the predictions of positions ``start`` to ``stop``, less tasks deleted since."""
+        return self.at(clips, np.arange(start, min(stop, len(self.task_ids))))
+
+    def at(self, clips: EmbeddedClips, positions: NDArray[np.int64]) -> list[dict[str, object]]:
+        """Write the predictions of some positions, less tasks deleted since.
 
         An answered clip has the last place, behind the order.
         """
-        task_ids = self.task_ids
-        wanted = np.arange(start, min(stop, len(task_ids)))
-        positions = wanted[np.isin(task_ids[wanted], clips.task_ids)]
-        chosen = task_ids[positions]
+        positions = positions[np.isin(self.task_ids[positions], clips.task_ids)]
+        chosen = self.task_ids[positions]
         ranks = np.minimum(positions, len(self.order))
         return self.write(chosen, clips.embeddings[clips.rows(chosen)], ranks)
 
@@ -134,6 +174,7 @@ def publish_head(
     n_head: int,
     *,
     is_back: bool = False,
+    opened: Sequence[int] | NDArray[np.int64] = (),
 ) -> Iterator[Published]:
     """Hand the head of the order over, and make the version current as soon as that is possible.
 
@@ -149,14 +190,17 @@ def publish_head(
     is_back : bool
         Whether the version was current before, so that Label Studio may hold predictions of it:
         they are not written twice.
+    opened : sequence of int
+        Tasks that somebody may have opened; they are published with the first clips, at their
+        places in the order.
     """
     n_all = len(edition.order) or len(edition.answered)
     gone: set[int] = set()
 
-    def publish(start: int, stop: int) -> None:
-        written = edition.between(clips, start, stop)
+    def publish(positions: NDArray[np.int64]) -> None:
+        written = edition.at(clips, positions)
         if is_back:
-            task_ids = edition.task_ids[start:stop].tolist()
+            task_ids = edition.task_ids[positions].tolist()
             held = label_studio.data_manager.prediction_versions(project_id, task_ids)
             done = {task_id for task_id in held if edition.model_version in held[task_id]}
             written = [one for one in written if one["task"] not in done]
@@ -165,8 +209,9 @@ def publish_head(
     n_first = min(FIRST, n_head)
     for start in range(0, n_all, n_first):
         stop = min(start + n_first, n_all)
+        behind = stop + np.flatnonzero(np.isin(edition.order[stop:], opened))
+        publish(np.concatenate([np.arange(start, stop), behind]))
         task_ids = edition.task_ids[start:stop].tolist()
-        publish(start, stop)
         if gone.issuperset(task_ids):
             continue
         try:
@@ -180,7 +225,7 @@ def publish_head(
         yield Published(stop, frozenset(gone))
         n_head = min(max(n_head, stop), n_all)
         if stop < n_head:
-            publish(stop, n_head)
+            publish(np.setdiff1d(np.arange(stop, n_head), behind))
             yield Published(n_head, frozenset(gone))
         return
     yield Published(0, frozenset(gone))

@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from ml_backend.holding import find_held
 from ml_backend.label_config import parse_label_config
 from ml_backend.label_studio import LabelStudio
 from ml_backend.prior import Prior, Tagger
-from ml_backend.publish import Edition, open_edition, publish_head
+from ml_backend.publish import Edition, Opened, open_edition, publish_head
 from ml_backend.query_strategy import get_strategy
 from ml_backend.settings import Settings
 from ml_backend.state import Reader, State
@@ -31,6 +31,7 @@ from ml_backend.stopwatch import Stopwatch
 from ml_backend.store import Store
 from ml_backend.store.agenda import Turn
 from ml_backend.store.versions import Progress, Round, Version
+from ml_backend.ties import Ties
 from ml_backend.training import Learned, learn, name_version
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,17 @@ class _Held:
     stamp: str
 
 
+class _Question(NamedTuple):
+    """The settings of a project that a round depends on; its tasks are read by the config."""
+
+    label_config: str
+    n_annotators_wanted: int
+
+    @classmethod
+    def of(cls, project: dict[str, Any]) -> "_Question":
+        return cls(project["label_config"], project.get("maximum_annotations") or 1)
+
+
 class Reconciler:
     """Does rounds, one at a time for each project; ``read_later`` is that of ``state.Reader``."""
 
@@ -110,6 +122,8 @@ class Reconciler:
         self._reader = Reader(store, label_studio, embedder_id, tagger, read_later)
         self._gauge = Gauge(store, embedder_id)
         self._held: dict[int, _Held] = {}
+        self._opened = Opened()
+        self._ties = Ties(store, label_studio)
         self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def reconcile(self, turn: Turn) -> str | None:
@@ -122,9 +136,8 @@ class Reconciler:
         project_id = turn.project_id
         held = self._held.pop(project_id, None)  # and not held again until the round is done
         stamp = self._store.facts.stamp("annotations", project_id)
-        before = held.project if held else None
         is_doubted = held is None or held.stamp != stamp
-        project, watch = before, Stopwatch()
+        project, watch = held.project if held else None, Stopwatch()
         if project is None or is_doubted or turn.settings_changed or turn.tasks_changed:
             with watch.step("project"):
                 try:
@@ -133,7 +146,8 @@ class Reconciler:
                     self._store.forget(project_id)
                     log.info("project %d is gone from Label Studio", project_id)
                     return None
-        is_asking_anew = before is None or _question(before) != _question(project)
+        asked = _Question.of(held.project) if held else None
+        question = _Question.of(project)
         progress = self._store.versions.progress(project_id)
         is_shown = (
             progress is not None
@@ -141,13 +155,15 @@ class Reconciler:
             and (progress.n_published > 0 or not progress.n_ranked)
         )
         standing = _Standing(progress, is_shown)
-        if standing.is_untouched(turn, is_asking_anew=is_asking_anew):
+        if standing.is_untouched(turn, is_asking_anew=asked != question):
             version = standing.model_version
         else:
+            is_other_config = asked is None or asked.label_config != question.label_config
             state = self._reader.read(
-                project, tasks=turn.tasks_changed or is_asking_anew, whole=is_doubted, watch=watch
+                project, tasks=turn.tasks_changed or is_other_config, whole=is_doubted, watch=watch
             )
             version = self._follow(state, standing, watch)
+            self._ties.reopen(project_id, state.labels, question.n_annotators_wanted)
         shown = {"model_version": version} if version else {}
         self._held[project_id] = _Held(project | shown, stamp)
         return version
@@ -218,6 +234,7 @@ class Reconciler:
             self._embedder_id,
             has_prior=prior is not None,
         )
+        n_annotators_wanted = _Question.of(state.project).n_annotators_wanted
         wanted = name_version(
             state.clips,
             state.labels,
@@ -228,6 +245,7 @@ class Reconciler:
             self._settings.audit_share,
             held,
             state.first,
+            n_annotators_wanted,
         )
         if standing.is_that_of(wanted):
             return wanted
@@ -239,7 +257,7 @@ class Reconciler:
                 strategy,
                 embedder_id=self._embedder_id,
                 n_head=self._settings.head_size,
-                n_annotators_wanted=state.project.get("maximum_annotations") or 1,
+                n_annotators_wanted=n_annotators_wanted,
                 prior=logits,
                 audit_share=self._settings.audit_share,
                 held=held,
@@ -282,8 +300,10 @@ class Reconciler:
                 state.clips,
                 self._settings.head_size,
                 is_back=is_back,
+                opened=self._opened.among(state.project_id, learned.order),
             ):
                 versions.set_published(state.project_id, learned.model_version, published.n_clips)
+            self._opened.note(state.project_id, learned.order[: published.n_clips])
         if published.gone:
             self._store.agenda.hint(state.project_id, now=self._clock(), tasks=True)
 
@@ -306,8 +326,3 @@ class Reconciler:
             done.timings_s["total"],
         )
         return self._store.versions.add_round(project_id, done)
-
-
-def _question(project: dict[str, Any]) -> tuple[object, ...]:
-    """Name the settings of a project that a round depends on."""
-    return project["label_config"], project.get("maximum_annotations")

@@ -17,7 +17,7 @@ from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import LabelStudioAuthError, LabelStudioError, LabelStudioUnreachableError
 from ml_backend.handover import hand_over
 from ml_backend.label_studio import LabelStudio
-from ml_backend.publish import Edition
+from ml_backend.publish import N_OPENED, Edition
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import Store
@@ -31,7 +31,7 @@ PIECE = 100
 DELETED_AT_ONCE = 25
 """Superseded predictions that a piece deletes at most, 0.3 s."""
 CLEARED_AT_MOST = 50
-"""Predictions of a version that is deleted whole, 0.5 s; or as many as a head has."""
+"""Predictions of a version that is deleted whole, 0.5 s; or as many as a round publishes."""
 _CLEAR_AFTER = 3  # times as long as it must be quiet for publishing
 _LEAST_PAUSE_S = 0.2
 
@@ -165,7 +165,7 @@ class Rest:
         if self._cleared.get(project_id) == progress.model_version:
             return False
         counts = self._label_studio.count_predictions(project_id)
-        at_most = max(CLEARED_AT_MOST, self._settings.head_size)
+        at_most = max(CLEARED_AT_MOST, self._settings.head_size + N_OPENED)
         superseded = [
             name
             for name in reversed(versions.names(project_id))

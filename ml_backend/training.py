@@ -52,11 +52,15 @@ def name_version(
     audit_share: float = 0.0,
     held: Held | None = None,
     first: NDArray[np.int64] | None = None,
+    n_annotators_wanted: int = 1,
 ) -> str:
     """Name the version that this state leads to, without the work: same state, same name."""
     answers = sorted(labels, key=lambda one: one.task_id)
     n_usable = sum(one.labels is not None for one in answers)
-    digest = _digest(clips, answers, config, strategy.name, embedder_id, prior, audit_share, first)
+    begun = _begun_rows(clips, answers, n_annotators_wanted)
+    digest = _digest(
+        clips, answers, config, strategy.name, embedder_id, prior, audit_share, first, begun
+    )
     return held.name(digest[:12]) if held else f"earmark-{n_usable}-{digest[:12]}"
 
 
@@ -76,10 +80,11 @@ def learn(
 ) -> Learned:
     """Train on the labeled set, unless a classifier is held, and rank the pool.
 
-    Clips whose annotations cannot be used are in neither. Where a project wants several annotators
-    a clip, those it has begun come first, so that a majority can form. Behind them come the clips
-    that people want to be asked about, ranked as if they were the pool and those of the audit slice
-    among them; then all others.
+    Clips whose annotations cannot be used are in neither. First come the clips that people want to
+    be asked about, ranked as if they were the pool and those of the audit slice among them; then
+    all others. Where a project wants several annotators a clip, those it has begun take every
+    second place from the first on: a majority can form, and whoever has begun them all finds
+    others in any head.
 
     Parameters
     ----------
@@ -132,18 +137,22 @@ def learn(
             seed=_SEED,
         )
     )
-    begun = [
-        one.task_id
-        for one in answers
-        if one.state != "skipped" and one.n_annotators < n_annotators_wanted
-    ]
     is_pool = np.ones(len(clips), dtype=bool)
     is_pool[clips.rows([one.task_id for one in answers])] = False
     is_pool[parted.waiting] = False
     asked = _open_rows(clips, answers, first)
     is_pool[asked] = False
     model_version = name_version(
-        clips, answers, config, strategy, embedder_id, prior, audit_share, held, first
+        clips,
+        answers,
+        config,
+        strategy,
+        embedder_id,
+        prior,
+        audit_share,
+        held,
+        first,
+        n_annotators_wanted,
     )
     rng = np.random.default_rng(int(model_version[-12:], 16))
 
@@ -178,7 +187,8 @@ def learn(
         n_answered=parted.n_answered + len(head),
         n_audited=parted.n_audited + int(is_asked_audit.sum()),
     )
-    rows = np.concatenate([clips.rows(begun), head, rest])
+    begun = _begun_rows(clips, answers, n_annotators_wanted)
+    rows = alternate(begun, np.concatenate([head, rest]))
     return Learned(
         model_version,
         classifier,
@@ -187,6 +197,35 @@ def learn(
         parted.n_usable,
         parted.training,
         parted.audit,
+    )
+
+
+def alternate(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Take from both in turn; what is left of the longer one follows.
+
+    Examples
+    --------
+    >>> alternate(np.array([1, 2]), np.array([7, 8, 9, 10])).tolist()
+    [1, 7, 2, 8, 9, 10]
+    """
+    places = np.concatenate([2 * np.arange(len(first)), 2 * np.arange(len(second)) + 1])
+    return np.concatenate([first, second])[np.argsort(places, kind="stable")]
+
+
+def _begun_rows(
+    clips: EmbeddedClips, answers: list[TaskLabels], n_annotators_wanted: int
+) -> NDArray[np.int64]:
+    """Give the rows of the clips that some, but not enough, annotators have answered.
+
+    Ties are none of them: Label Studio serves those unranked (``ties.py``), and no prediction is to
+    lead whoever decides.
+    """
+    return clips.rows(
+        [
+            one.task_id
+            for one in answers
+            if one.state not in ("skipped", "tied") and one.n_annotators < n_annotators_wanted
+        ]
     )
 
 
@@ -208,6 +247,7 @@ def _digest(
     prior: NDArray[np.float32] | None,
     audit_share: float,
     first: NDArray[np.int64] | None,
+    begun: NDArray[np.int64],
 ) -> str:
     said = [
         [one.task_id, None if one.labels is None else sorted(one.labels), one.n_annotators]
@@ -228,4 +268,6 @@ def _digest(
     if prior is not None:
         digest.update(prior.tobytes())
     digest.update(clips.task_ids[_open_rows(clips, answers, first)].tobytes())
+    if len(begun):
+        digest.update(b"begun" + clips.task_ids[begun].tobytes())
     return digest.hexdigest()

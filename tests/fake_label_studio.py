@@ -41,6 +41,7 @@ class FakeLabelStudio:
         self.views = []
         self.drafts = {}  # task to the users who have one of it
         self.users = {TOKEN: {"id": 1, "email": "first@studio.test"}}
+        self.locks = {}  # task to those who opened it
         self.fails_after = 0  # so many annotations are written and answered with 500
         self.files = {}  # path to content
         self.document_root = None
@@ -132,6 +133,34 @@ class FakeLabelStudio:
             ):
                 scores.setdefault(prediction["task"], prediction["score"])
         return sorted(scores, key=lambda task_id: (scores[task_id], task_id))
+
+    def candidates(self, project_id, user):
+        """The tasks one of which a user is served next, where a project has several annotators.
+
+        Label Studio draws among those that others have begun, predicted or not; else it serves the
+        task with the lowest score of the current version; else it draws among all.
+        """
+        n_wanted = self.projects[project_id]["maximum_annotations"]
+        said = {task_id: [] for task_id, one in self.tasks.items() if one["project"] == project_id}
+        for one in self.annotations.values():
+            said.get(one["task"], []).append(one)
+        n_others = {
+            task_id: len(theirs)
+            for task_id, theirs in said.items()
+            if all(one["completed_by"] != user for one in theirs)
+            and len({one["completed_by"] for one in theirs if not one["was_cancelled"]})
+            < self._overlap(task_id)
+        }
+        most = max(n_others.values(), default=0)
+        if n_wanted > 1 and most:
+            return [task_id for task_id, n in n_others.items() if n == most]
+        version = self.projects[project_id]["model_version"]
+        scores = {
+            one["task"]: one["score"]
+            for one in self.predictions
+            if one["model_version"] == version and one["task"] in n_others
+        }
+        return [min(scores, key=scores.get)] if scores else list(n_others)
 
     # What the client asks
 
@@ -251,6 +280,8 @@ class FakeLabelStudio:
         assert body["selectedItems"]["all"] is False
         chosen = body["selectedItems"]["included"]
         assert chosen  # no selection means every task
+        if request.url.params["id"] == "next_task":
+            return self._take(self._user(request)["id"], *chosen)
         if request.url.params["id"] == "delete_tasks_predictions":
             self.predictions[:] = [one for one in self.predictions if one["task"] not in chosen]
         elif request.url.params["id"] == "propagate_annotations":
@@ -275,6 +306,23 @@ class FakeLabelStudio:
                 self.tasks[task_id]["data"] = {**data, body["value_name"]: body["value"]}
         return httpx.Response(200, json={})
 
+    def _overlap(self, task_id):
+        """How many are to answer a task: what its project wants, or what was written into it."""
+        task = self.tasks[task_id]
+        return task.get("overlap") or self.projects[task["project"]]["maximum_annotations"]
+
+    def _take(self, user, task_id):
+        """Serve a chosen task, and lock it; serve it all the same where others have it."""
+        said = [one for one in self.annotations.values() if one["task"] == task_id]
+        n_wanted = self._overlap(task_id)
+        if len(said) >= n_wanted or user in {one["completed_by"] for one in said}:
+            return httpx.Response(404, json={"detail": "There are no tasks"})
+        holders = self.locks.setdefault(task_id, set())
+        if len(holders) < n_wanted:
+            holders.add(user)
+        lock_id = "a lock" if user in holders else None
+        return httpx.Response(200, json={**self.tasks[task_id], "unique_lock_id": lock_id})
+
     def _versions(self, request, project_id):
         mine = [
             one for one in self.predictions
@@ -285,6 +333,14 @@ class FakeLabelStudio:
     def _task(self, request, task_id):
         if task_id not in self.tasks:
             return httpx.Response(404, json={"detail": "No Task matches the given query."})
+        if request.method == "PATCH":
+            fields = json.loads(request.content)
+            # A task that counts as labeled is served to nobody, whatever its overlap.
+            if fields.get("is_labeled") is False:
+                self.tasks[task_id]["overlap"] = fields["overlap"]
+            elif fields.get("is_labeled"):
+                self.tasks[task_id].pop("overlap", None)
+            return httpx.Response(200, json=self.tasks[task_id])
         said = [one for one in self.annotations.values() if one["task"] == task_id]
         shown = [{**one, "completed_by": {"id": one["completed_by"]}} for one in said]
         return httpx.Response(200, json={**self.tasks[task_id], "annotations": shown})
@@ -299,6 +355,7 @@ class FakeLabelStudio:
             task_id, by=self._user(request)["id"], skipped=bool(body.get("was_cancelled"))
         )
         self.annotations[made]["result"] = body["result"]
+        self.locks.get(task_id, set()).discard(self._user(request)["id"])
         if self.fails_after:  # it wrote, and then failed on its way
             self.fails_after -= 1
             return httpx.Response(500, json={"detail": "database is locked"})
@@ -384,6 +441,7 @@ _ROUTES = [
     ("PATCH", r"/api/projects/(\d+)", FakeLabelStudio._project),
     ("GET", r"/api/tasks", FakeLabelStudio._tasks),
     ("GET", r"/api/tasks/(\d+)", FakeLabelStudio._task),
+    ("PATCH", r"/api/tasks/(\d+)", FakeLabelStudio._task),
     ("POST", r"/api/tasks/(\d+)/annotations", FakeLabelStudio._annotate),
     ("GET", r"/api/annotations/(\d+)", FakeLabelStudio._annotation),
     ("PATCH", r"/api/annotations/(\d+)", FakeLabelStudio._annotation),

@@ -14,6 +14,7 @@ from importer.cli import app
 from importer.options import project_number
 from importer.scan import Refusal
 from importer.telling import tell_import
+from ml_backend.clip import TaskLabels
 from ml_backend.embedders.audioset import CLASS_LIST, N_CLASSES
 from ml_backend.label_config import label_config_xml
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
@@ -263,7 +264,9 @@ def test_the_map_is_printed_as_a_link_that_signs_in(earmark, tmp_path):
 
 def test_status_asks_label_studio(earmark, tmp_path, monkeypatch):
     place = Place(tmp_path)
-    project_id, _ = place.add_project(label_config_xml(("siren", "hum"), multi_label=False))
+    config = label_config_xml(("siren", "hum"), multi_label=False)
+    project_id, (task_id,) = place.add_project(config, [{"audio": "/a.wav"}])
+    place.store.labels.replace(project_id, [TaskLabels(task_id, None, "tied", 2)])
     place.store.facts.write(f"names of project {project_id}", {"siren": ["Siren"], "hum": []})
     monkeypatch.setattr(cli, "LabelStudio", lambda url, token, **how: place.studio.client(token))
     with serving(place) as port:
@@ -272,6 +275,7 @@ def test_status_asks_label_studio(earmark, tmp_path, monkeypatch):
         assert result.exit_code == 0, result.stderr
         assert "(up, as first@studio.test)" in result.stdout
         assert "names AudioSet knows: siren (Siren); no name for hum" in result.stdout
+        assert f":{port}/projects/{project_id}/label?ties" in result.stdout
         facts = json.loads(earmark("status", "--json", **said).stdout)
         assert facts["label_studio"]["state"] == "up"
         for wrong, words in [

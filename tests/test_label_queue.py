@@ -6,7 +6,7 @@ import pytest
 
 from ml_backend.label_config import label_config_xml
 from ml_backend.store.queue import Wanted
-from ml_backend.web.label_queue import LEASE_S, N_AHEAD, Leases
+from ml_backend.web.label_queue import LEASE_S, N_AHEAD, N_LOCKED, Leases
 from tests.fake_label_studio import TOKEN
 from tests.seeing import SeenProject
 from tests.visiting import BASIC, OTHER_TOKEN, csrf
@@ -108,6 +108,33 @@ def test_two_people_and_two_pages_of_one_person_never_hold_the_same_clip(asked):
     assert sorted(one for clips in given for one in clips) == sorted(asked.order()[: 3 * N_AHEAD])
 
 
+def test_what_somebody_has_open_in_label_studio_is_left_out_and_what_comes_next_is_locked(asked):
+    first, second, third, fourth, *_ = asked.order()
+    asked.studio.locks = {first: {BOB}, third: {BOB}}
+    clips = asked.ask()["clips"]
+    assert clips == [second, *asked.order()[3:N_AHEAD]]
+    assert asked.studio.locks == {first: {BOB}, second: {ADA}, third: {BOB}, fourth: {ADA}}
+
+
+def test_each_clip_is_locked_once_in_its_turn(asked):
+    def n_locks():
+        return asked.studio.calls.count(("POST", "/api/dm/actions"))
+
+    told = asked.ask()
+    shown, *ahead = told["clips"]
+    for n in (2, 3, 3):
+        assert n_locks() == n
+        told = asked.ask(ahead=ahead, mine=[shown], version=told["model_version"])
+        assert told["clips"] == ahead
+    asked.ask(ahead=ahead[1:], mine=ahead[:1], version=told["model_version"])
+    assert {one for one, who in asked.studio.locks.items() if who == {ADA}} == {shown, *ahead[:3]}
+
+
+def test_a_label_studio_that_is_too_busy_to_lock_stops_nobody(asked):
+    asked.studio.breaks_at = "/api/dm/actions"
+    assert asked.ask()["clips"] == asked.order()[:N_AHEAD]
+
+
 def test_what_a_page_no_longer_holds_is_free_for_others(asked):
     first = asked.ask(TOKEN, "a")["clips"]
     assert asked.ask(OTHER_TOKEN, "b")["clips"][0] == asked.order()[N_AHEAD]
@@ -117,13 +144,14 @@ def test_what_a_page_no_longer_holds_is_free_for_others(asked):
     assert given[1:5] == first[4:]
 
 
-def test_a_page_that_is_left_holds_nothing(asked):
+def test_a_page_that_is_left_holds_nothing_but_what_label_studio_has_locked(asked):
     first = asked.ask(TOKEN, "a")["clips"]
     leave = f"/projects/{asked.project_id}/label/next/a"
     for who in (OTHER_TOKEN, TOKEN):  # the first of them says nothing of the other's page
         assert asked.ask(OTHER_TOKEN, "b")["clips"] == asked.order()[N_AHEAD : 2 * N_AHEAD]
         assert asked.clients[who].delete(leave, headers=asked.csrf[who]).status_code == 204
-    assert asked.ask(OTHER_TOKEN, "b")["clips"] == first
+    assert asked.ask(OTHER_TOKEN, "b")["clips"] == first[N_LOCKED:]
+    assert asked.ask(TOKEN, "c")["clips"][:N_LOCKED] == first[:N_LOCKED]
 
 
 def test_leases_end_when_a_page_asks_no_more():

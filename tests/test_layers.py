@@ -21,7 +21,8 @@ LAYERS = (
     "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
     "neighbors",
     "classifier strategies prior embedder_guard hear evaluation labeled where mapmaker gather",
-    "judge judged cartography query_strategy out_of_fold holding annotators asked_first unread",
+    "judge judged cartography query_strategy out_of_fold holding annotators asked_first unread "
+    "ties",
     "figures looks mistakes annotated",
     "training trial learning_curves stopping",
     "handover state",

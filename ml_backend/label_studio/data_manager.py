@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ml_backend.errors import LabelStudioNotFoundError
 from ml_backend.label_studio.connection import Connection
 
 _ACTIONS = "/api/dm/actions"
@@ -58,6 +59,23 @@ class DataManager:
             },
         )
         return None if answer["total"] > at_most else list(answer["tasks"])
+
+    def take(self, project_id: int, task_id: int) -> bool:
+        """Lock a task for the token's owner, as the labeling page does; tell whether it is theirs.
+
+        It is not where as many as the project wants are at work on it, or have answered it. The
+        lock ends when they answer, or after Label Studio's ``TASK_LOCK_TTL``. About 0.1 s.
+        """
+        try:
+            taken = self._connection.send(
+                "POST",
+                _ACTIONS,
+                query={"id": "next_task", "project": project_id},
+                body={"selectedItems": {"all": False, "included": [task_id]}},
+            )
+        except LabelStudioNotFoundError:  # what it says where no task is left to serve
+            return False
+        return bool(taken["unique_lock_id"])
 
     def delete_predictions(self, project_id: int, task_ids: Sequence[int]) -> None:
         """Delete all predictions of some tasks, whoever made them; 14 to 20 ms each."""

@@ -96,7 +96,7 @@ def _judgment(snapshot: Snapshot, row: int, said: list[dict[str, Any]]) -> dict[
         "labeled": "Labeled: it is not asked about again.",
         "skipped": f"Skipped{f' by {by}' if by else ''}: it is not asked about again.",
         "tied": "Its annotators do not agree: equally many chose different labels. It is not "
-        "trained on.",
+        "trained on; whoever has not answered it is asked, and a starred annotation decides.",
         "no_label": f"Submitted without a label{f' by {by}' if by else ''}: it is not trained on, "
         "and Label Studio does not ask about it again.",
         "unreadable": f"Earmark cannot read the annotation{f' by {by}' if by else ''}: it is not "

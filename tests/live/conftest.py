@@ -14,7 +14,7 @@ import pytest
 from importer.ports import free_port
 from importer.studio import Studio
 from ml_backend.label_studio import LabelStudio
-from tests.live.served import Earmark
+from tests.live.served import Earmark, join
 
 COMMAND = Path(__file__).resolve().parents[2] / ".venv-studio" / "bin" / "label-studio"
 _numbers = itertools.count(1)
@@ -70,15 +70,7 @@ def earmark(studio, shared, tmp_path_factory):
 @pytest.fixture(scope="session")
 def second_token(studio):
     """The token of another user, who joined by the invitation link."""
-    email, password = "second@earmark.local", "second-password-1"
-    owner = {"Authorization": f"Token {studio.credentials.token}"}
-    invitation = httpx.get(f"{studio.url}/api/invite", headers=owner).json()["token"]
-    with httpx.Client(base_url=studio.url, follow_redirects=True) as browser:
-        browser.get("/user/signup/", params={"token": invitation})
-        form = {"email": email, "password": password}
-        form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
-        browser.post("/user/signup/", params={"token": invitation}, data=form)
-        return browser.get("/api/current-user/token").json()["token"]
+    return join(studio, "second@earmark.local")
 
 
 @pytest.fixture(scope="session")

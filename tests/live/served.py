@@ -151,3 +151,15 @@ class Earmark:
 
     def _command(self, *arguments):
         return [sys.executable, "-m", "importer.cli", *arguments]
+
+
+def join(studio, email):
+    """Let another user join by the invitation link; give their token."""
+    owner = {"Authorization": f"Token {studio.credentials.token}"}
+    invitation = httpx.get(f"{studio.url}/api/invite", headers=owner).json()["token"]
+    with httpx.Client(base_url=studio.url, follow_redirects=True, timeout=60) as browser:
+        browser.get("/user/signup/", params={"token": invitation})
+        form = {"email": email, "password": "second-password-1"}
+        form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
+        browser.post("/user/signup/", params={"token": invitation}, data=form)
+        return browser.get("/api/current-user/token").json()["token"]

@@ -18,6 +18,8 @@ import { answerText, count } from "./wording.js";
 
 const N_READY = 4; // clips whose sound and picture are made ready
 const TYPED_IN = "input, select, textarea, dialog, [contenteditable]";
+const NO_TIES =
+  "You have been asked about every tie. Where everybody stays with an answer, star the annotation that is right in Label Studio.";
 const SKIP = null; // "cannot tell", as the server understands it
 
 class LabelMode {
@@ -35,6 +37,7 @@ class LabelMode {
     this.queue = new LabelQueue({
       mine: () => [...new Set([this.#front, ...this.outbox.waiting.map(({ taskId }) => taskId)])].filter(Boolean),
       isDone: (taskId) => this.#answers.some((answer) => answer.taskId === taskId),
+      isDeciding: new URLSearchParams(location.search).has("ties"),
     });
     this.view = new LabelView(place, {
       choose: (name) => this.#choose(name),
@@ -59,6 +62,11 @@ class LabelMode {
   /** The clip that is heard now. */
   get #taskId() {
     return this.#shown?.taskId ?? this.#front;
+  }
+
+  /** Whoever decides is shown neither what the others said nor what the model says. */
+  #isTie(taskId) {
+    return this.queue.standing?.ties?.includes(taskId) ?? false;
   }
 
   get #isMulti() {
@@ -95,7 +103,8 @@ class LabelMode {
     }
     this.#play();
     const known = this.#ahead.known(taskId);
-    const where = this.#shown ? `Answered: ${answerText(this.#shown.labels)}` : "";
+    const asked = this.#isTie(taskId) ? "Its annotators do not agree." : "";
+    const where = this.#shown ? `Answered: ${answerText(this.#shown.labels)}` : asked;
     this.view.showClip(pictureOf(taskId), known.now?.clip ?? `Clip ${taskId}`, where);
     this.#showLabels();
     this.#fill(taskId, known);
@@ -104,7 +113,8 @@ class LabelMode {
   async #fill(taskId, known) {
     try {
       const details = known.now ?? (await known);
-      if (taskId === this.#taskId) this.view.fill(details, { isBlind: this.queue.standing.is_blind });
+      const isBlind = this.queue.standing.is_blind || this.#isTie(taskId);
+      if (taskId === this.#taskId) this.view.fill(details, { isBlind });
     } catch (error) {
       if (taskId === this.#taskId) this.view.showProblem(error.message);
     }
@@ -118,6 +128,7 @@ class LabelMode {
       sentence = "There is no queue yet: the clips are being embedded. This page goes on by itself.";
     else if (standing?.n_held > 0)
       sentence = `Others are labeling the last ${count(standing.n_held)} clips of the queue.`;
+    else if (standing && this.queue.isDeciding) sentence = NO_TIES;
     else if (standing) sentence = "Every clip of the queue has its labels.";
     this.view.showNothing(sentence);
   }

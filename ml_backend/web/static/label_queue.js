@@ -28,10 +28,13 @@ export class LabelQueue extends EventTarget {
   #timer = null;
   #due = Infinity;
 
-  /** `mine()` gives the clips that are shown or on their way; `isDone(taskId)` tells those answered. */
-  constructor({ mine, isDone }) {
+  /**
+   * `mine()` gives the clips that are shown or on their way; `isDone(taskId)` tells those answered.
+   * Where it `isDeciding`, the clips are those whose annotators do not agree.
+   */
+  constructor({ mine, isDone, isDeciding }) {
     super();
-    [this.#mine, this.#isDone] = [mine, isDone];
+    [this.#mine, this.#isDone, this.isDeciding] = [mine, isDone, isDeciding];
     document.addEventListener("visibilitychange", () => document.hidden || this.#schedule(0));
     addEventListener("pagehide", () => sendLeaving("DELETE", `label/next/${this.#tab}`));
   }
@@ -62,6 +65,7 @@ export class LabelQueue extends EventTarget {
         ahead: this.ahead.filter((one) => !returned.includes(one)).slice(0, MOST_SENT),
         mine: [...new Set([...this.#mine(), ...returned])],
         model_version: this.standing?.model_version ?? null,
+        ties: this.isDeciding,
       });
       this.standing = { ...this.standing, ...standing };
       this.#follow(standing.clips);
