@@ -25,7 +25,7 @@ from ml_backend.prediction import build_prediction
 from ml_backend.prior import Prior
 from ml_backend.store.versions import Version
 
-_N_IN_FRONT = 6
+_N_IN_FRONT = 8
 _N_ORDERS = 3
 N_OPENED = _N_IN_FRONT * _N_ORDERS
 """Clips from orders before that are published with a head, at most."""
