@@ -29,7 +29,7 @@ from ml_backend.store.versions import Version
 
 FIRST = 25
 """Clips that are handed over before a version becomes current; annotators wait for them."""
-_N_IN_FRONT = 6
+_N_IN_FRONT = 8
 _N_ORDERS = 3
 N_OPENED = _N_IN_FRONT * _N_ORDERS
 """Clips from orders before that are published with a head, at most."""

@@ -37,6 +37,7 @@ class FakeLabelStudio:
         self.is_broken = False
         self.breaks_at = None  # the end of a path
         self.calls = []
+        self.n_tasks_read = 0  # where all of a project were asked for
         self.exports = []  # the numbers of the tasks asked for, none for all
         self.views = []
         self.drafts = {}  # task to the users who have one of it
@@ -259,6 +260,8 @@ class FakeLabelStudio:
             (among,) = json.loads(request.url.params["query"])["filters"]["items"]
             is_wanted = _CONDITIONS[among["filter"], among["operator"]]
             rows = [row for row in rows if is_wanted(row, among["value"])]
+        else:
+            self.n_tasks_read += len(rows)
         if "predictions_model_versions" in request.url.params.get("include", ""):
             rows = [{**row, **self._predicted(row["id"])} for row in rows]
         if "annotators" in request.url.params.get("include", ""):

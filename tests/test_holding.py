@@ -111,7 +111,7 @@ def test_what_annotators_get_is_what_the_version_said_back_then(street):
     assert learned_version(street.version) == street.good
     now, then, between = (street.said_by(one) for one in (street.version, street.good, bad))
     both = now.keys() & then.keys()
-    assert len(now) == HEAD
+    assert len(now) >= HEAD
     assert len(both) > 5
     assert all(now[task_id] == then[task_id] for task_id in both)
     assert any(now[task_id] != between[task_id] for task_id in now.keys() & between.keys())

@@ -1,5 +1,7 @@
 """A round: what it asks of Label Studio, and when annotators follow it."""
 
+from collections import Counter
+
 import pytest
 
 from ml_backend import publish
@@ -73,9 +75,9 @@ def test_a_version_is_current_when_its_first_clips_are_published(street, monkeyp
         "/api/projects/N",
         "/api/projects/N/import/predictions",
     ]
-    assert {one["task"] for one in street.current} == set(street.head)
     assert street.progress.n_published == HEAD
-    assert street.studio.queue(street.project_id) == street.head
+    assert street.studio.queue(street.project_id)[:HEAD] == street.head
+    assert max(Counter(one["task"] for one in street.current).values()) == 1
 
 
 def test_a_round_that_ends_between_the_two_is_made_up_for(street, monkeypatch):

@@ -108,9 +108,9 @@ def test_a_tie_that_is_decided_otherwise_is_served_to_nobody(tied, how):
         if (one["task"], one["completed_by"]) == (task_id, BOB)
     ]
     if how == "star":
-        his["ground_truth"] = True
+        tied.studio.change(his["id"], ground_truth=True)
     else:
-        his["result"][0]["value"]["choices"] = ["siren"]
+        tied.studio.change(his["id"], choices=["siren"])
     tied.seen.follow()
     assert tied.state(task_id) == "labeled"
     assert task_id not in tied.candidates(EVE)
