@@ -198,6 +198,7 @@ class Reconciler:
             self._settings.audit_share,
             held,
             state.first,
+            self._settings.threshold,
         )
         if standing.is_that_of(wanted):
             return wanted
@@ -214,6 +215,7 @@ class Reconciler:
                 audit_share=self._settings.audit_share,
                 held=held,
                 first=state.first,
+                objective=self._settings.threshold,
             )
         with watch.step("publish"):
             self._publish(state, learned, prior)

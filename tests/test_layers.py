@@ -16,13 +16,13 @@ LAYERS = (
     "env_file secret_file setting_checks tether worker_report",
     "settings cleaning clip columns handshake migrations stopwatch labeling_page",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
-    "intervals label_config label_studio sheet",
-    "answer",
+    "intervals label_config label_studio posterior sheet",
+    "answer deciding",
     "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
     "neighbors",
     "classifier strategies prior embedder_guard hear evaluation labeled where mapmaker gather",
     "judge judged cartography query_strategy out_of_fold holding annotators asked_first unread",
-    "figures looks mistakes",
+    "figures looks mistakes pool_figures",
     "training trial learning_curves stopping",
     "publish state",
     "gauge",
