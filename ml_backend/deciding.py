@@ -29,6 +29,7 @@ from ml_backend.posterior import fit_curve, log_odds, shares
 BALANCED = "balanced"
 F1 = "f1"
 PRECISION = "precision:"
+_MEANS = {BALANCED: "balanced accuracy", F1: "the best F1"}
 N_RECORDINGS = 2
 """A class is judged from so many recordings on, with it and without it."""
 _CANDIDATES = np.array(sorted(np.arange(-24, 25) / 6.0, key=abs))
@@ -93,7 +94,7 @@ class Rule:
         dict
             ``objective``; ``thresholds``, from which probability on each class is predicted; and,
             where one of three classes or more is, ``weights`` instead, what their probabilities are
-            multiplied by before the highest is taken. The other one is None.
+            multiplied by before the highest is taken; the other one is None; ``words``.
 
         Examples
         --------
@@ -107,6 +108,7 @@ class Rule:
             "objective": self.objective,
             "thresholds": None if thresholds is None else _by_name(class_names, thresholds),
             "weights": _by_name(class_names, weights) if thresholds is None else None,
+            "words": f"predicted for {_MEANS.get(self.objective) or _precise(self.objective)}",
         }
 
     def _thresholds(self) -> list[float] | None:
@@ -232,6 +234,10 @@ def _value(
     wanted = float(objective.removeprefix(PRECISION))
     missing = np.maximum(wanted - right / np.maximum(n_predicted, 1), 0.0) * (n_predicted > 0)
     return float((right / n_of_class - _PENALTY * missing).mean())
+
+
+def _precise(objective: str) -> str:
+    return f"a precision of {objective.removeprefix(PRECISION)}"
 
 
 def _by_name(class_names: Sequence[str], values: list[float]) -> dict[str, float]:

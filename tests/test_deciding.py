@@ -33,7 +33,7 @@ def learn(objective, truth, p, pool, *, multi_label=False):
 
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_a_rule_for_f1_comes_near_the_best_that_there_is(n_classes):
-    """Brute force over a fine grid of the rare class's offset knows the truth; the rule does not."""
+    """Brute force over a fine grid of offsets knows the truth; the rule does not."""
     rng = np.random.default_rng(0)
     truth, p = world(6_000, 0.05, rng, n_classes)
     chosen = choose(p, 600, rng)
