@@ -28,7 +28,7 @@ from ml_backend.query_strategy import get_strategy
 from ml_backend.simulate import Annotator
 from ml_backend.trial import Trial, split
 
-SIZES = (20, 40, 60, 100, 150)
+SIZES = (20, 40, 60, 100)
 WORLDS = (
     "us8k_dev:siren", "us8k_dev:car_horn", "us8k_dev:gun_shot", "us8k_dev:children_playing",
     "us8k_dev:street_music", "us8k_dev:all", "esc50_dev:siren", "esc50_dev:dog", "esc50_dev:rain",
