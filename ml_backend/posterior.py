@@ -7,8 +7,9 @@ its label: among clips of one score, labeled ones and others have the class equa
 the share of a class is learned *by score*, from scores of classifiers that never met the clip, as
 Platt's curve ``1 / (1 + exp(-(a + b s)))`` of the log-odds s, and read off for every clip.
 
-With few labels a prior holds the curve: b near 1 (the classifier is right but for how frequent the
-class is), a near the log-odds of the class among labels. How far
+With few labels a prior holds the curve: b near 2 (a classifier that learned from all labels is
+surer with reason than those of the folds; with 1, the true figure lay above the interval more
+often), a near the log-odds of the class among labels. How far
 curves may be off is told by drawing many: every recording counts with a random weight, and every
 draw has a prior of its own, so that few recordings give curves far apart.
 
@@ -21,7 +22,7 @@ Bootstrap", Annals of Statistics 9, 1981.
 import numpy as np
 from numpy.typing import NDArray
 
-SLOPE = 1.0
+SLOPE = 2.0
 _SPREADS = np.array([3.0, 1.0])
 """Standard deviations of the prior of a and b."""
 _LEAST_SLOPE = 0.05

@@ -37,7 +37,7 @@ def test_a_rule_for_f1_comes_near_the_best_that_there_is(n_classes):
     rng = np.random.default_rng(0)
     truth, p = world(6_000, 0.05, rng, n_classes)
     chosen = choose(p, 600, rng)
-    assert (truth[chosen] == 0).mean() > 0.15
+    assert (truth[chosen] == 0).mean() > 0.1
     rule = learn("f1", truth[chosen], p[chosen], p)
     plain = Rule.balanced(n_classes, multi_label=False)
 
@@ -48,7 +48,7 @@ def test_a_rule_for_f1_comes_near_the_best_that_there_is(n_classes):
         of_rare(Rule("f1", offset * np.eye(n_classes)[0], multi_label=False))
         for offset in np.linspace(-6, 2, 81)
     )
-    assert of_rare(plain) < best - 0.1
+    assert of_rare(plain) < best - 0.05
     assert of_rare(rule) > best - 0.04
 
 
