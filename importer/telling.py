@@ -240,7 +240,8 @@ def tell_pool(pool: dict[str, Any], rule: dict[str, Any]) -> None:
     without = f", without {', '.join(pool['left_out'])}" if pool["left_out"] else ""
     say(
         f"  balanced accuracy {spell_estimate(pool['balanced_accuracy'])} on the {pool['n_clips']} "
-        f"clips without a label{without}; {rule['words']}:"
+        f"clips without a label{without}; {rule['words']}"
+        f"{', in brackets a range' if pool['spread'] == 'range' else ''}:"
     )
     shares_are = "drawn at random" if pool["shares_from"] == "random" else "estimated"
     for name, figures in pool["classes"].items():

@@ -34,7 +34,8 @@ N_RECORDINGS = 2
 """A class is judged from so many recordings on, with it and without it."""
 _CANDIDATES = np.array(sorted(np.arange(-24, 25) / 6.0, key=abs))
 """Offsets that are tried, those near 0 first."""
-_AS_GOOD = 1e-3
+_AS_GOOD = 0.01
+"""Of offsets within so much of the best value, the one nearest 0 is taken: labels are few."""
 _N_PASSES = 2
 _PENALTY = 10.0
 """What each missing hundredth of precision costs, in hundredths of recall."""

@@ -8,7 +8,10 @@ their scores. Clips drawn at random count among the labels, too.
 Scores are those of classifiers that never met the *clip*: an unlabeled clip may well have a
 neighbor of its recording among the labeled ones, and the labeled ones must be judged alike.
 Intervals are from many draws of the curve, where recordings count at random, and of which clips
-then have the class. ``benchmarks/interval_coverage.py`` tells how often they hold the truth.
+then have the class. ``benchmarks/interval_coverage.py`` tells how often they hold the truth. Where
+one of three classes or more is predicted, balanced accuracy has such intervals and single classes
+do not: with few labels of each, folds that lack a fifth of them do so much worse than the classifier
+that the true figure often lies above. What is told of a class is then called a range.
 """
 
 from typing import Any
@@ -28,6 +31,7 @@ from ml_backend.posterior import draw_curves, draw_weights, fit_curve, log_odds,
 
 FIGURES = ("share", "precision", "recall", "f1", "average_precision")
 RANDOM, CALIBRATED = "random", "calibrated"
+INTERVAL, RANGE = "interval", "range"
 N_DRAWS = 200
 N_DRAWN_ON = 4_000
 """Clips, drawn at random, that intervals are computed on where the pool is larger."""
@@ -62,8 +66,9 @@ def estimate_pool(
         ``FIGURES``, ``precision`` being None where nothing is predicted; all as
         ``intervals.Estimate``, whose ``n`` is the number of recordings labeled with the class.
         ``left_out``, the classes that could not be judged, and ``shares_from``: ``random`` where
-        clips drawn at random are enough to tell the shares, else ``calibrated``. None while fewer
-        than two classes can be judged, or every clip is labeled.
+        clips drawn at random are enough to tell the shares, else ``calibrated``; ``spread``, what
+        ``low`` and ``high`` of a class are: an ``interval`` or a ``range``. None while fewer than
+        two classes can be judged, or every clip is labeled.
     """
     judged = judge_out_of_fold(clips, training, config, prior, by_clip=True)
     is_open = np.ones(len(clips), dtype=bool)
@@ -120,6 +125,7 @@ def estimate_pool(
         "classes": classes,
         "left_out": [name for name in names if name not in classes],
         "shares_from": RANDOM if len(audit) >= N_ENOUGH else CALIBRATED,
+        "spread": INTERVAL if config.multi_label or n_classes == 2 else RANGE,
     }
 
 
