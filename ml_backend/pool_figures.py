@@ -9,9 +9,9 @@ Scores are those of classifiers that never met the *clip*: an unlabeled clip may
 neighbor of its recording among the labeled ones, and the labeled ones must be judged alike.
 Intervals are from many draws of the curve, where recordings count at random, and of which clips
 then have the class. ``benchmarks/interval_coverage.py`` tells how often they hold the truth. Where
-one of three classes or more is predicted, balanced accuracy has such intervals and single classes
-do not: with few labels of each, folds that lack a fifth of them do so much worse than the classifier
-that the true figure often lies above. What is told of a class is then called a range.
+one of three classes or more is predicted, they hold it too seldom: with few labels of each, folds
+that lack a fifth of them do so much worse than the classifier that the true figure often lies above.
+They are then called ranges.
 """
 
 from typing import Any
@@ -67,8 +67,8 @@ def estimate_pool(
         ``intervals.Estimate``, whose ``n`` is the number of recordings labeled with the class.
         ``left_out``, the classes that could not be judged, and ``shares_from``: ``random`` where
         clips drawn at random are enough to tell the shares, else ``calibrated``; ``spread``, what
-        ``low`` and ``high`` of a class are: an ``interval`` or a ``range``. None while fewer than
-        two classes can be judged, or every clip is labeled.
+        ``low`` and ``high`` are: an ``interval`` or a ``range``. None while fewer than two classes
+        can be judged, or every clip is labeled.
     """
     judged = judge_out_of_fold(clips, training, config, prior, by_clip=True)
     is_open = np.ones(len(clips), dtype=bool)
