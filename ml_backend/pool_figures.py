@@ -10,8 +10,8 @@ neighbor of its recording among the labeled ones, and the labeled ones must be j
 Intervals are from many draws of the curve, where recordings count at random, and of which clips
 then have the class. ``benchmarks/interval_coverage.py`` tells how often they hold the truth. Where
 one of three classes or more is predicted, they hold it too seldom: with few labels of each, folds
-that lack a fifth of them do so much worse than the classifier that the true figure often lies above.
-They are then called ranges.
+that lack a fifth of them do so much worse than the classifier that the true figure often lies
+above. They are then called ranges.
 """
 
 from typing import Any
