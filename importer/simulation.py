@@ -50,6 +50,9 @@ def simulate(
         str,
         typer.Option(help="'names': labels that AudioSet knows by name get a prior; or 'none'."),
     ] = "names",
+    threshold: Annotated[
+        str, typer.Option(help="Classes are predicted for: balanced, f1 or precision:0.9.")
+    ] = "balanced",
     seed: Annotated[int, typer.Option(help="Run r has the seed SEED + r.")] = 0,
     json_: Annotated[
         Path | None, typer.Option("--json", help="Write every run and the summary there.")
@@ -68,6 +71,7 @@ def simulate(
     from importer.labeled_table import read_labeled_table
     from ml_backend.learning_curves import compare, summarize
     from ml_backend.query_strategy import get_strategy
+    from ml_backend.setting_checks import objective
     from ml_backend.simulate import Plan
     from ml_backend.simulate import simulate as play
 
@@ -77,6 +81,8 @@ def simulate(
             raise SettingsError("Give either --test column=value or --test-share 0.3.")
         if prior not in ("names", "none"):
             raise SettingsError(f"--prior is {prior!r}; it takes 'names' or 'none'.")
+        if rule := objective(threshold):
+            raise SettingsError(f"--threshold is {threshold!r}; {rule}")
         for path in (json_, plot):
             if path is not None and not path.absolute().parent.is_dir():
                 raise SettingsError(f"{path}: there is no folder {path.absolute().parent}.")
@@ -87,6 +93,7 @@ def simulate(
             n_runs=runs,
             seed=seed,
             audit_share=settings.audit_share,
+            objective=threshold,
         )
         strategies = [get_strategy(name) for name in strategy or (settings.strategy, "random")]
         firsts = [get_strategy(name) for name in initial_strategy or ()]

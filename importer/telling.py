@@ -213,8 +213,10 @@ def tell_accuracy(accuracy: dict[str, Any], held: str | None = None) -> None:
 
     While a version is held, nothing is learned and no advice given.
     """
+    if accuracy["pool"]:
+        tell_pool(accuracy["pool"], accuracy["rule"])
     for name, meaning in (
-        ("cross_validated", f"across recordings, {accuracy['n_labeled']} labels"),
+        ("cross_validated", f"of the {accuracy['n_labeled']} labels across recordings (a range)"),
         ("audit", f"on {accuracy['n_audit']} clips drawn at random"),
     ):
         if figures := accuracy[name]:
@@ -237,6 +239,32 @@ def tell_accuracy(accuracy: dict[str, Any], held: str | None = None) -> None:
     elif accuracy["model_version"] != held:
         other = accuracy["model_version"] or "labels taken back since"
         say(f"  measured for {other}, not for {held}")
+
+
+def tell_pool(pool: dict[str, Any], rule: dict[str, Any]) -> None:
+    """Print what the predictions of the unlabeled clips are worth, class by class."""
+    without = f", without {', '.join(pool['left_out'])}" if pool["left_out"] else ""
+    say(
+        f"  balanced accuracy {spell_estimate(pool['balanced_accuracy'])} on the {pool['n_clips']} "
+        f"clips without a label{without}; {rule['words']}"
+        f"{', in brackets a range' if pool['spread'] == 'range' else ''}:"
+    )
+    shares_are = "drawn at random" if pool["shares_from"] == "random" else "estimated"
+    for name, figures in pool["classes"].items():
+        told = (
+            f"{meaning} {spell_estimate(figures[key])}"
+            for key, meaning in (
+                ("precision", "precision"),
+                ("recall", "recall"),
+                ("f1", "F1"),
+                ("average_precision", "average precision"),
+                ("share", f"share ({shares_are})"),
+            )
+            if figures[key]
+        )
+        threshold = (rule["thresholds"] or {}).get(name)
+        start = f"; predicted from {spell(threshold)} on" if threshold is not None else ""
+        say(f"    {name}: {', '.join(told)}{start}")
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ml_backend.calibration import fit_temperature, log_softmax
 from ml_backend.coverage import check_finite_rows, normalize_rows
+from ml_backend.deciding import Rule
 from ml_backend.features import Layout
 
 # Inverse strength of the L2 penalty. Of 0.04 to 1.2 on mn04 embeddings of unseen recordings: all
@@ -46,6 +47,8 @@ class Classifier:
     biases : ndarray of float64, shape=(n_classes,)
     constants : ndarray of float64, shape=(n_classes,)
         Probability of a class that could not be learned; NaN where it was.
+    rule : Rule
+        How classes are predicted.
     """
 
     class_names: tuple[str, ...]
@@ -54,6 +57,7 @@ class Classifier:
     prior_weights: NDArray[np.float64]
     biases: NDArray[np.float64]
     constants: NDArray[np.float64]
+    rule: Rule
 
     @property
     def needs_prior(self) -> bool:
@@ -113,18 +117,23 @@ class Classifier:
             "prior_weights": self.prior_weights,
             "biases": self.biases,
             "constants": self.constants,
+            "objective": np.array(self.rule.objective),
+            "offsets": self.rule.offsets,
         }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Classifier":
         """Make a classifier of the arrays of ``to_arrays``."""
+        class_names = tuple(arrays["class_names"].tolist())
+        multi_label = bool(arrays["multi_label"])
         return cls(
-            class_names=tuple(arrays["class_names"].tolist()),
-            multi_label=bool(arrays["multi_label"]),
+            class_names=class_names,
+            multi_label=multi_label,
             weights=np.asarray(arrays["unit_weights"], dtype=np.float32),
             prior_weights=np.asarray(arrays["prior_weights"], dtype=np.float64),
             biases=np.asarray(arrays["biases"], dtype=np.float64),
             constants=np.asarray(arrays["constants"], dtype=np.float64),
+            rule=Rule.from_arrays(arrays, len(class_names), multi_label),
         )
 
 
@@ -139,7 +148,7 @@ def fit_classifier(
     prior: NDArray[np.float32] | None = None,
     seed: int,
 ) -> Classifier | None:
-    """Train on the labeled set.
+    """Train on the labeled set; the rule is the balanced one.
 
     Parameters
     ----------
@@ -179,6 +188,38 @@ def fit_classifier(
     >>> classifier.probabilities(np.zeros((1, 1), dtype=np.float32)).round(3).tolist()
     [[0.5, 0.5]]
     """
+    fitted = fit_and_judge(
+        embeddings,
+        labels,
+        class_names,
+        multi_label=multi_label,
+        groups=groups,
+        layout=layout,
+        prior=prior,
+        seed=seed,
+    )
+    return fitted[0] if fitted else None
+
+
+def fit_and_judge(
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int8],
+    class_names: Sequence[str],
+    *,
+    multi_label: bool,
+    groups: NDArray[np.int64] | None,
+    layout: Layout,
+    prior: NDArray[np.float32] | None = None,
+    seed: int,
+) -> tuple[Classifier, NDArray[np.float64]] | None:
+    """Train as ``fit_classifier`` does, and give what calibration has read, too.
+
+    Returns
+    -------
+    classifier : Classifier
+    out_of_fold : ndarray of float64, shape=(n_labeled, n_classes)
+        Probabilities from parts that did not meet the clip's recording; NaN where there is none.
+    """
     _check(embeddings, labels, class_names, multi_label)
     rows = layout.rows(normalize_rows(embeddings), prior)  # (n_labeled, n_features)
     if groups is None:
@@ -190,20 +231,23 @@ def fit_classifier(
         rows[:, embedding_dim:] *= loudness
     weights = np.zeros((n_classes, rows.shape[1]))
     biases = np.zeros(n_classes)
+    out_of_fold = np.full(labels.shape, np.nan)
     if multi_label:
         constants = (labels.sum(axis=0) + 1.0) / (n_labeled + 2.0)
         for column in range(n_classes):
             answers = labels[:, column].astype(np.int64)
             if 0 < answers.sum() < n_labeled:
-                no_and_yes = _fit_calibrated(rows, answers, groups, seed)
+                *no_and_yes, judged = _fit_calibrated(rows, answers, groups, seed)
                 weights[column], biases[column] = (pair[1] - pair[0] for pair in no_and_yes)
                 constants[column] = np.nan
+                out_of_fold[:, column] = np.exp(log_softmax(judged))[:, 1]
     else:
         constants = np.full(n_classes, 1.0 / (n_labeled + n_classes))
         seen, answers = np.unique(labels.argmax(axis=1), return_inverse=True)
         if len(seen) > 1:
-            weights[seen], biases[seen] = _fit_calibrated(rows, answers, groups, seed)
+            weights[seen], biases[seen], judged = _fit_calibrated(rows, answers, groups, seed)
             constants[seen] = np.nan
+            out_of_fold[:, seen] = np.exp(log_softmax(judged))
     if not np.isnan(constants).any():
         return None
     unit_weights = weights[:, :embedding_dim] / layout.spread
@@ -212,14 +256,16 @@ def fit_classifier(
     if layout.prior_center is not None and layout.prior_scale is not None and prior is not None:
         prior_weights[:] = weights[:, embedding_dim:] * loudness * layout.prior_scale
         biases -= prior_weights @ layout.prior_center
-    return Classifier(
+    classifier = Classifier(
         class_names=tuple(class_names),
         multi_label=multi_label,
         weights=unit_weights.astype(np.float32),
         prior_weights=prior_weights,
         biases=biases,
         constants=constants,
+        rule=Rule.balanced(n_classes, multi_label=multi_label),
     )
+    return classifier, out_of_fold
 
 
 def _check(
@@ -264,23 +310,29 @@ def _fit_calibrated(
     answers: NDArray[np.int64],
     groups: NDArray[np.int64],
     seed: int,
-) -> _Linear:
-    """Fit weights (n_seen, n_features) and biases (n_seen,), temperature folded in."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Fit weights (n_seen, n_features) and biases (n_seen,), temperature folded in.
+
+    Beside them the logits of every clip where it was held out, (n_labeled, n_seen), else NaN.
+    """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
         small, rotation = _rotated(rows)
         weights, biases = _fit(small, answers)
         logits = small @ weights.T + biases
+        was_held_out = np.zeros(len(answers), dtype=bool)
         for fold in range(_N_FOLDS):
             held_out = _held_out(answers, _folds(answers, groups, seed) == fold)
             if held_out.any():
                 part = _fit(small[~held_out], answers[~held_out])
                 logits[held_out] = small[held_out] @ part[0].T + part[1]
+                was_held_out |= held_out
         temperature = fit_temperature(logits, answers)
     if rotation is not None:
         weights = weights @ rotation
-    return weights / temperature, biases / temperature
+    judged = np.where(was_held_out[:, None], logits / temperature, np.nan)
+    return weights / temperature, biases / temperature, judged
 
 
 def _rotated(

@@ -1,9 +1,10 @@
 """How good a classifier is, and how much a choice of labels was worth: figures from arrays.
 
 Labels are 0/1 matrices, shape=(n_clips, n_classes), one 1 per row. A classifier *decides* for the
-class of the highest probability. Its probabilities are those of a world in which every class is
-equally frequent, so decisions favor no class; log-loss and ECE are taken on the clips as they are,
-and ECE once more with every class weighing the same (``ece_balanced``).
+class of the highest probability, unless its rule says otherwise (``deciding.py``). Probabilities
+are those of a world in which every class is equally frequent, so decisions favor no class;
+log-loss and ECE are taken on the clips as they are, and ECE once more with every class weighing
+the same (``ece_balanced``).
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,10 @@ _LEAST_PROBABILITY = 1e-12
 
 
 def measure(
-    labels: NDArray[np.integer], probabilities: NDArray[np.floating], target: int | None = None
+    labels: NDArray[np.integer],
+    probabilities: NDArray[np.floating],
+    target: int | None = None,
+    decided: NDArray[np.integer] | None = None,
 ) -> dict[str, float]:
     """Give all of ``FIGURES`` for clips whose labels are known.
 
@@ -28,6 +32,8 @@ def measure(
     probabilities : ndarray, shape=(n_clips, n_classes), range [0, 1]
     target : int, optional
         The class that F1 and average precision are of; without it they are means over classes.
+    decided : ndarray of int64, shape=(n_clips,), optional
+        The class that each clip is taken for, where that is not the likeliest.
 
     Returns
     -------
@@ -51,7 +57,9 @@ def measure(
         )
     if (labels.sum(axis=1) != 1).any() or not np.isfinite(probabilities).all():
         raise ValueError("every clip needs exactly one label and finite probabilities")
-    truth, decided = labels.argmax(axis=1), probabilities.argmax(axis=1)
+    truth = labels.argmax(axis=1)
+    if decided is None:
+        decided = probabilities.argmax(axis=1)
     present = np.unique(truth)
     asked = present if target is None else np.array([target])
     n_classes = labels.shape[1]

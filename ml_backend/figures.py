@@ -17,22 +17,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.classifier import Classifier
+from ml_backend.deciding import Rule
 from ml_backend.embedded import EmbeddedClips
-from ml_backend.intervals import Estimate, mean_of, wilson
+from ml_backend.intervals import Estimate, f1_of, mean_of, rounded, share_of, wilson
 from ml_backend.label_config import LabelConfig
 from ml_backend.labeled import LabeledSet
 from ml_backend.out_of_fold import OutOfFold
 
 
-def cross_validate(judged: OutOfFold, config: LabelConfig) -> dict[str, Any] | None:
-    """Tell how good classifiers are on recordings they never met.
+def cross_validate(judged: OutOfFold, config: LabelConfig, rule: Rule) -> dict[str, Any] | None:
+    """Tell how good classifiers are on labeled clips of recordings they never met.
+
+    Parameters
+    ----------
+    rule : Rule
+        How classes are predicted.
 
     Returns
     -------
     dict or None
         As ``summarize_recalls``; None while fewer than two classes can be judged.
     """
-    says = decide(judged.probabilities, multi_label=config.multi_label)
+    says = decide(judged.probabilities, rule)
     return summarize_recalls(judged.labels, says, judged.groups, config)
 
 
@@ -46,8 +52,27 @@ def audit(
     """Judge the audit slice by the current classifier; None while that says nothing."""
     if classifier is None or not len(audited):
         return None
-    says = decide_about(classifier, clips, audited.rows, prior)
-    return summarize_recalls(audited.labels, says, np.arange(len(audited)), config)
+    says = decide_about(classifier, clips, audited.rows, prior, classifier.rule)
+    found = summarize_recalls(audited.labels, says, np.arange(len(audited)), config)
+    return found and {**found, "classes": _count_classes(audited.labels, says, config)}
+
+
+def _count_classes(
+    labels: NDArray[np.int8], says: NDArray[np.int8], config: LabelConfig
+) -> dict[str, dict[str, Any]]:
+    """Give share, precision, recall and F1 of each class among clips drawn at random."""
+    counted = {}
+    for column, name in enumerate(config.class_names):
+        has, said = labels[:, column] == 1, says[:, column] == 1
+        n_right = int((has & said).sum())
+        found = {
+            "share": share_of(int(has.sum()), len(has)),
+            "precision": share_of(n_right, int(said.sum())),
+            "recall": share_of(n_right, int(has.sum())),
+            "f1": f1_of(n_right, int((has | said).sum())),
+        }
+        counted[name] = {one: rounded(value) for one, value in found.items() if value}
+    return counted
 
 
 def decide_about(
@@ -55,26 +80,25 @@ def decide_about(
     clips: EmbeddedClips,
     rows: NDArray[np.int64],
     prior: NDArray[np.float32] | None,
+    rule: Rule,
 ) -> NDArray[np.int8]:
-    """Give what a classifier says of clips, 0/1, shape=(n_rows, n_classes)."""
+    """Give what is predicted of clips, 0/1, shape=(n_rows, n_classes)."""
     probabilities = classifier.probabilities(
         clips.embeddings[rows], None if prior is None else prior[rows]
     )
-    return decide(probabilities, multi_label=classifier.multi_label)
+    return decide(probabilities, rule)
 
 
-def decide(probabilities: NDArray[np.float64], *, multi_label: bool) -> NDArray[np.int8]:
+def decide(probabilities: NDArray[np.float64], rule: Rule) -> NDArray[np.int8]:
     """Turn probabilities into 0/1, shape=(n_clips, n_classes); NaN into -1, nothing judged.
 
     Examples
     --------
-    >>> decide(np.array([[0.3, 0.7], [np.nan, np.nan]]), multi_label=False).tolist()
+    >>> rule = Rule.balanced(2, multi_label=False)
+    >>> decide(np.array([[0.3, 0.7], [np.nan, np.nan]]), rule).tolist()
     [[0, 1], [-1, -1]]
     """
-    if multi_label:
-        says = probabilities > 0.5
-    else:
-        says = np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]
+    says = rule.decide(probabilities)
     return np.where(np.isnan(probabilities), np.int8(-1), says.astype(np.int8))
 
 
@@ -111,14 +135,7 @@ def summarize_recalls(
     if len(per_class) < (1 if config.multi_label else 2):
         return None
     return {
-        "balanced_accuracy": _rounded(mean_of(list(per_class.values()))),
-        "per_class": {name: _rounded(one) for name, one in per_class.items()},
+        "balanced_accuracy": rounded(mean_of(list(per_class.values()))),
+        "per_class": {name: rounded(one) for name, one in per_class.items()},
         "left_out": [name for name in config.class_names if name not in per_class],
-    }
-
-
-def _rounded(estimate: Estimate) -> dict[str, float]:
-    return {
-        name: value if isinstance(value, int) else round(value, 4)
-        for name, value in vars(estimate).items()
     }

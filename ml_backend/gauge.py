@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.classifier import Classifier
+from ml_backend.deciding import Rule
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.evaluation import kappa
 from ml_backend.figures import audit, cross_validate, decide_about
@@ -14,6 +15,7 @@ from ml_backend.label_config import LabelConfig
 from ml_backend.looks import Known, is_due, know, line_of, read_looks
 from ml_backend.mistakes import find_confusions, find_suspects
 from ml_backend.out_of_fold import judge_out_of_fold
+from ml_backend.pool_figures import estimate_pool
 from ml_backend.state import State
 from ml_backend.store import Store
 from ml_backend.training import Learned
@@ -101,18 +103,25 @@ def take_figures(
     -------
     dict
         ``class_names`` that it is about, and how many ``labels`` each had; ``cross_validated`` and
-        ``audit`` as ``figures.summarize_recalls`` gives them, or None; ``n_audit``; ``confusion``
+        ``audit`` as ``figures.summarize_recalls`` gives them, or None; ``n_audit``; ``pool`` as
+        ``pool_figures.estimate_pool`` does; ``rule`` as ``Rule.describe`` does; ``confusion``
         and ``suspects`` of ``mistakes.py``; ``kappa``, the agreement with ``before``, or None;
         ``seconds`` that it took.
     """
     began = time.perf_counter()
+    assert learned.classifier is not None
+    rule = learned.classifier.rule
     judged = judge_out_of_fold(clips, learned.training, config, prior)
     n_labels = learned.training.labels.sum(axis=0) + learned.audit.labels.sum(axis=0)
     return {
         "class_names": list(config.class_names),
         "labels": dict(zip(config.class_names, n_labels.tolist(), strict=True)),
-        "cross_validated": cross_validate(judged, config),
-        "confusion": find_confusions(judged, config),
+        "rule": rule.describe(config.class_names),
+        "pool": estimate_pool(
+            learned.classifier, clips, learned.training, learned.audit, config, prior
+        ),
+        "cross_validated": cross_validate(judged, config, rule),
+        "confusion": find_confusions(judged, config, rule),
         "suspects": find_suspects(judged, config),
         "audit": audit(learned.classifier, clips, learned.audit, config, prior),
         "n_audit": len(learned.audit),
@@ -127,11 +136,15 @@ def _agreement(
     clips: EmbeddedClips,
     prior: NDArray[np.float32] | None,
 ) -> float | None:
-    """Give kappa of what two classifiers say of the same clips; None of different questions."""
+    """Give kappa of what two classifiers say of the same clips; None of different questions.
+
+    By the balanced rule: thresholds move with what is estimated of the pool, too.
+    """
     if now is None or before is None or not _is_comparable(now, before, prior):
         return None
     watched = np.sort(np.argsort(clips.lots, kind="stable")[-N_WATCHED:])
-    says, said = (decide_about(one, clips, watched, prior) for one in (now, before))
+    rule = Rule.balanced(len(now.class_names), multi_label=now.multi_label)
+    says, said = (decide_about(one, clips, watched, prior, rule) for one in (now, before))
     if now.multi_label:
         return round(kappa(says.ravel(), said.ravel()), 4)
     return round(kappa(says.argmax(axis=1), said.argmax(axis=1)), 4)

@@ -43,6 +43,44 @@ def wilson(n_right: float, n_clips: int) -> Estimate:
     return Estimate(share, max(middle - reach, 0.0), min(middle + reach, 1.0), n_clips)
 
 
+def share_of(n_right: int, n_clips: int) -> Estimate | None:
+    """Give ``wilson`` of clips drawn at random; None of no clips."""
+    return wilson(n_right, n_clips) if n_clips else None
+
+
+def f1_of(n_right: int, n_either: int) -> Estimate | None:
+    """Give F1 on clips drawn at random; None of no clips.
+
+    Of the clips that have a class or are said to, a share t is both; F1 is ``2 t / (1 + t)``,
+    which rises with t, so Wilson's interval of t gives that of F1.
+
+    Parameters
+    ----------
+    n_right : int
+        Clips that have the class and are said to.
+    n_either : int
+        Clips that have it or are said to.
+
+    Examples
+    --------
+    >>> f1_of(1, 3).value
+    0.5
+    """
+    both = share_of(n_right, n_either)
+    if both is None:
+        return None
+    value, low, high = (2.0 * t / (1.0 + t) for t in (both.value, both.low, both.high))
+    return Estimate(value, low, high, n_either)
+
+
+def rounded(estimate: Estimate) -> dict[str, float]:
+    """Write an estimate down for JSON, to four digits."""
+    return {
+        name: value if isinstance(value, int) else round(value, 4)
+        for name, value in vars(estimate).items()
+    }
+
+
 def mean_of(estimates: Sequence[Estimate]) -> Estimate:
     """Give the mean of independent shares with its interval (such as balanced accuracy).
 

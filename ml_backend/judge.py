@@ -12,12 +12,16 @@ from ml_backend.uncertainty import binary_entropy, binary_margin, margin, normal
 
 @dataclass(frozen=True)
 class Judgment:
-    """One row per clip; the first three are None before a classifier exists."""
+    """One row per clip; all but the distance are None before a classifier exists.
+
+    ``predicted`` tells which classes a clip is predicted to have, shape=(n_clips, n_classes).
+    """
 
     probabilities: NDArray[np.float64] | None
     entropy: NDArray[np.float64] | None
     margin: NDArray[np.float64] | None
     coverage_distance: NDArray[np.floating]
+    predicted: NDArray[np.bool_] | None = None
 
 
 def judge(
@@ -49,4 +53,5 @@ def judge(
         entropy(probabilities),
         binary_margin(probabilities) if classifier.multi_label else margin(probabilities),
         distance,
+        classifier.rule.decide(probabilities),
     )

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from ml_backend.classifier import Classifier
 from ml_backend.coverage import SAME_DISTANCE
+from ml_backend.deciding import Rule
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.uncertainty import binary_entropy, normalized_entropy
 
 _BLOCK_BYTES = 32 * 2**20
 _STEPS = 65534
-THRESHOLD = 0.5
-"""Where a clip may have several labels, those at least so likely are predicted."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,8 @@ class Judged:
         Distance to the nearest labeled clip.
     rank : ndarray of int32, shape=(n_clips,)
         Place in the order, from 1; 0 for clips that are not to be asked about.
+    rule : Rule or None
+        How classes are predicted; None before a classifier exists.
     """
 
     class_names: tuple[str, ...]
@@ -72,19 +73,16 @@ class Judged:
     disagreement: NDArray[np.float64] | None
     coverage: NDArray[np.float32]
     rank: NDArray[np.int32]
+    rule: Rule | None = None
 
     def predicted(self) -> NDArray[np.bool_] | None:
         """Tell which classes each clip is predicted to have, ``(n_clips, n_classes)``.
 
         None before a classifier exists. Exactly one, unless several labels may be present.
         """
-        if self.probabilities is None:
+        if self.probabilities is None or self.rule is None:
             return None
-        if self.multi_label:
-            return np.asarray(self.probabilities >= THRESHOLD)
-        return np.asarray(
-            self.probabilities.argmax(axis=1)[:, None] == np.arange(len(self.class_names))
-        )
+        return self.rule.decide(self.probabilities)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Give everything as arrays to store; what is between 0 and 1 to four digits."""
@@ -97,6 +95,9 @@ class Judged:
         }
         if self.probabilities is not None:
             arrays["probabilities"] = np.rint(self.probabilities * _STEPS).astype(np.uint16)
+        if self.rule is not None:
+            arrays["objective"] = np.array(self.rule.objective)
+            arrays["offsets"] = self.rule.offsets
         if self.entropy is not None:
             arrays["entropy"] = self.entropy.astype(np.float32)
         if self.disagreement is not None:
@@ -107,15 +108,18 @@ class Judged:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Judged":
         """Make them of the arrays of ``to_arrays``."""
         stored = arrays.get("probabilities")
+        class_names = tuple(arrays["class_names"].tolist())
+        multi_label = bool(arrays["multi_label"])
         return cls(
-            tuple(arrays["class_names"].tolist()),
-            bool(arrays["multi_label"]),
+            class_names,
+            multi_label,
             arrays["task_ids"],
             None if stored is None else stored / _STEPS,
             arrays.get("entropy"),
             arrays.get("disagreement"),
             arrays["coverage"],
             arrays["rank"],
+            None if stored is None else Rule.from_arrays(arrays, len(class_names), multi_label),
         )
 
 
@@ -167,6 +171,7 @@ def judge_all(
         disagreement,
         nearest.distance,
         rank,
+        classifier.rule if classifier else None,
     )
 
 

@@ -172,6 +172,15 @@ def line_of(looks: Sequence[Look]) -> list[Look]:
     return [by_size[n_labeled] for n_labeled in sorted(by_size)]
 
 
+def headline(figures: dict[str, Any]) -> dict[str, Any] | None:
+    """Give the figures whose ``balanced_accuracy`` a look is known by; None where it has none.
+
+    Those of the unlabeled clips; looks taken before these were estimated have the cross-validated.
+    """
+    found: dict[str, Any] | None = figures["pool" if "pool" in figures else "cross_validated"]
+    return found
+
+
 def apart(line: Sequence[Look]) -> list[Look]:
     """Leave out looks that no step of labels lies between, from the last one back.
 

@@ -11,14 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_backend.deciding import Rule
 from ml_backend.label_config import LabelConfig
 from ml_backend.out_of_fold import OutOfFold
 
 N_SUSPECTS = 50
 
 
-def find_confusions(judged: OutOfFold, config: LabelConfig) -> dict[str, Any] | None:
-    """Count what was said of clips against what people said; None where nothing was judged.
+def find_confusions(judged: OutOfFold, config: LabelConfig, rule: Rule) -> dict[str, Any] | None:
+    """Count what was predicted against what people said; None where nothing was judged.
+
+    Parameters
+    ----------
+    rule : Rule
+        How classes are predicted.
 
     Returns
     -------
@@ -35,11 +41,12 @@ def find_confusions(judged: OutOfFold, config: LabelConfig) -> dict[str, Any] | 
     if not is_judged.any():
         return None
     names = list(config.class_names)
+    predicted = rule.decide(judged.probabilities)
     if config.multi_label:
         tables = [
             _tabulate(
                 judged.labels[mine, k],
-                judged.probabilities[mine, k] > 0.5,
+                predicted[mine, k],
                 2,
                 judged.task_ids[mine],
             )
@@ -54,7 +61,7 @@ def find_confusions(judged: OutOfFold, config: LabelConfig) -> dict[str, Any] | 
         return _told(names, [counts for counts, _ in tables], listed, [])
     mine = is_judged.all(axis=1)
     given = judged.labels[mine].argmax(axis=1)
-    said = judged.probabilities[mine].argmax(axis=1)
+    said = predicted[mine].argmax(axis=1)
     counts, cells = _tabulate(given, said, len(names), judged.task_ids[mine])
     listed = [
         {"label": names[i], "predicted": names[j], "task_ids": ids} for (i, j), ids in cells.items()

@@ -47,8 +47,13 @@ def judge_out_of_fold(
     labeled: LabeledSet,
     config: LabelConfig,
     prior: NDArray[np.float32] | None,
+    *,
+    by_clip: bool = False,
 ) -> OutOfFold:
     """Judge every labeled clip by a classifier that never met its recording.
+
+    With ``by_clip``, by one that never met the clip: of its recording, it knows other labeled clips
+    as often as it does of the recordings of clips that nobody has labeled.
 
     Parameters
     ----------
@@ -56,7 +61,7 @@ def judge_out_of_fold(
         By rows of ``clips``.
     """
     groups = clips.groups(labeled.rows)
-    folds = _deal(groups, labeled.labels)
+    folds = _deal(np.arange(len(labeled)) if by_clip else groups, labeled.labels)
     layout = lay_out(clips.center, clips.spread, prior)
     probabilities = np.full(labeled.labels.shape, np.nan)
     for fold in np.unique(folds):

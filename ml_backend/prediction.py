@@ -9,6 +9,7 @@ read-only text area of the label config. Where it has one, that is the first res
 copies what is predicted into the annotation, but for this text area and its ``meta``.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 
 from ml_backend.label_config import LabelConfig
 
-_PRESENT = 0.5
 _N_TOLD = 3
 
 
@@ -31,6 +31,7 @@ def build_prediction(
     rank: int,
     n_pool: int,
     model_version: str,
+    predicted: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """Write the prediction of one task, as the bulk import takes it.
 
@@ -53,19 +54,21 @@ def build_prediction(
     n_pool : int
         Length of the order.
     model_version : str
+    predicted : ndarray of bool, shape=(n_classes,), or None
+        The classes to choose (``deciding.Rule``): one or, where a clip may have several labels, any
+        number of them. None before a classifier exists.
 
     Returns
     -------
     dict
-        With several labels a clip, every class of probability 0.5 or more is chosen, which may
-        be none; the choice's own score is that of the least probable class in it.
+        The choice's own score is the probability of the least probable class in it.
 
     Examples
     --------
     >>> config = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
     >>> prediction = build_prediction(
     ...     7, config, np.array([0.9, 0.1]), entropy=0.469, margin=0.8, coverage_distance=0.3,
-    ...     rank=1, n_pool=4, model_version="v1",
+    ...     rank=1, n_pool=4, model_version="v1", predicted=np.array([True, False]),
     ... )
     >>> prediction["score"], prediction["result"][0]["value"], prediction["result"][0]["score"]
     (0.25, {'choices': ['siren']}, 0.9)
@@ -76,7 +79,7 @@ def build_prediction(
         "score": min(rank / max(n_pool, 1), 1.0),
         "result": [],
     }
-    if probabilities is None:
+    if probabilities is None or predicted is None:
         return prediction
     by_class = dict(zip(config.class_names, np.round(probabilities, 4).tolist(), strict=True))
     figures = {
@@ -86,10 +89,10 @@ def build_prediction(
         "rank": rank,
         "n_pool": n_pool,
     }
-    chosen = choose(by_class, config)
+    chosen = chosen_names(config.class_names, predicted)
     results = []
     if config.judgment_name is not None:
-        told = _told(by_class, figures)
+        told = _told(by_class, figures, chosen)
         results.append(_result(config.judgment_name, config, "textarea", [told]))
     if chosen and config.control == "choices":
         lowest = min(by_class[name] for name in chosen)
@@ -100,11 +103,9 @@ def build_prediction(
     return prediction
 
 
-def choose(by_class: dict[str, float], config: LabelConfig) -> list[str]:
-    """Name the predicted classes: the likeliest, or all of probability 0.5 or more."""
-    if config.multi_label:
-        return [name for name, probability in by_class.items() if probability >= _PRESENT]
-    return [max(by_class, key=lambda name: by_class[name])]
+def chosen_names(class_names: Sequence[str], predicted: NDArray[np.bool_]) -> list[str]:
+    """Name the predicted classes, in the order of the config."""
+    return [name for name, is_chosen in zip(class_names, predicted, strict=True) if is_chosen]
 
 
 def _result(from_name: str, config: LabelConfig, kind: str, words: list[str]) -> dict[str, Any]:
@@ -117,9 +118,11 @@ def _result(from_name: str, config: LabelConfig, kind: str, words: list[str]) ->
     }
 
 
-def _told(by_class: dict[str, float], figures: dict[str, Any]) -> str:
+def _told(by_class: dict[str, float], figures: dict[str, Any], chosen: list[str]) -> str:
     likeliest = sorted(by_class, key=lambda name: -by_class[name])[:_N_TOLD]
     parts = [f"{name} {by_class[name]:.2f}" for name in likeliest]
+    if len(chosen) == 1 and chosen != likeliest[:1]:
+        parts.append(f"predicted: {chosen[0]}, for {likeliest[0]} is too rare to be believed")
     if figures["entropy"] is not None:
         parts.append(f"entropy {figures['entropy']:.2f}")
     parts.append(f"nearest label at {figures['coverage_distance']:.2f}")

@@ -136,6 +136,7 @@ class Edition:
                 rank=int(rank),
                 n_pool=len(self.order),
                 model_version=self.model_version,
+                predicted=None if judged.predicted is None else judged.predicted[row],
             )
             for row, (task_id, rank) in enumerate(zip(task_ids, ranks, strict=True))
         ]

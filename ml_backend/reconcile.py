@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,7 +103,11 @@ class _Question(NamedTuple):
 
 
 class Reconciler:
-    """Does rounds, one at a time for each project; ``read_later`` is that of ``state.Reader``."""
+    """Does rounds, one at a time for each project.
+
+    ``read_later`` is that of ``state.Reader``. ``measure_later``, if given, is told the project and
+    what takes the figures of its last round; nobody's next clip depends on them.
+    """
 
     def __init__(
         self,
@@ -113,6 +118,7 @@ class Reconciler:
         clock: Callable[[], float] = time.time,
         tagger: Tagger | None = None,
         read_later: Callable[[int], object] | None = None,
+        measure_later: Callable[[int, Callable[[], None]], object] | None = None,
     ) -> None:
         self._store = store
         self._label_studio = label_studio
@@ -121,6 +127,7 @@ class Reconciler:
         self._clock = clock
         self._reader = Reader(store, label_studio, embedder_id, tagger, read_later)
         self._gauge = Gauge(store, embedder_id)
+        self._measure_later = measure_later or _at_once
         self._held: dict[int, _Held] = {}
         self._opened = Opened()
         self._ties = Ties(store, label_studio)
@@ -246,6 +253,7 @@ class Reconciler:
             held,
             state.first,
             n_annotators_wanted,
+            self._settings.threshold,
         )
         if standing.is_that_of(wanted):
             return wanted
@@ -262,12 +270,14 @@ class Reconciler:
                 audit_share=self._settings.audit_share,
                 held=held,
                 first=state.first,
+                objective=self._settings.threshold,
             )
         with watch.step("publish"):
             self._publish(state, learned, prior)
         number = self._note(state.project_id, learned, watch)
         if held is None:
-            self._gauge.measure(state.project_id, number, learned, state, logits)
+            measure = partial(self._gauge.measure, state.project_id, number, learned, state, logits)
+            self._measure_later(state.project_id, measure)
         return learned.model_version
 
     def _count_left(self, state: State) -> int:
@@ -326,3 +336,7 @@ class Reconciler:
             done.timings_s["total"],
         )
         return self._store.versions.add_round(project_id, done)
+
+
+def _at_once(project_id: int, measure: Callable[[], None]) -> None:
+    measure()

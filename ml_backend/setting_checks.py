@@ -158,6 +158,22 @@ def one_word(text: str) -> str | None:
     return "it must have no spaces." if re.search(r"\s", text) else one_line(text)
 
 
+def objective(text: str) -> str | None:
+    """Accept what a class may be predicted for.
+
+    Examples
+    --------
+    >>> objective("precision:0.9"), objective("precision:2")
+    (None, 'it must be f1, balanced, or a precision between 0 and 1 such as precision:0.9.')
+    """
+    kind, colon, share = text.partition(":")
+    if text in ("f1", "balanced"):
+        return None
+    if kind == "precision" and colon and re.fullmatch(r"0?\.\d{1,4}", share) and float(share) > 0:
+        return None
+    return "it must be f1, balanced, or a precision between 0 and 1 such as precision:0.9."
+
+
 def store_address(text: str) -> str | None:
     """Accept what may be an address of a database; SQLAlchemy knows more."""
     if not text or re.match(r"[\w+]+://", text):

@@ -141,6 +141,13 @@ class Settings:
         0.07,
         must.between(0, 0.5),
     )
+    threshold: str = _setting(
+        "EARMARK_THRESHOLD",
+        "What classes are predicted for: `f1`; `balanced` (balanced accuracy: most of a rare class "
+        "is found, and much is taken for it); or `precision:0.9` (9 of 10 predictions are right)",
+        "f1",
+        must.objective,
+    )
     head_size: int = _setting(
         "EARMARK_HEAD_SIZE",
         "How many clips a round publishes at once",

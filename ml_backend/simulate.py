@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.clip import TaskLabels
+from ml_backend.deciding import BALANCED, F1
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import SourceError
 from ml_backend.evaluation import measure
@@ -35,7 +36,8 @@ N_HEAD = 200
 class Plan:
     """How labels are asked for: ``n_initial`` first, then rounds of ``step`` up to ``n_labels``.
 
-    As in the live loop, ``audit_share`` of them are drawn at random and not trained on.
+    As in the live loop, ``audit_share`` of them are drawn at random and not trained on, and classes
+    are predicted for an ``objective`` (``deciding.py``).
     """
 
     n_initial: int
@@ -44,6 +46,7 @@ class Plan:
     n_runs: int
     seed: int
     audit_share: float = 0.0
+    objective: str = BALANCED
 
 
 def simulate(
@@ -89,7 +92,7 @@ def simulate(
     n_done = 0
     for run, (pool, test) in enumerate(splits):
         seed = plan.seed + run
-        annotator = Annotator(trial, pool, seed, plan.audit_share)
+        annotator = Annotator(trial, pool, seed, plan.audit_share, plan.objective)
         first: dict[str, list[TaskLabels]] = {}
         for initial, strategy in pairs:
             if initial.name not in first:
@@ -121,13 +124,19 @@ class Annotator:
     """Answers for the ``clips`` of one run's pool, in the order that the loop asks."""
 
     def __init__(
-        self, trial: Trial, pool: NDArray[np.int64], seed: int, audit_share: float = 0.0
+        self,
+        trial: Trial,
+        pool: NDArray[np.int64],
+        seed: int,
+        audit_share: float = 0.0,
+        objective: str = F1,
     ) -> None:
         self._trial = trial
         self.clips = _only(trial.clips, pool)
         self.prior = None if trial.prior is None else trial.prior[pool]
         self._seed = seed
         self._audit_share = audit_share
+        self._objective = objective
 
     def learn(self, labels: Sequence[TaskLabels], strategy: QueryStrategy) -> Learned:
         """Do what the live loop does with these labels."""
@@ -140,6 +149,7 @@ class Annotator:
             n_head=N_HEAD,
             prior=self.prior,
             audit_share=self._audit_share,
+            objective=self._objective,
         )
 
     def answer(
@@ -183,7 +193,8 @@ def measure_on(trial: Trial, learned: Learned, test: NDArray[np.int64]) -> dict[
         return measure(truth, np.full(truth.shape, 1.0 / n_classes), trial.target)
     prior = None if trial.prior is None else trial.prior[test]
     probabilities = learned.classifier.probabilities(trial.clips.embeddings[test], prior)
-    return measure(truth, probabilities, trial.target)
+    decided = learned.classifier.rule.decide(probabilities).argmax(axis=1)
+    return measure(truth, probabilities, trial.target, decided)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Whether more labels are worth the time: three things must hold before Earmark says "stop".
 
-1. *The figure is sharp*: the 95 % interval of balanced accuracy, all classes in it, is no wider
-   than ``WIDTH``: on clips drawn at random or, which is the weaker word, across recordings.
+1. *The figure is sharp*: balanced accuracy, all classes in it, has a 95 % interval no wider than
+   ``WIDTH`` on clips drawn at random or, which is the weaker word, a range across recordings.
 2. *Every class was met*: it has ``N_PER_CLASS`` labels or more.
 3. *The predictions are stable*: over the last three looks, each classifier agreed with the one
    before (mean kappa at least 0.99).
@@ -31,6 +31,8 @@ _N_STABLE = 3
 _N_NAMED = 3
 
 _GROUNDS = {"audit": "on {n} clips drawn at random", "cross_validated": "across recordings"}
+_CALLED = {"audit": "an interval", "cross_validated": "a range"}
+"""What is counted on chosen labels promises nothing, so its width is no interval's."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def _need_of_interval(line: Sequence[Look]) -> Need:
     n_more = line[-1].n_labeled * ((known[name] / WIDTH) ** 2 - 1)
     where = _GROUNDS[name].format(n=figures["n_audit"])
     return Need(
-        f"balanced accuracy {where} has an interval of width "
+        f"balanced accuracy {where} has {_CALLED[name]} of width "
         f"{ceil(100 * known[name]) / 100:.2f} "
         f"({WIDTH:.2f} is wanted)",
         ceil(n_more),

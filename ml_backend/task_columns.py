@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ml_backend.clip import MODEL_COLUMNS
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.label_studio import LabelStudio
-from ml_backend.prediction import choose
+from ml_backend.prediction import chosen_names
 from ml_backend.publish import Edition
 from ml_backend.store import Store
 
@@ -135,14 +135,13 @@ def values_of(edition: Edition, embeddings: NDArray[np.float32]) -> Values:
     """
     values = _nothing(len(embeddings))
     judged = edition.judge(embeddings)
-    if judged.probabilities is None or judged.entropy is None:
+    if judged.probabilities is None or judged.entropy is None or judged.predicted is None:
         return values
-    for row, (probabilities, entropy) in enumerate(
-        zip(judged.probabilities, judged.entropy, strict=True)
+    for row, (probabilities, entropy, predicted) in enumerate(
+        zip(judged.probabilities, judged.entropy, judged.predicted, strict=True)
     ):
-        by_class = dict(zip(edition.config.class_names, probabilities.tolist(), strict=True))
-        chosen = choose(by_class, edition.config)
-        probability = min((by_class[one] for one in chosen), default=max(by_class.values()))
+        chosen = chosen_names(edition.config.class_names, predicted)
+        probability = min(probabilities[predicted].tolist(), default=float(probabilities.max()))
         values[_CLASS][row] = ", ".join(chosen) or "none"
         values[_PROBABILITY][row] = f"{probability:.2f}"
         values[_ENTROPY][row] = f"{abs(entropy):.2f}"

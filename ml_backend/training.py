@@ -3,15 +3,16 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.audit import interleave
-from ml_backend.classifier import Classifier, fit_classifier
+from ml_backend.classifier import Classifier, fit_and_judge
 from ml_backend.clip import TaskLabels
 from ml_backend.coverage import coverage_distance
+from ml_backend.deciding import F1, learn_rule
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.features import lay_out
 from ml_backend.holding import Held
@@ -20,7 +21,9 @@ from ml_backend.labeled import LabeledSet, part_answers
 from ml_backend.query_strategy import Pool, QueryStrategy
 
 _SEED = 0
-_METHOD = "unit rows, prior that fades, sharp"
+_N_DECIDED = 5_000
+"""Unlabeled clips, drawn at random, that the rule of decision is learned on."""
+_METHOD = "unit rows, prior that fades, sharp, rule"
 """What is learned from the same state when this changes is another version."""
 
 
@@ -53,13 +56,23 @@ def name_version(
     held: Held | None = None,
     first: NDArray[np.int64] | None = None,
     n_annotators_wanted: int = 1,
+    objective: str = F1,
 ) -> str:
     """Name the version that this state leads to, without the work: same state, same name."""
     answers = sorted(labels, key=lambda one: one.task_id)
     n_usable = sum(one.labels is not None for one in answers)
     begun = _begun_rows(clips, answers, n_annotators_wanted)
     digest = _digest(
-        clips, answers, config, strategy.name, embedder_id, prior, audit_share, first, begun
+        clips,
+        answers,
+        config,
+        strategy.name,
+        embedder_id,
+        prior,
+        audit_share,
+        first,
+        begun,
+        objective,
     )
     return held.name(digest[:12]) if held else f"earmark-{n_usable}-{digest[:12]}"
 
@@ -77,6 +90,7 @@ def learn(
     audit_share: float = 0.0,
     held: Held | None = None,
     first: NDArray[np.int64] | None = None,
+    objective: str = F1,
 ) -> Learned:
     """Train on the labeled set, unless a classifier is held, and rank the pool.
 
@@ -109,6 +123,8 @@ def learn(
         Ranks instead of a classifier that is trained (``holding.py``).
     first : ndarray of int64, or None
         Task numbers that people want to be asked about; answered and unknown ones do not matter.
+    objective : str
+        What the rule is learned for (``deciding.learn_rule``).
 
     Raises
     ------
@@ -124,18 +140,7 @@ def learn(
     labeled, matrix = parted.training.rows, parted.training.labels
 
     classifier = (
-        held.classifier
-        if held
-        else fit_classifier(
-            clips.embeddings[labeled],
-            matrix,
-            config.class_names,
-            multi_label=config.multi_label,
-            groups=clips.groups(labeled),
-            layout=lay_out(clips.center, clips.spread, prior),
-            prior=None if prior is None else prior[labeled],
-            seed=_SEED,
-        )
+        held.classifier if held else _fit(clips, parted.training, config, prior, answers, objective)
     )
     is_pool = np.ones(len(clips), dtype=bool)
     is_pool[clips.rows([one.task_id for one in answers])] = False
@@ -153,6 +158,7 @@ def learn(
         held,
         first,
         n_annotators_wanted,
+        objective,
     )
     rng = np.random.default_rng(int(model_version[-12:], 16))
 
@@ -229,6 +235,47 @@ def _begun_rows(
     )
 
 
+def _fit(
+    clips: EmbeddedClips,
+    training: LabeledSet,
+    config: LabelConfig,
+    prior: NDArray[np.float32] | None,
+    answers: list[TaskLabels],
+    objective: str,
+) -> Classifier | None:
+    """Train on labels, and learn on clips without an answer how classes are predicted."""
+    groups = clips.groups(training.rows)
+    fitted = fit_and_judge(
+        clips.embeddings[training.rows],
+        training.labels,
+        config.class_names,
+        multi_label=config.multi_label,
+        groups=groups,
+        layout=lay_out(clips.center, clips.spread, prior),
+        prior=None if prior is None else prior[training.rows],
+        seed=_SEED,
+    )
+    if fitted is None:
+        return None
+    classifier, out_of_fold = fitted
+    is_open = np.ones(len(clips), dtype=bool)
+    is_open[clips.rows([one.task_id for one in answers])] = False
+    by_lot = np.argsort(clips.lots, kind="stable")
+    drawn = by_lot[is_open[by_lot]][-_N_DECIDED:]
+    pool = classifier.probabilities(
+        clips.embeddings[drawn], None if prior is None else prior[drawn]
+    )
+    rule = learn_rule(
+        objective,
+        training.labels,
+        out_of_fold,
+        groups,
+        pool,
+        multi_label=config.multi_label,
+    )
+    return replace(classifier, rule=rule)
+
+
 def _open_rows(
     clips: EmbeddedClips, answers: list[TaskLabels], first: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
@@ -248,6 +295,7 @@ def _digest(
     audit_share: float,
     first: NDArray[np.int64] | None,
     begun: NDArray[np.int64],
+    objective: str,
 ) -> str:
     said = [
         [one.task_id, None if one.labels is None else sorted(one.labels), one.n_annotators]
@@ -255,6 +303,7 @@ def _digest(
     ]
     state = [
         _METHOD,
+        objective,
         audit_share,
         embedder_id,
         strategy,

@@ -63,6 +63,7 @@ class Worker:
             embedder, settings.weights, settings.data_dir / "weights", settings.names
         )
         self._unread: dict[int, float] = {}  # since when
+        self._unmeasured: dict[int, Callable[[], None]] = {}
         self._reconciler = Reconciler(
             store,
             label_studio,
@@ -70,6 +71,7 @@ class Worker:
             embedder.embedder_id,
             tagger=tagger,
             read_later=lambda project_id: self._unread.setdefault(project_id, time.time()),
+            measure_later=self._unmeasured.__setitem__,
         )
         self._rest = Rest(store, label_studio, settings, self._reconciler)
         fetcher = Fetcher(label_studio, settings.files_root, settings.audio_hosts)
@@ -101,6 +103,7 @@ class Worker:
             threading.Thread(target=self._to_the_end, args=(work, stop), name=work.__name__)
             for work in (
                 self._read_tasks,
+                self._measure,
                 self._hear,
                 self._do_rest,
                 self._look,
@@ -199,6 +202,18 @@ class Worker:
                 except Exception:
                     log.exception("project %d: its tasks cannot be read", project_id)
                     stop.wait(1.0)
+
+    def _measure(self, stop: threading.Event) -> None:
+        """Take the figures of projects' last rounds, while no other round of theirs goes on."""
+        while not stop.wait(TICK_S):
+            for project_id in list(self._unmeasured):
+                if project_id in self._rounds:
+                    continue
+                measure = self._unmeasured.pop(project_id)
+                try:
+                    measure()
+                except Exception:
+                    log.exception("project %d: its figures cannot be taken", project_id)
 
     def _hear(self, stop: threading.Event) -> None:
         """Embed what is missing, a few batches of a project at a time."""

@@ -59,6 +59,15 @@ def test_with_a_target_f1_and_average_precision_are_its_own(target):
     assert figures["average_precision"] == wanted
 
 
+def test_what_a_rule_decides_is_measured_instead_of_the_likeliest_class():
+    truth = np.eye(2, dtype=int)[[0, 1, 1]]
+    p = np.array([[0.9, 0.1], [0.7, 0.3], [0.4, 0.6]])
+    plain, ruled = measure(truth, p, 0), measure(truth, p, 0, np.array([0, 1, 1]))
+    assert (plain["f1"], ruled["f1"]) == (pytest.approx(2 / 3), 1.0)
+    assert (plain["balanced_accuracy"], ruled["balanced_accuracy"]) == (0.75, 1.0)
+    assert plain["average_precision"] == ruled["average_precision"]
+
+
 def test_a_class_that_no_clip_has_is_in_no_mean():
     figures = measure(
         np.array([[1, 0, 0], [0, 1, 0]]), np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])

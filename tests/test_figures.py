@@ -4,6 +4,7 @@ import numpy as np
 
 from ml_backend import figures
 from ml_backend.clip import Task
+from ml_backend.deciding import Rule
 from ml_backend.embedded import embedded_clips
 from ml_backend.figures import audit, summarize_recalls
 from ml_backend.label_config import label_config_xml, parse_label_config
@@ -26,7 +27,9 @@ def one_hot(answers, n_classes=2):
 
 
 def cross_validate(pool, labeled, config, prior):
-    return figures.cross_validate(judge_out_of_fold(pool, labeled, config, prior), config)
+    judged = judge_out_of_fold(pool, labeled, config, prior)
+    rule = Rule.balanced(len(config.class_names), multi_label=config.multi_label)
+    return figures.cross_validate(judged, config, rule)
 
 
 def test_recognizing_the_recording_is_worth_nothing():

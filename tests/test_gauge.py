@@ -5,6 +5,7 @@ import pytest
 
 from importer import telling
 from ml_backend.clip import content_hash
+from ml_backend.intervals import spell_estimate
 from ml_backend.label_config import label_config_xml
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
@@ -78,6 +79,13 @@ def test_figures_are_taken_when_there_are_enough_new_labels(project):
 def test_the_status_tells_both_figures_with_intervals_and_by_class(project):
     accuracy = project.accuracy()
     assert accuracy["n_labeled"] == 100
+    pool = accuracy["pool"]
+    assert pool["n_clips"] == N_CLIPS - 100
+    assert list(pool["classes"]) == ["siren", "other"]
+    assert pool["classes"]["siren"]["precision"]["value"] > 0.9
+    assert pool["shares_from"] == "calibrated"
+    assert accuracy["curve"][-1]["value"] == pool["balanced_accuracy"]["value"]
+    assert accuracy["rule"]["objective"] == "f1"
     assert accuracy["n_audit"] == 9  # a tenth of those after the first ten
     for figures in (accuracy["cross_validated"], accuracy["audit"]):
         balanced = figures["balanced_accuracy"]
@@ -123,6 +131,9 @@ def test_the_command_tells_the_figures_in_words(project, capsys):
     telling.tell_accuracy(project.accuracy())
     told = " ".join(capsys.readouterr().out.split())
     assert "across recordings" in told
+    siren = project.accuracy()["pool"]["classes"]["siren"]
+    assert f"siren: precision {spell_estimate(siren['precision'])}, recall" in told
+    assert "clips without a label; predicted for the best F1" in told
     assert "clips drawn at random" in told
     assert "by number of labels" in told
     assert f"n = {project.accuracy()['audit']['per_class']['siren']['n']}" in told

@@ -4,6 +4,7 @@ import pytest
 from ml_backend.classifier import Classifier
 from ml_backend.clip import Task
 from ml_backend.coverage import coverage_distance, nearest_labeled, normalize_rows
+from ml_backend.deciding import Rule
 from ml_backend.embedded import embedded_clips
 from ml_backend.judged import Judged, find_nearest, judge_all
 
@@ -16,12 +17,13 @@ def make_clips(n, *, dim=6, seed=0):
     return embedded_clips(tasks, [task.clip_key for task in tasks], vectors)
 
 
-def make_classifier(*, multi_label=False, dim=6, names=CLASSES):
+def make_classifier(*, multi_label=False, dim=6, names=CLASSES, offsets=None):
     rng = np.random.default_rng(1)
     n = len(names)
     weights = rng.normal(scale=3.0, size=(n, dim)).astype(np.float32)
+    rule = Rule("f1", np.zeros(n) if offsets is None else np.array(offsets), multi_label)
     return Classifier(
-        names, multi_label, weights, np.zeros((n, n)), np.zeros(n), np.full(n, np.nan)
+        names, multi_label, weights, np.zeros((n, n)), np.zeros(n), np.full(n, np.nan), rule
     )
 
 
@@ -111,6 +113,27 @@ def test_the_likeliest_class_is_predicted_or_all_that_are_likely():
     several = judge(clips, {}, classifier=make_classifier(multi_label=True), multi_label=True)
     assert np.array_equal(several.predicted(), several.probabilities >= 0.5)
     assert {0, 2} <= set(several.predicted().sum(axis=1).tolist())
+
+
+def test_a_class_that_must_be_likelier_is_predicted_of_fewer_clips():
+    clips = make_clips(30)
+    plain, shifted = (
+        judge(clips, {}, classifier=make_classifier(offsets=offsets)).predicted()
+        for offsets in (None, [0.0, -1.0, 0.0])
+    )
+    assert 0 < shifted[:, 1].sum() < plain[:, 1].sum()
+    again = Judged.from_arrays(
+        judge(clips, {}, classifier=make_classifier(offsets=[0.0, -1.0, 0.0])).to_arrays()
+    )
+    assert np.array_equal(again.predicted(), shifted)
+
+
+def test_what_was_stored_before_there_were_rules_is_decided_without_favor():
+    clips = make_clips(30)
+    arrays = judge(clips, {}, classifier=make_classifier(offsets=[0.0, -1.0, 0.0])).to_arrays()
+    del arrays["objective"], arrays["offsets"]
+    before = judge(clips, {}, classifier=make_classifier())
+    assert np.array_equal(Judged.from_arrays(arrays).predicted(), before.predicted())
 
 
 def test_what_is_stored_comes_back_to_four_digits():

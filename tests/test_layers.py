@@ -16,14 +16,14 @@ LAYERS = (
     "env_file memory secret_file setting_checks tether worker_report",
     "settings cleaning clip columns handshake migrations stopwatch labeling_page",
     "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
-    "intervals label_config label_studio sheet",
-    "answer",
+    "intervals label_config label_studio posterior sheet",
+    "answer deciding",
     "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
     "neighbors",
     "classifier strategies prior embedder_guard hear evaluation labeled where mapmaker gather",
     "judge judged cartography query_strategy out_of_fold holding annotators asked_first unread "
     "ties",
-    "figures looks mistakes annotated",
+    "figures looks mistakes annotated pool_figures",
     "training trial learning_curves stopping",
     "handover state",
     "publish",

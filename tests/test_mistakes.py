@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import Task
+from ml_backend.deciding import Rule
 from ml_backend.embedded import embedded_clips
 from ml_backend.label_config import label_config_xml, parse_label_config
 from ml_backend.labeled import LabeledSet
@@ -116,7 +117,9 @@ def test_a_confusion_is_counted_and_its_clips_are_named():
     p = np.array(
         [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.2, 0.7, 0.1], [0, 1, 0], [NAN] * 3, [0.5, 0.2, 0.3]]
     )
-    found = find_confusions(judged(labels, p), config("a", "b", "c"))
+    found = find_confusions(
+        judged(labels, p), config("a", "b", "c"), Rule.balanced(3, multi_label=False)
+    )
     assert found == {
         "class_names": ["a", "b", "c"],
         "counts": [[1, 2, 0], [0, 1, 0], [1, 0, 0]],
@@ -135,7 +138,8 @@ def test_a_confusion_is_counted_and_its_clips_are_named():
 def test_several_labels_are_confused_class_by_class():
     labels = [[1, 0], [1, 1], [0, 1]]
     p = [[0.9, 0.6], [0.2, NAN], [0.1, 0.7]]
-    found = find_confusions(judged(labels, p), config("a", "b", multi_label=True))
+    rule = Rule.balanced(2, multi_label=True)
+    found = find_confusions(judged(labels, p), config("a", "b", multi_label=True), rule)
     assert found["counts"] == [[[1, 0], [1, 1]], [[0, 1], [0, 1]]]
     assert found["wrong"] == [
         {"class": "a", "label": True, "predicted": False, "task_ids": [102]},
@@ -150,6 +154,7 @@ def test_several_labels_are_confused_class_by_class():
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_nothing_judged_is_nothing_said(multi_label):
     asked = config("a", "b", multi_label=multi_label)
+    rule = Rule.balanced(2, multi_label=multi_label)
     for labels, p in [(np.empty((0, 2)), np.empty((0, 2))), (one_hot([0, 0], 2), [[NAN] * 2] * 2)]:
-        assert find_confusions(judged(labels, p), asked) is None
+        assert find_confusions(judged(labels, p), asked, rule) is None
         assert find_suspects(judged(labels, p), asked) == []

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
+from ml_backend.deciding import Rule
 from ml_backend.label_config import label_config_xml, parse_label_config
 from ml_backend.prediction import build_prediction
 
@@ -14,11 +15,15 @@ REGIONS = (
 )
 
 
-def predict(xml, probabilities, *, rank=3, n_pool=1260, entropy=0.5):
+def predict(xml, probabilities, *, rank=3, n_pool=1260, entropy=0.5, offsets=0.0):
+    config = parse_label_config(xml)
+    rule = Rule("f1", np.zeros(len(config.class_names)) + offsets, config.multi_label)
+    p = None if probabilities is None else np.array(probabilities)
     return build_prediction(
         12,
-        parse_label_config(xml),
-        None if probabilities is None else np.array(probabilities),
+        config,
+        p,
+        predicted=None if p is None else rule.decide(p[None])[0],
         entropy=entropy,
         margin=0.25,
         coverage_distance=0.125,
@@ -81,6 +86,17 @@ def test_people_read_the_figures_in_words():
     assert told == (
         'dog & "cat" 0.70 · siren 0.20 · Straßenmusik 0.10 · entropy 0.50 · '
         "nearest label at 0.12 · place 4 of 1,260"
+    )
+
+
+def test_people_read_why_the_likeliest_class_is_not_predicted():
+    xml = label_config_xml(["siren", "other"], multi_label=False)
+    prediction = predict(xml, [0.7, 0.3], offsets=np.array([-1.0, 0.0]))
+    choice = results(prediction)["choices"]
+    assert (choice["value"], choice["score"]) == ({"choices": ["other"]}, 0.3)
+    [told] = results(prediction)["textarea"]["value"]["text"]
+    assert told.startswith(
+        "siren 0.70 · other 0.30 · predicted: other, for siren is too rare to be believed · "
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from ml_backend.clip import Task, content_hash
 from ml_backend.holding import learned_version
+from ml_backend.intervals import spell_estimate
 from ml_backend.web.matrix import lay_out_matrix
 from tests.progressing import EMBEDDER_ID, Project
 from tests.visiting import AS_BROWSER, BASIC, TOKEN, csrf
@@ -146,8 +147,17 @@ def test_the_page_tells_figures_curve_and_advice(street):
     page, facts = visit(street), told(street)
     check_form(page)
     accuracy = facts["accuracy"]
-    balanced = accuracy["cross_validated"]["balanced_accuracy"]
-    assert f"{balanced['value']:.2f} ({balanced['low']:.2f} to" in page.section("quality")
+    for figures in (accuracy["pool"], accuracy["cross_validated"]):
+        assert spell_estimate(figures["balanced_accuracy"]) in page.section("quality")
+    for name, of_class in accuracy["pool"]["classes"].items():
+        told_of_class = " ".join(
+            spell_estimate(of_class[one])
+            for one in ("precision", "recall", "f1", "average_precision", "share")
+        )
+        assert f"{name} {told_of_class}" in page.section("unlabeled")
+        threshold = accuracy["rule"]["thresholds"][name]
+        assert f"{told_of_class} {threshold:.2f}" in page.section("unlabeled")
+    assert accuracy["rule"]["words"] in page.section("unlabeled")
     assert accuracy["advice"] in page.section("quality")
     (curve,) = (one for one in page.all("svg") if one.get("role") == "img")
     assert "Learning curve" in curve["text"]

@@ -40,6 +40,8 @@ WRONG = [
     ("EARMARK_NAMES", "siren", "write it like"),
     ("EARMARK_AUDIT_SHARE", "1.1", "between 0 and 0.5"),
     ("EARMARK_AUDIT_SHARE", "nan", "between 0 and 0.5"),
+    ("EARMARK_THRESHOLD", "precision:1.5", "must be f1, balanced, or a precision"),
+    ("EARMARK_THRESHOLD", "0.8", "must be f1, balanced, or a precision"),
     ("EARMARK_HEAD_SIZE", "0", "between 1 and"),
     ("EARMARK_DEBOUNCE_S", "-1", "time in s"),
     ("EARMARK_DEBOUNCE_S", "inf", "time in s"),

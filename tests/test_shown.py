@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import TaskLabels
+from ml_backend.deciding import Rule
 from ml_backend.judged import Judged
 from ml_backend.web.packed import pack, unpack
 from ml_backend.web.shown import judged_columns, label_columns
@@ -42,6 +43,7 @@ def test_every_set_of_predicted_classes_is_a_value_of_its_own():
     judged = Judged(
         AWKWARD, True, np.arange(n_clips), probabilities, None, None,
         np.zeros(n_clips, dtype=np.float32), np.zeros(n_clips, dtype=np.int32),
+        Rule.balanced(len(AWKWARD), multi_label=True),
     )  # fmt: skip
     columns = judged_columns(judged, np.arange(n_clips), AWKWARD)
     assert sets_of(columns["predicted"]) == said

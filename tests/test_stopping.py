@@ -72,7 +72,7 @@ def test_chosen_labels_alone_have_a_weaker_word(n_audit, drawn):
 @pytest.mark.parametrize(
     ("looks", "labels", "missing", "words"),
     [
-        (line(across=BLUNT), ENOUGH, "interval", "has an interval of width 0.38 (0.30 is"),
+        (line(across=BLUNT), ENOUGH, "interval", "has a range of width 0.38 (0.30 is"),
         (line(across=SHARP), {"siren": 19, "other": 61}, "classes", "siren has 19 labels"),
         (line((1.0, 0.9, 1.0, 1.0), across=SHARP), ENOUGH, "stability", "agreement 0.967"),
         (line((None, 1.0, 1.0), across=SHARP), ENOUGH, "stability", "2 of 3"),

@@ -14,11 +14,13 @@ from ml_backend.clip import State, Task
 from ml_backend.errors import LabelStudioError
 from ml_backend.label_config import parse_label_config
 from ml_backend.label_studio import LabelStudio
+from ml_backend.prediction import chosen_names
 from ml_backend.settings import Settings
 from ml_backend.sheet import META
 from ml_backend.store import Store
 from ml_backend.web.answers import NOT_READ, wait
 from ml_backend.web.packed import PackedColumn
+from ml_backend.web.shown import write_set
 from ml_backend.web.snapshots import Snapshot, Snapshots
 from ml_backend.web.visitors import Permissions, Visitor
 
@@ -79,14 +81,19 @@ def _judgment(snapshot: Snapshot, row: int, said: list[dict[str, Any]]) -> dict[
     """Give what the classifier makes of a clip, with figures as None where there are none."""
     judged, place = snapshot.judged, snapshot.judged_row(row)
     probabilities: dict[str, float] = {}
+    predicted: list[str] = []
     if judged is not None and place is not None and judged.probabilities is not None:
         row_of = np.round(judged.probabilities[place], 4).tolist()
         probabilities = dict(zip(judged.class_names, row_of, strict=True))
+        if judged.rule is not None:
+            is_predicted = judged.rule.decide(judged.probabilities[[place]])[0]
+            predicted = chosen_names(judged.class_names, is_predicted)
     told: dict[str, Any] = {
         name: _value(snapshot.columns[name], row)
         for name in ("entropy", "coverage", "disagreement", "rank")
     }
     told["probabilities"] = probabilities
+    told["predicted"] = predicted
     task_id = int(snapshot.task_ids[row])
     state = _state(snapshot, task_id)
     if state == "pool":
@@ -124,7 +131,8 @@ def _why(told: dict[str, Any], snapshot: Snapshot) -> str:
     elif entropy >= _UNSURE and len(likeliest) > 1:
         parts.append(f"the classifier is unsure between {likeliest[0]} and {likeliest[1]}")
     elif likeliest:
-        parts.append(f"the classifier takes it for {likeliest[0]}")
+        predicted = told["predicted"]
+        parts.append(f"the classifier takes it for {write_set(predicted)}")
     if coverage is not None and snapshot.n_labeled:
         if coverage >= _FAR:
             parts.append("nothing labeled sounds like it")

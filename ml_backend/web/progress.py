@@ -16,7 +16,7 @@ from ml_backend.clip import STATES
 from ml_backend.errors import RequestError
 from ml_backend.holding import hold, learned_version
 from ml_backend.intervals import spell, spell_estimate
-from ml_backend.looks import Look, line_of, read_looks
+from ml_backend.looks import Look, headline, line_of, read_looks
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.versions import Round
@@ -137,7 +137,7 @@ def _versions(
         listed = {current: _version(current, made_at, None), **listed}
     for name, entry in listed.items():
         look = measured.get(name)
-        figures = look.figures["cross_validated"] if look else None
+        figures = headline(look.figures) if look else None
         entry |= {
             "balanced_accuracy": figures["balanced_accuracy"] if figures else None,
             "left_out": figures.get("left_out", []) if figures else [],

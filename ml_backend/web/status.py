@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from ml_backend.clip import TaskLabels
 from ml_backend.holding import held_version, learned_version
-from ml_backend.looks import Look, line_of, read_looks
+from ml_backend.looks import Look, headline, line_of, read_looks
 from ml_backend.settings import Settings
 from ml_backend.stopping import judge_stopping
 from ml_backend.store import Store
@@ -144,6 +144,8 @@ def _accuracy(
     return {
         "model_version": last.model_version if last else None,
         "n_labeled": last.n_labeled if last else None,
+        "rule": figures.get("rule"),
+        "pool": figures.get("pool"),
         "cross_validated": figures["cross_validated"],
         "audit": figures["audit"],
         "n_audit": figures["n_audit"],
@@ -156,7 +158,7 @@ def _accuracy(
 
 def _points(looks: Iterable[Look]) -> list[dict[str, Any]]:
     """Give what a learning curve shows of looks."""
-    figures = [(one, one.figures["cross_validated"]) for one in looks]
+    figures = [(one, headline(one.figures)) for one in looks]
     return [
         {
             "n_labeled": one.n_labeled,
