@@ -7,12 +7,12 @@ UrbanSound8K and ESC-50, whose clips are cut into windows of 2 s, one every seco
 imported into a Label Studio of their own, beside a served backend, except those of the last
 recordings, which come later. Then two annotators label, each on the next clip that Label Studio
 serves, by what the table says of it: target or other. One of them thinks for ``--think`` seconds a
-clip, the other for half as long again. Between 200 and 380 labels, 300 clips are deleted, the rest
-of the clips is imported, and the backend is ended and started again.
+clip, the other for half as long again. After half of the labels, 300 clips are deleted, then the rest
+of the clips is imported, and then the backend is ended and started again.
 
-Told are, at 60 to 100 labels and for the last 40: the time from submit to a new version and to the
-first clip of it that is served, what a submit, a next clip and a round take; and at the end what
-the afternoon left behind. With ``--old`` a checkout of another commit serves a second afternoon of
+Told are, of two spans of labels (of 400: 60 to 100 and the last 40): the time from submit to a new
+version and to a clip of it being served, what a submit, a next clip and a round take; and at the
+end what the afternoon left behind. With ``--old`` a checkout of another commit serves a second afternoon of
 the same clips, for comparison.
 """
 
@@ -47,16 +47,19 @@ LATER_SHARE = 0.1
 N_DELETED = 300
 OTHER = "other"
 LIMIT_S = 1800.0
-# What happens when so many labels are there.
-DELETE_AT, IMPORT_AT, RESTART_AT = 200, 250, 320
-SPANS = ((60, 100), (360, 400))
+# What happens when so many of the labels are there, and of which labels is told.
+DELETE_AT, IMPORT_AT, RESTART_AT = 0.5, 0.625, 0.8
+SPANS = ((0.15, 0.25), (0.9, 1.0))
 
 
 @dataclass(frozen=True)
 class Submit:
-    """The ``number``-th label: when it was submitted, and what the clip's way took, in s."""
+    """One label: when it was submitted, and what the clip's way took, in s.
 
-    number: int
+    ``n_labeled`` clips have one then: a clip given to both annotators counts once.
+    """
+
+    n_labeled: int
     task_id: int
     done_at: float
     submit_s: float
@@ -199,11 +202,11 @@ class Afternoon:
             client.annotate(task["id"], [said])
             done_at = time.monotonic()
             with self._lock:
-                number = len(self.submits) + 1
-                one = (number, task["id"], done_at, done_at - asked, next_s)
+                n_labeled = len({one.task_id for one in self.submits} | {task["id"]})
+                one = (n_labeled, task["id"], done_at, done_at - asked, next_s)
                 self.submits.append(Submit(*one, bool(task["predictions"])))
 
-    def wait_for_labels(self, n_labels: int) -> None:
+    def wait_for_labels(self, n_labels: float) -> None:
         """Wait until so many were submitted."""
         while len(self.submits) < n_labels:
             time.sleep(0.1)
@@ -227,7 +230,7 @@ class Afternoon:
     def until_learned(self, since: float) -> float:
         """Wait for the first version that was made after a moment and holds a later label."""
         while True:
-            n_then = sum(one.done_at <= since for one in self.submits)
+            n_then = len({one.task_id for one in self.submits if one.done_at <= since})
             later = [at - since for at, n in self.current if at > since and n > n_then]
             if later:
                 return later[0]
@@ -235,7 +238,7 @@ class Afternoon:
 
     def followed_s(self, one: Submit) -> float:
         """Tell how long after a submit a version that knows of it was current."""
-        found = [at for at, n in self.current if at >= one.done_at - 0.02 and n >= one.number]
+        found = [at for at, n in self.current if at >= one.done_at - 0.02 and n >= one.n_labeled]
         return found[0] - one.done_at if found else float("inf")
 
 
@@ -274,7 +277,7 @@ def play(folder: Path, checkout: Path, options: argparse.Namespace) -> None:
         ]
         for thread in threads:
             thread.start()
-        told = happen(afternoon, later)
+        told = happen(afternoon, later, options.labels)
         for thread in threads[1:]:
             thread.join()
         time.sleep(5)
@@ -302,18 +305,18 @@ def divide(
     return truth, now, later
 
 
-def happen(afternoon: Afternoon, later: list[tuple[Path, Path]]) -> dict[str, float]:
+def happen(afternoon: Afternoon, later: list[tuple[Path, Path]], n_labels: int) -> dict[str, float]:
     """Delete, import and restart while people label; tell how long nothing was learned."""
     told = {}
-    afternoon.wait_for_labels(DELETE_AT)
+    afternoon.wait_for_labels(DELETE_AT * n_labels)
     began = time.monotonic()
     afternoon.delete(N_DELETED)
     told[f"{N_DELETED} clips deleted: learning again after"] = afternoon.until_learned(began)
-    afternoon.wait_for_labels(IMPORT_AT)
+    afternoon.wait_for_labels(IMPORT_AT * n_labels)
     began = time.monotonic()
     n_added = sum(afternoon.import_clips(*one) for one in later)
     told[f"{n_added} clips imported in"] = time.monotonic() - began
-    afternoon.wait_for_labels(RESTART_AT)
+    afternoon.wait_for_labels(RESTART_AT * n_labels)
     afternoon.end()
     began = time.monotonic()
     afternoon.serve()
@@ -334,8 +337,9 @@ def tell(afternoon: Afternoon, told: dict[str, float], grown_mb: float) -> None:
     print("| labels | submit | next clip | submit to new version | to its first clip | round |")
     print("|---|---|---|---|---|---|")
     rounds = afternoon.rounds()
-    for first, last in SPANS:
-        chosen = [one for one in afternoon.submits if first < one.number <= last]
+    n_labels = len(afternoon.submits)
+    for first, last in ((round(low * n_labels), round(high * n_labels)) for low, high in SPANS):
+        chosen = afternoon.submits[first:last]
         followed = [afternoon.followed_s(one) for one in chosen]
         served = [wait + one.next_s for wait, one in zip(followed, chosen, strict=True)]
         took = [timings["total"] for n, timings in rounds if first < n <= last]
@@ -349,7 +353,6 @@ def tell(afternoon: Afternoon, told: dict[str, float], grown_mb: float) -> None:
     print(f"mean of the last 40 rounds, s: {', '.join(parts)}")
     for name, seconds in told.items():
         print(f"{name} {seconds:.1f} s")
-    n_labels = len(afternoon.submits)
     per_task = Counter(one.task_id for one in afternoon.submits)
     n_predictions, most = afternoon.sql(
         "SELECT COUNT(*), MAX(n) FROM (SELECT COUNT(*) AS n FROM prediction WHERE project_id = ?"
