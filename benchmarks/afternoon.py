@@ -7,13 +7,13 @@ UrbanSound8K and ESC-50, whose clips are cut into windows of 2 s, one every seco
 imported into a Label Studio of their own, beside a served backend, except those of the last
 recordings, which come later. Then two annotators label, each on the next clip that Label Studio
 serves, by what the table says of it: target or other. One of them thinks for ``--think`` seconds a
-clip, the other for half as long again. After half of the labels, 300 clips are deleted, then the rest
-of the clips is imported, and then the backend is ended and started again.
+clip, the other for half as long again. After half of the labels, 300 clips are deleted, then the
+rest of the clips is imported, and then the backend is ended and started again.
 
 Told are, of two spans of labels (of 400: 60 to 100 and the last 40): the time from submit to a new
 version and to a clip of it being served, what a submit, a next clip and a round take; and at the
-end what the afternoon left behind. With ``--old`` a checkout of another commit serves a second afternoon of
-the same clips, for comparison.
+end what the afternoon left behind. With ``--old`` a checkout of another commit serves a second
+afternoon of the same clips, for comparison.
 """
 
 import argparse

@@ -183,6 +183,7 @@ def clock(project, monkeypatch):
     return made
 
 
+@pytest.mark.slow
 def test_a_map_is_fitted_once_after_an_import_and_not_between_its_batches(project, clock):
     for batch in range(1, 5):
         add_clips(project, len(project.embeddings), seed=batch)
@@ -208,6 +209,7 @@ def test_looks_that_find_no_new_clips_do_not_put_a_map_off(project, clock):
     assert standing(project, DEFAULT).stamp != ""
 
 
+@pytest.mark.slow
 def test_a_fit_that_the_pool_outgrows_is_given_up(tmp_path):
     project = SeenProject(tmp_path, n=FEWEST + 5)
     project.follow()
