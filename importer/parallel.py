@@ -19,6 +19,7 @@ from pathlib import Path
 
 from importer.prepare import PreparedClip, prepare_clips
 from importer.scan import Clip, Refusal
+from ml_backend.errors import SourceError
 from ml_backend.memory import keep_pages
 
 Answer = PreparedClip | Refusal
@@ -36,6 +37,11 @@ def prepare_in_parallel(
     ----------
     n_workers : int, optional
         How many processes; one per core unless given. With 1, none is started.
+
+    Raises
+    ------
+    SourceError
+        If no worker can be started, as from a script that does not guard what it runs.
     """
     chunks = _chunks(clips)
     n_workers = n_workers or _n_cores()
@@ -48,7 +54,7 @@ def prepare_in_parallel(
     try:
         while True:
             for chunk in islice(chunks, n_workers * CHUNKS_AHEAD - len(ahead)):
-                ahead.append((chunk, pool.submit(prepare_clips, chunk, files_dir)))
+                ahead.append((chunk, _submit(pool, chunk, files_dir)))
             if not ahead:
                 return
             chunk, answers = ahead[0]
@@ -57,6 +63,7 @@ def prepare_in_parallel(
                 ahead.popleft()
             except BrokenProcessPool:
                 pool.shutdown(cancel_futures=True)
+                _check_workers()
                 for chunk, answers in ahead:
                     if answers.cancelled() or answers.exception():
                         yield from _one_by_one(chunk, files_dir)
@@ -78,6 +85,29 @@ def _chunks(clips: Iterable[Clip]) -> Iterator[list[Clip]]:
     iterator = iter(clips)
     while chunk := list(islice(iterator, CHUNK)):
         yield chunk
+
+
+def _submit(pool: ProcessPoolExecutor, chunk: list[Clip], files_dir: Path) -> Future[list[Answer]]:
+    """Hand clips to a worker; where one has just died, that is the answer."""
+    try:
+        return pool.submit(prepare_clips, chunk, files_dir)
+    except BrokenProcessPool as error:
+        answers: Future[list[Answer]] = Future()
+        answers.set_exception(error)
+        return answers
+
+
+def _check_workers() -> None:
+    """Raise SourceError where a worker without any clip does not live, either."""
+    with _start(1) as pool:
+        try:
+            pool.submit(os.getpid).result()
+        except (BrokenProcessPool, OSError):
+            raise SourceError(
+                "The processes that prepare clips cannot be started. A script that imports clips "
+                "must do so below `if __name__ == '__main__':`, for they load it, too; else the "
+                "machine is out of memory. No clip was refused for it."
+            ) from None
 
 
 def _one_by_one(clips: list[Clip], files_dir: Path) -> Iterator[Answer]:

@@ -30,6 +30,8 @@ from importer.scan import Clip, Refusal, scan
 from ml_backend.errors import SettingsError
 from tests.sounds import noise, tone, write, write_m4a, write_sparse
 
+ROOT = Path(__file__).resolve().parents[1]
+
 
 def prepared(path, files_dir, **how):
     (answer,) = prepare_clips([Clip(path, path.name, path.name, **how)], files_dir)
@@ -244,6 +246,22 @@ for answer in prepare_in_parallel(clips, Path(sys.argv[2]), 2):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_script_that_guards_nothing_is_told_so_and_no_clip_is_blamed(tmp_path, many):
+    (tmp_path / "script.py").write_text(IMPORT.replace("answer.content_hash", "answer"))
+    command = [sys.executable, "script.py", "in", "files"]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "if __name__ == '__main__':" in done.stderr.strip().splitlines()[-1]
+    assert done.stdout == ""
+
+
 def test_a_killed_import_leaves_whole_files_only_and_no_worker(tmp_path, many):
     command = [sys.executable, "-c", IMPORT, str(tmp_path / "in"), str(tmp_path / "files")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
