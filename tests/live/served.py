@@ -13,6 +13,8 @@ from importer.ports import free_port
 from ml_backend.settings import Settings
 
 LIMIT_S = 60.0
+START_LIMIT_S = 240.0
+"""The first start of a backend exports a network, which loads torch."""
 PAUSE_S = 0.3
 
 
@@ -56,7 +58,7 @@ class Earmark:
                 self._command("serve"), env=self._whole_environment(), stdout=log, stderr=log
             )
         self.backend.wait_until(
-            lambda status: status["embedder"] is not None, self._is_alive, LIMIT_S
+            lambda status: status["embedder"] is not None, self._is_alive, START_LIMIT_S
         )
 
     def stop(self):
