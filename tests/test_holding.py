@@ -185,7 +185,7 @@ def test_it_comes_back_although_its_predictions_were_deleted(street):
     street.publish_all()
     assert street.said_by(street.good) == {}
     street.hold(street.good)
-    assert len(street.queue) == HEAD
+    assert len(street.queue) >= HEAD
     street.now += 3 * QUIET_S
     street.publish_all()
     assert sorted(street.queue) == street.task_ids[24:]

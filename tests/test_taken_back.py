@@ -92,7 +92,7 @@ def test_a_corrected_label_is_in_doubt_no_longer_and_leaves_the_curve_alone(stre
     (annotation,) = (
         one for one in street.studio.annotations.values() if one["task"] == suspect["task_id"]
     )
-    annotation["result"][0]["value"]["choices"] = suspect["predicted"]
+    street.studio.change(annotation["id"], choices=suspect["predicted"])
     street.round()
     facts = check_truth(street)[1]
     assert suspect["task_id"] not in [one["task_id"] for one in facts["suspects"]]
