@@ -67,7 +67,7 @@ def signed_in(browser, app, path, token, **how):
         yield page
 
 
-def until(page, expression, arg=None, timeout_s=10):
+def until(page, expression, arg=None, timeout_s=30):
     """Wait until an expression, or a function of ``arg``, holds.
 
     Playwright's own ``wait_for_function`` evaluates text in the page, which its policy forbids.
