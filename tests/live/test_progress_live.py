@@ -87,4 +87,4 @@ def test_an_earlier_version_is_served_to_annotators_until_it_is_let_go(
     assert [one["is_current"] for one in told["versions"]].count(True) == 1
     assert told["versions"][0]["model_version"] == told["model_version"]
     assert all(one["n_labeled"] <= 9 for one in told["accuracy"]["curve"])
-    assert 14 in [one["n_labeled"] for one in told["accuracy"]["history"]]
+    assert max(one["n_labeled"] for one in told["accuracy"]["history"]) > 9
