@@ -13,7 +13,7 @@ from ml_backend.annotation import build_result
 from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError
 from ml_backend.label_config import LabelConfig
 from ml_backend.web.visitors import Visitor
-from ml_backend.web.writing import Refused, Written, said, take_back, write
+from ml_backend.web.writing import Refused, Written, said, silent, take_back, write
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,6 @@ AT_ONCE = 200
 FEW = 4
 """So many are as fast one by one."""
 _N_SOURCES = 3
-_SILENT = "Label Studio did not answer; look there whether it was done."
 
 Answers = dict[int, Written | Refused]
 
@@ -127,8 +126,7 @@ def _copy(
                 answers[task["id"]] = Written(task["id"], copy["id"], None, source.after)
     if is_silent:  # it may still be done: written singly, it would be there twice
         for task_id in left:
-            silent = Refused(task_id, _SILENT, may_work_again=True, is_silent=True)
-            answers.setdefault(task_id, silent)
+            answers.setdefault(task_id, silent(task_id))
     return answers
 
 
@@ -144,10 +142,7 @@ def _delete(visitor: Visitor, project_id: int, made: Sequence[Written]) -> Answe
     try:
         label_studio.data_manager.delete_annotations(project_id, task_ids, visitor.user_id)
     except LabelStudioUnreachableError:
-        return {
-            one.task_id: Refused(one.task_id, _SILENT, may_work_again=True, is_silent=True)
-            for one in made
-        }
+        return {one.task_id: silent(one.task_id) for one in made}
     except LabelStudioError as error:
         log.warning("project %d: labels cannot be taken back at once: %s", project_id, error)
         return {}

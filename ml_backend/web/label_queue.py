@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -139,22 +140,24 @@ def register(app: Flask, store: Store, permissions: Permissions) -> None:
             "is_blind": is_deciding or not project.get("show_collab_predictions", True),
         }
 
+        @cache  # a page whose order stands seldom needs them
+        def read_answers() -> dict[int, TaskLabels]:
+            return {one.task_id: one for one in store.labels.read(project_id)}
+
         def take(task_id: int) -> bool:
-            if (
-                is_deciding
-            ):  # those who have answered it decide, too, and Label Studio locks nothing
+            if is_deciding:  # so do those who have answered it, to whom Label Studio gives no lock
                 return True
             with suppress(LabelStudioError):  # busy: two with one clip are better than none
                 is_theirs = visitor.label_studio.data_manager.take(project_id, task_id)
-                return is_theirs or (n_wanted == 1 and task_id in _ties(store, project_id))
+                return is_theirs or (n_wanted == 1 and task_id in _ties(read_answers()))
             return True
 
         if version == body.get("model_version") and len(ahead) >= N_AHEAD // 2:
             clips = leases.hold(project_id, holder, mine, ahead, n=N_AHEAD)
             return jsonify(**told, clips=leases.lock(project_id, holder, clips, take))
         held = leases.of_others(project_id, holder)
-        answers = {one.task_id: one for one in store.labels.read(project_id)}
-        ties = _ties(store, project_id)
+        answers = read_answers()
+        ties = _ties(answers)
         order = np.array(ties) if is_deciding else _open_order(store, project_id, n_wanted, answers)
         order = order[~np.isin(order, [*held, *mine])]
         # The next clip is ready to be heard: it stays the next one, whatever the order is by now.
@@ -242,14 +245,14 @@ def _open_order(
     ]
     ties = [
         task_id
-        for task_id, one in answers.items()
-        if one.state == "tied" and one.n_annotators < one.n_wanted(n_wanted)
+        for task_id in _ties(answers)
+        if answers[task_id].n_annotators < answers[task_id].n_wanted(n_wanted)
     ]
     return np.array([*ties, *begun, *order[~is_answered].tolist()], dtype=np.int64)
 
 
-def _ties(store: Store, project_id: int) -> list[int]:
-    return [one.task_id for one in store.labels.read(project_id) if one.state == "tied"]
+def _ties(answers: Mapping[int, TaskLabels]) -> list[int]:
+    return [task_id for task_id, one in answers.items() if one.state == "tied"]
 
 
 def _to_decide(task_ids: Sequence[int], visitor: Visitor, project_id: int) -> list[int]:

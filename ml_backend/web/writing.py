@@ -173,6 +173,12 @@ def _own(visitor: Visitor, task_id: int) -> dict[str, Any] | None:
     return max(own, key=lambda one: (str(one["updated_at"]), one["id"]), default=None)
 
 
+def silent(task_id: int) -> Refused:
+    """Refuse a task of which nobody knows what Label Studio did."""
+    reason = "Label Studio did not answer; look there whether it was done."
+    return Refused(task_id, reason, may_work_again=True, is_silent=True)
+
+
 def said(annotation: dict[str, Any]) -> Said:
     """Give what an annotation says."""
     return {name: annotation[name] for name in ("result", "was_cancelled")}
@@ -197,8 +203,7 @@ def _twice(
         except LabelStudioNotFoundError:
             return Refused(task_id, "Label Studio does not have it any more.")
         except LabelStudioUnreachableError:
-            reason = "Label Studio did not answer; look there whether it was done."
-            return Refused(task_id, reason, may_work_again=True, is_silent=True)
+            return silent(task_id)
         except LabelStudioError as error:
             return Refused(task_id, error.plain, may_work_again=True)
         except Exception:  # whatever it is, the others' answers are to be told, and undone
