@@ -78,6 +78,14 @@ def until(page, expression, arg=None, timeout_s=30):
         page.wait_for_timeout(20)
 
 
+def wait_so(page, is_so, timeout_s=30):
+    """Wait, while the page works, until something that the test sees elsewhere is so."""
+    end = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < end, "it does not come to be so"
+        page.wait_for_timeout(20)
+
+
 def is_breach(said):
     """Tell whether the console speaks of the Content-Security-Policy."""
     return "Content Security Policy" in said.text

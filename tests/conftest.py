@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.browsing import chromium
+from tests.fake_label_studio import TOKEN
 from tests.postgres import create_database, postgres_server
+from tests.visiting import OTHER_TOKEN, Place
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -39,3 +41,23 @@ def store_url(request, tmp_path):
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'earmark.db'}"
     return create_database(request.getfixturevalue("postgres"), f"t{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """The backend beside a Label Studio in memory, for the tests of one module."""
+    made = Place(tmp_path_factory.mktemp("files"))
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="module")
+def ada(place):
+    """The browser of the first user, who is signed in."""
+    return place.browser(TOKEN)
+
+
+@pytest.fixture(scope="module")
+def bob(place):
+    """The browser of another one."""
+    return place.browser(OTHER_TOKEN)

@@ -23,25 +23,14 @@ class Drawn:
     embedder_id, embedding_dim, sample_rate_hz, warning = EMBEDDER_ID, 8, 16_000, None
 
 
-class Street:
-    """A project whose clips are embedded, and a clock that only moves when told."""
+class Rounds:
+    """Rounds of one project, and what can wait, by hand; a clock that only moves when told.
 
-    def __init__(self, folder):
-        self.now = 1000.0
-        self.studio = FakeLabelStudio()
-        self.project_id = self.studio.add_project(
-            label_config_xml(("siren", "other"), multi_label=False)
-        )
-        keys = [content_hash(bytes([n])) for n in range(N_CLIPS)]
-        datas = [{"audio": f"/data/{key}.wav", "content_hash": key} for key in keys]
-        self.task_ids = self.studio.add_tasks(self.project_id, datas)
-        self.settings = Settings(data_dir=folder, head_size=HEAD, quiet_s=QUIET_S, debounce_s=0.0)
-        self.store = open_store(self.settings.store_url)
-        vectors = np.random.default_rng(0).standard_normal((N_CLIPS, 8)).astype(np.float32)
-        self.store.clips.add_embeddings(EMBEDDER_ID, keys, vectors)
-        self.restart()
-        self.hint(tasks=True)
-        self.round()
+    Who is one has ``studio``, ``project_id``, ``settings`` and ``store``, and begins with
+    ``restart``.
+    """
+
+    now = 1000.0
 
     def restart(self):
         client = self.studio.client()
@@ -59,6 +48,30 @@ class Street:
         version = self.reconciler.reconcile(turn)
         self.store.agenda.finish(turn, now=self.now)
         return version
+
+    @property
+    def version(self):
+        return self.studio.projects[self.project_id]["model_version"]
+
+
+class Street(Rounds):
+    """A project whose clips are embedded."""
+
+    def __init__(self, folder):
+        self.studio = FakeLabelStudio()
+        self.project_id = self.studio.add_project(
+            label_config_xml(("siren", "other"), multi_label=False)
+        )
+        keys = [content_hash(bytes([n])) for n in range(N_CLIPS)]
+        datas = [{"audio": f"/data/{key}.wav", "content_hash": key} for key in keys]
+        self.task_ids = self.studio.add_tasks(self.project_id, datas)
+        self.settings = Settings(data_dir=folder, head_size=HEAD, quiet_s=QUIET_S, debounce_s=0.0)
+        self.store = open_store(self.settings.store_url)
+        vectors = np.random.default_rng(0).standard_normal((N_CLIPS, 8)).astype(np.float32)
+        self.store.clips.add_embeddings(EMBEDDER_ID, keys, vectors)
+        self.restart()
+        self.hint(tasks=True)
+        self.round()
 
     def label(self, task_id, label):
         made = self.studio.annotate(task_id, label)
@@ -79,10 +92,6 @@ class Street:
     def go_on_to_the_end(self):
         while self.go_on():
             pass
-
-    @property
-    def version(self):
-        return self.studio.projects[self.project_id]["model_version"]
 
     @property
     def current(self):

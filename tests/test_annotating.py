@@ -20,7 +20,7 @@ from ml_backend.web.undos import UNDO_S, Undos
 from ml_backend.web.visitors import Visitor
 from ml_backend.web.writing import Written
 from tests.fake_label_studio import TOKEN
-from tests.visiting import OTHER_TOKEN, Place, csrf
+from tests.visiting import csrf
 
 SINGLE = label_config_xml(("siren", "horn", "other"), multi_label=False)
 MULTI = label_config_xml(("siren", "horn"), multi_label=True)
@@ -29,23 +29,6 @@ REGIONS = (
     '<Label value="siren"/><Label value="other"/></Labels></View>'
 )
 ADA, BOB = 1, 2
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    made = Place(tmp_path_factory.mktemp("files"))
-    yield made
-    made.store.close()
-
-
-@pytest.fixture(scope="module")
-def ada(place):
-    return place.browser(TOKEN)
-
-
-@pytest.fixture(scope="module")
-def bob(place):
-    return place.browser(OTHER_TOKEN)
 
 
 @pytest.fixture

@@ -14,29 +14,12 @@ from ml_backend.label_config import label_config_xml, parse_label_config
 from ml_backend.label_studio.connection import Connection
 from ml_backend.web import at_once, bulk
 from tests.fake_label_studio import TOKEN
-from tests.visiting import OTHER_TOKEN, Place, csrf
+from tests.visiting import csrf
 
 SINGLE = label_config_xml(("siren", "horn", "other"), multi_label=False)
 ADA, BOB = 1, 2
 N = 30
 LIMIT_S = 20.0
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    made = Place(tmp_path_factory.mktemp("files"))
-    yield made
-    made.store.close()
-
-
-@pytest.fixture(scope="module")
-def ada(place):
-    return place.browser(TOKEN)
-
-
-@pytest.fixture(scope="module")
-def bob(place):
-    return place.browser(OTHER_TOKEN)
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ from importer.scan import scan
 from importer.serving import LocalFiles
 from importer.telling import tell_import
 from ml_backend.errors import LabelStudioError
+from tests.pushing import PROJECT, Studio, ten_sounds
 from tests.sounds import noise, write
-from tests.test_push import PROJECT, Studio
 
 
 @pytest.fixture
@@ -21,9 +21,7 @@ def studio():
 
 @pytest.fixture
 def source(tmp_path):
-    for i in range(10):
-        write(tmp_path / f"in/{i}.wav", noise(0.1, seed=i))
-    return tmp_path / "in"
+    return ten_sounds(tmp_path / "in")
 
 
 @pytest.fixture

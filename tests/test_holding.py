@@ -7,21 +7,18 @@ from ml_backend.clip import content_hash
 from ml_backend.errors import RequestError
 from ml_backend.holding import held_version, hold, learned_version
 from ml_backend.label_config import label_config_xml
-from ml_backend.reconcile import Reconciler
-from ml_backend.rest import Rest
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from tests.fake_label_studio import FakeLabelStudio
+from tests.street import EMBEDDER_ID, QUIET_S, Rounds
 
-EMBEDDER_ID = "drawn-1"
-N_CLIPS, HEAD, QUIET_S = 60, 20, 20.0
+N_CLIPS, HEAD = 60, 20
 
 
-class Street:
+class Street(Rounds):
     """Embedded clips of two kinds; the first sixteen labels are right, the next eight wrong."""
 
     def __init__(self, folder):
-        self.now = 1000.0
         self.studio = FakeLabelStudio()
         self.project_id = self.studio.add_project(
             label_config_xml(("siren", "other"), multi_label=False)
@@ -36,7 +33,7 @@ class Street:
         self.store = open_store("sqlite://")
         self.store.facts.write("embedder", {"embedder_id": EMBEDDER_ID, "warning": None})
         self.task_ids = self.add_clips(self.vectors)
-        self.start()
+        self.restart()
         self.hint(tasks=True)
         self.round()
         self.label(range(16), is_right=True)
@@ -48,23 +45,6 @@ class Street:
         self.store.clips.add_embeddings(EMBEDDER_ID, keys, vectors.astype(np.float32))
         datas = [{"audio": f"/data/{key}.wav", "content_hash": key} for key in keys]
         return self.studio.add_tasks(self.project_id, datas)
-
-    def start(self):
-        client = self.studio.client()
-        self.reconciler = Reconciler(
-            self.store, client, self.settings, EMBEDDER_ID, clock=lambda: self.now
-        )
-        self.rest = Rest(self.store, client, self.settings, self.reconciler, clock=lambda: self.now)
-
-    def hint(self, **what):
-        self.store.agenda.hint(self.project_id, now=self.now, **what)
-
-    def round(self):
-        self.now += 1.0
-        turn = self.store.agenda.take(self.project_id, now=self.now, lease_s=1.0)
-        version = self.reconciler.reconcile(turn)
-        self.store.agenda.finish(turn, now=self.now)
-        return version
 
     def label(self, rows, *, is_right):
         for row in rows:
@@ -81,10 +61,6 @@ class Street:
         self.now += QUIET_S
         while self.rest.go_on(self.project_id):
             pass
-
-    @property
-    def version(self):
-        return self.studio.projects[self.project_id]["model_version"]
 
     @property
     def queue(self):
@@ -169,7 +145,7 @@ def test_going_on_learning_leads_to_where_it_would_be_without(street):
 def test_the_same_state_gives_the_same_order_and_a_round_without_news_changes_nothing(street):
     street.hold(street.good)
     before, n_rounds = street.version, len(street.store.versions.rounds(street.project_id))
-    street.start()
+    street.restart()
     street.hint(tasks=True)
     assert street.round() == before
     assert len(street.store.versions.rounds(street.project_id)) == n_rounds

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.browsing import opened, served, until
+from tests.browsing import opened, served, until, wait_so
 from tests.small_pool import CLASS_NAMES, CSRF_TOKEN, SmallPool, create_small_app
 
 pytestmark = pytest.mark.browser
@@ -436,7 +436,7 @@ def test_the_inspector_says_which_clips_a_key_labels(visit, pool):
     page.wait_for_timeout(200)
     page.keyboard.press("1")
     page.get_by_role("heading", name=pool.clips[103]).wait_for()
-    page.wait_for_timeout(200)
+    wait_so(page, lambda: pool.labels.get(ids[2]) == [SIREN])
     assert pool.labels[ids[2]] == [SIREN]
     assert not {ids[0], ids[1]} & set(pool.labels)
     page.get_by_label("Label all 2 selected").check()
@@ -626,7 +626,7 @@ def test_arrows_go_on_and_the_next_clip_is_fetched_before(visit, pool):
     page = visit(pool, f"?focus={pool.ids[0]}")
     page.get_by_role("heading", name=pool.clips[0]).wait_for()
     next_audio = f"GET /projects/1/clips/{pool.ids[1]}/audio"
-    page.wait_for_timeout(500)
+    wait_so(page, lambda: next_audio in pool.asked)
     assert next_audio in pool.asked
     page.get_by_label("Play on arrival").check()
     page.keyboard.press("ArrowRight")
@@ -662,7 +662,7 @@ def test_a_number_labels_the_clip_and_the_next_one_comes(visit, pool):
     assert pool.labels[pool.ids[100]] == [SIREN]
     page.keyboard.press("s")
     page.get_by_role("heading", name=pool.clips[102]).wait_for()
-    page.wait_for_timeout(200)
+    wait_so(page, lambda: pool.ids[101] in pool.skipped)
     assert pool.ids[101] in pool.skipped
     page.keyboard.press("Control+z")
     page.get_by_role("heading", name=pool.clips[101]).wait_for()
@@ -670,7 +670,7 @@ def test_a_number_labels_the_clip_and_the_next_one_comes(visit, pool):
     assert pool.ids[101] not in pool.skipped
     page.keyboard.press("Control+z")
     page.get_by_role("heading", name=pool.clips[100]).wait_for()
-    page.wait_for_timeout(200)
+    wait_so(page, lambda: pool.ids[100] not in pool.labels)
     assert pool.ids[100] not in pool.labels, "the label before that goes, too"
     page.keyboard.press("Control+z")
     notice(page, "There is nothing to undo.").wait_for()
@@ -723,7 +723,7 @@ def test_a_clip_that_is_not_there_yet_is_not_labeled_nor_the_one_before(visit, p
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("1")
     page.get_by_role("heading", name=pool.clips[99]).wait_for()
-    page.wait_for_timeout(200)
+    wait_so(page, lambda: pool.labels == before)
     assert pool.labels == before
 
 
@@ -732,7 +732,7 @@ def test_the_keyboard_stays_on_the_label_that_it_pressed(visit, pool):
     page.get_by_role("heading", name=pool.clips[100]).wait_for()
     page.locator(".labels button", has_text="siren").press("Enter")
     page.get_by_role("heading", name=pool.clips[101]).wait_for()
-    page.wait_for_timeout(200)
+    wait_so(page, lambda: page.evaluate("document.activeElement.title") == SIREN)
     assert page.evaluate("document.activeElement.title") == SIREN
 
 
@@ -780,15 +780,20 @@ def select(page, task_ids):
     )
 
 
+def press_other_for(page, task_ids):
+    """Select clips, and press the key of a class for all of them."""
+    select(page, task_ids)
+    page.get_by_text(f"1 of {len(task_ids)} selected").wait_for()
+    page.keyboard.press("Shift+Digit3")
+
+
 def test_the_question_says_what_is_labeled_already_and_offers_the_rest_first(visit, pool):
     task_ids = pool.ids[50:100].tolist()  # ten have a label, one is skipped
     before, skipped = dict(pool.labels), set(pool.skipped)
     said = [pool.labels[i][0] for i in task_ids if i in pool.labels]
     assert (len(said), len(skipped & set(task_ids))) == (10, 1)
     page = visit(pool)
-    select(page, task_ids)
-    page.get_by_text("1 of 50 selected").wait_for()
-    page.keyboard.press("Shift+Digit3")
+    press_other_for(page, task_ids)
     question = page.get_by_role("dialog", name="Label these 50 clips as other?")
     told = question.inner_text()
     assert "10 of them are labeled already" in told
@@ -813,9 +818,7 @@ def test_clips_with_an_annotation_and_no_label_are_told_and_labeled_when_asked_f
     odd, free = pool.ids[100:104].tolist(), pool.ids[104 : 104 + n_free].tolist()
     pool.odd = dict(zip(odd, ["tied", "no_label", "no_label", "unreadable"], strict=True))
     page = visit(pool)
-    select(page, odd + free)
-    page.get_by_text(f"1 of {len(odd + free)} selected").wait_for()
-    page.keyboard.press("Shift+Digit3")
+    press_other_for(page, odd + free)
     question = page.get_by_role("dialog", name=f"Label these {len(odd + free)} clips as other?")
     told = "1 of them is tied, 2 are submitted without a label, 1 is unreadable."
     assert told in question.inner_text()
@@ -846,9 +849,7 @@ def test_to_label_all_of_them_is_the_second_choice_and_undone_exactly(visit, poo
     task_ids = pool.ids[50:100].tolist()
     before, skipped = dict(pool.labels), set(pool.skipped)
     page = visit(pool)
-    select(page, task_ids)
-    page.get_by_text("1 of 50 selected").wait_for()
-    page.keyboard.press("Shift+Digit3")
+    press_other_for(page, task_ids)
     page.get_by_role("button", name="Label all 50").click()
     notice(page, "50 clips: other.").wait_for()
     assert all(pool.labels[i] == [OTHER] for i in task_ids)
@@ -860,9 +861,7 @@ def test_to_label_all_of_them_is_the_second_choice_and_undone_exactly(visit, poo
 def test_where_all_have_an_answer_enter_changes_none(visit, pool):
     task_ids, before = pool.ids[:9].tolist(), dict(pool.labels)
     page = visit(pool)
-    select(page, task_ids)
-    page.get_by_text("1 of 9 selected").wait_for()
-    page.keyboard.press("Shift+Digit3")
+    press_other_for(page, task_ids)
     page.get_by_role("button", name="Label all 9 anew").wait_for()
     page.keyboard.press("Enter")
     page.get_by_role("dialog").wait_for(state="detached")
@@ -872,9 +871,7 @@ def test_where_all_have_an_answer_enter_changes_none(visit, pool):
 def test_what_somebody_answered_meanwhile_keeps_its_answer(visit, pool):
     task_ids = pool.ids[100:104].tolist()
     page = visit(pool)
-    select(page, task_ids)
-    page.get_by_text("1 of 4 selected").wait_for()
-    page.keyboard.press("Shift+Digit3")
+    press_other_for(page, task_ids)
     page.get_by_role("button", name="Label 4 clips").wait_for()
     pool.labels[task_ids[1]] = [SIREN]  # which the page has not heard of
     page.keyboard.press("Enter")
@@ -886,10 +883,8 @@ def test_any_number_is_labeled_in_the_background_and_undone_together(visit):
     pool = SmallPool(1000)
     task_ids, before = pool.ids[300:].tolist(), dict(pool.labels)
     page = visit(pool)
-    select(page, task_ids)
-    page.get_by_text("1 of 700 selected").wait_for()
     pool.goes_on.clear()
-    page.keyboard.press("Shift+Digit3")
+    press_other_for(page, task_ids)
     page.get_by_role("button", name="Label 700 clips").click()
     working = page.locator(".notice.working")
     working.get_by_text("Labeling as other: 0 of 700 clips").wait_for()
@@ -911,9 +906,7 @@ def test_any_number_is_labeled_in_the_background_and_undone_together(visit):
 def test_labeling_many_can_be_stopped(visit, pool, how):
     task_ids, before = pool.ids[100:].tolist(), dict(pool.labels)
     page = visit(pool)
-    select(page, task_ids)
-    page.get_by_text("1 of 200 selected").wait_for()
-    page.keyboard.press("Shift+Digit3")
+    press_other_for(page, task_ids)
     pool.most_in_bulk = 50
     page.get_by_role("button", name="Label 200 clips").click()
     page.locator(".notice.working").get_by_text("50 of 200 clips").wait_for()
@@ -932,10 +925,8 @@ def test_labeling_many_can_be_stopped(visit, pool, how):
 def test_labeling_many_goes_on_when_the_page_is_closed_and_is_told_of_when_it_is_back(visit, pool):
     task_ids, before = pool.ids[100:].tolist(), dict(pool.labels)
     page = visit(pool)
-    select(page, task_ids)
-    page.get_by_text("1 of 200 selected").wait_for()
     pool.goes_on.clear()
-    page.keyboard.press("Shift+Digit3")
+    press_other_for(page, task_ids)
     page.get_by_role("button", name="Label 200 clips").click()
     working = page.locator(".notice.working")
     working.get_by_text("Labeling as other: 0 of 200 clips").wait_for()
@@ -955,9 +946,7 @@ def test_labeling_many_goes_on_when_the_page_is_closed_and_is_told_of_when_it_is
 
 def test_a_backend_that_forgot_what_it_was_doing_is_told_of(visit, pool):
     page = visit(pool)
-    select(page, pool.ids[100:].tolist())
-    page.get_by_text("1 of 200 selected").wait_for()
-    page.keyboard.press("Shift+Digit3")
+    press_other_for(page, pool.ids[100:].tolist())
     pool.most_in_bulk = 50
     page.get_by_role("button", name="Label 200 clips").click()
     page.locator(".notice.working").get_by_text("50 of 200 clips").wait_for()
@@ -1007,7 +996,7 @@ def test_enter_alone_never_says_that_a_clip_has_none_of_the_labels(visit):
     assert pool.ids[100] not in pool.labels
     page.get_by_role("button", name="None of them").click()
     page.get_by_role("heading", name=pool.clips[101]).wait_for()
-    page.wait_for_timeout(200)
+    wait_so(page, lambda: pool.labels.get(pool.ids[100]) == [])
     assert pool.labels[pool.ids[100]] == []
 
 
@@ -1037,7 +1026,7 @@ def test_where_several_labels_may_hold_they_are_switched_and_entered(visit):
     assert pool.ids[100] not in pool.labels
     page.keyboard.press("Enter")
     page.get_by_role("heading", name=pool.clips[101]).wait_for()
-    page.wait_for_timeout(200)
+    wait_so(page, lambda: pool.labels.get(pool.ids[100]) == [SIREN, OTHER])
     assert pool.labels[pool.ids[100]] == [SIREN, OTHER]
 
 
@@ -1115,7 +1104,7 @@ def test_a_command_whose_key_is_a_class_s_has_none_and_the_help_says_so(visit):
     assert press_and_see(page, pool, 0, "f") == SIREN
     page.get_by_role("grid").focus()
     page.keyboard.press("x")
-    page.wait_for_timeout(300)
+    wait_so(page, lambda: pool.labels.get(int(pool.ids[1])) == [BARK])
     assert pool.labels[int(pool.ids[1])] == [BARK]
     assert press_and_see(page, pool, 3, "3") is None
     page.keyboard.press("?")

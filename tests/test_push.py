@@ -1,7 +1,6 @@
 """An import adds every clip once, whatever happens on the way."""
 
 import csv
-import json
 
 import httpx
 import numpy as np
@@ -21,48 +20,8 @@ from ml_backend.errors import (
 )
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio import connection as label_studio_connection
+from tests.pushing import PROJECT, Studio, ten_sounds
 from tests.sounds import noise, write
-
-PROJECT = 3
-
-
-class Studio:
-    """Keeps tasks and uploads like Label Studio; answers ``failure`` from a batch on."""
-
-    def __init__(self):
-        self.tasks = []
-        self.uploads = {}
-        self.n_batches = 0
-        self.fails_at_batch = None
-        self.failure = httpx.Response(500, json={"detail": "out of order"})
-
-    def client(self):
-        return LabelStudio("http://studio.test", "t" * 40, transport=httpx.MockTransport(self))
-
-    def __call__(self, request):
-        if request.url.path == "/api/tasks":
-            return httpx.Response(200, json={"tasks": self.tasks, "total": len(self.tasks)})
-        if "/import/file-upload/" in request.url.path:
-            name = request.url.path.rpartition("/")[2]
-            return httpx.Response(200, json={"file": f"upload/{PROJECT}/{name}-file"})
-        assert request.url.path == f"/api/projects/{PROJECT}/import"
-        if "commit_to_project" in request.url.params:
-            self.uploads[len(self.uploads) + 1] = request.content
-            return httpx.Response(201, json={"file_upload_ids": [len(self.uploads)]})
-        self.n_batches += 1
-        if self.fails_at_batch is not None and self.n_batches >= self.fails_at_batch:
-            if isinstance(self.failure, Exception):
-                raise self.failure
-            return self.failure
-        new = json.loads(request.content)
-        for task in new:
-            last = max((one["id"] for one in self.tasks), default=0)
-            self.tasks.append({"id": last + 1, "data": task["data"]})
-        return httpx.Response(201, json={"task_count": len(new)})
-
-    @property
-    def clips(self):
-        return [task["data"]["clip"] for task in self.tasks]
 
 
 @pytest.fixture
@@ -72,9 +31,7 @@ def studio():
 
 @pytest.fixture
 def source(tmp_path):
-    for i in range(10):
-        write(tmp_path / f"in/{i}.wav", noise(0.1, seed=i))
-    return tmp_path / "in"
+    return ten_sounds(tmp_path / "in")
 
 
 @pytest.fixture
