@@ -119,6 +119,7 @@ class Inspector {
     if (focus !== this.#shown) {
       this.player.show(focus, null);
       this.title.textContent = this.title.title = pool.nameOf(focus);
+      this.labeling.hold(true);
     }
     this.#shown = focus;
     // What is known of the clip before does not stand under this one's name for long.
@@ -133,6 +134,7 @@ class Inspector {
       this.#fill(details);
     } catch (error) {
       if (focus !== state.get().focus) return;
+      this.labeling.hold(false);
       this.known.replaceChildren(make("p", { class: "problem", role: "alert" }, error.message));
       this.rest.replaceChildren();
     } finally {

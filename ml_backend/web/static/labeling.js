@@ -20,6 +20,8 @@ export class Labeling {
   #moveOn;
   #taskId = null;
   #toggled = new Set();
+  #early = []; // keys for the clip whose name is shown, pressed before its labels are known
+  #isComing = false;
 
   /** `moveOn()` focuses the next clip. */
   constructor({ moveOn }) {
@@ -72,11 +74,21 @@ export class Labeling {
     this.confirm.hidden = this.none.hidden = !isMulti;
     this.#showUndo();
     this.showScope();
+    const early = this.#early;
+    this.hold(false);
+    for (const event of early) this.press(event);
   }
 
-  /** Label nothing until the next clip is shown. */
+  /** Label nothing until the next clip is named. */
   leave() {
     this.#taskId = null;
+    this.hold(false);
+  }
+
+  /** Keep the keys for the clip that is named and not shown yet, or keep none. */
+  hold(isComing) {
+    this.#isComing = isComing;
+    this.#early = [];
   }
 
   /** Obey a key; answers whether it meant something. */
@@ -86,10 +98,12 @@ export class Labeling {
       if (!event.repeat) writing.undo();
       return true;
     }
-    if (event.ctrlKey || event.metaKey || this.#taskId === null) return false;
+    if (event.ctrlKey || event.metaKey) return false;
     const name = classOf(event);
     const isWriting = name !== undefined || key === "enter" || ["skip", "none"].includes(commandOf(event));
     if (event.repeat && isWriting) return true; // a key that is held labels one clip
+    if (this.#isComing && isWriting) return this.#early.push(event) > 0;
+    if (this.#taskId === null) return false;
     if (name !== undefined) this.#choose(name, event.shiftKey);
     else if (commandOf(event) === "skip") this.#say(SKIP, event.shiftKey);
     else if (key === "enter" && pool.frame.multi_label) this.enter(event.shiftKey);
