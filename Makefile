@@ -22,7 +22,7 @@ test: environment-dev studio
 	.venv/bin/mypy
 	.venv/bin/pytest -n 2
 	.venv/bin/pytest -n 2 -m "(slow or browser or postgres) and not live" --durations=15
-	.venv/bin/pytest -m live --durations=15
+	.venv/bin/pytest -n 2 --dist loadfile -m live --durations=15
 
 lint: environment-dev
 	.venv/bin/ruff format .

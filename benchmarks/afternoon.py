@@ -19,10 +19,8 @@ afternoon of the same clips, for comparison.
 import argparse
 import csv
 import json
-import os
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -34,19 +32,16 @@ from typing import Any
 
 import httpx
 import numpy as np
+from served import ROOT, Served, memory_mb
 
-from importer.backend import Backend
 from importer.ports import free_port
 from importer.studio import DATABASE, Studio
 from ml_backend.label_studio import LabelStudio
-from ml_backend.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[1]
 WINDOW = ("--window", "2", "--hop", "1")
 LATER_SHARE = 0.1
 N_DELETED = 300
 OTHER = "other"
-LIMIT_S = 1800.0
 # What happens when so many of the labels are there, and of which labels is told.
 DELETE_AT, IMPORT_AT, RESTART_AT = 0.5, 0.625, 0.8
 SPANS = ((0.15, 0.25), (0.9, 1.0))
@@ -67,87 +62,30 @@ class Submit:
     is_predicted: bool
 
 
-class Afternoon:
-    """A Label Studio, a backend served from a checkout, and a project between them."""
+class Afternoon(Served):
+    """A backend beside a Label Studio on SQLite, a project, and what its annotators do."""
 
-    def __init__(self, folder: Path, weights: Path, checkout: Path) -> None:
-        self.studio = Studio(folder / "studio", files_root=folder / "files", port=8180)
-        self.folder, self.checkout, self.weights = folder, checkout, weights
+    def __init__(self, studio: Studio, folder: Path, weights: Path, checkout: Path) -> None:
+        super().__init__(studio, folder, checkout=checkout, EARMARK_WEIGHTS=str(weights))
+        self.folder = folder
         self.submits: list[Submit] = []
         self.current: list[tuple[float, int]] = []  # when a version became current, its labels
-        self.events: dict[str, float] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
-    def __enter__(self) -> "Afternoon":
-        self.studio.start()
-        self.environment = {
-            **os.environ,
-            "PYTHONPATH": str(self.checkout),
-            "EARMARK_ENV_FILE": os.devnull,
-            "EARMARK_DATA": str(self.folder / "data"),
-            "EARMARK_PORT": str(free_port(9190)),
-            "EARMARK_SECRET": "of the benchmark alone",
-            "EARMARK_FILES_ROOT": str(self.studio.files_root),
-            "EARMARK_WEIGHTS": str(self.weights),
-            "LABEL_STUDIO_URL": self.studio.url,
-            "LABEL_STUDIO_API_KEY": self.studio.credentials.token,
-        }
-        self.backend = Backend(Settings.from_env(self.environment))
-        self.serve()
-        return self
-
     def __exit__(self, *exception: object) -> None:
         self._stop.set()
-        self.end()
-        self.studio.stop()
+        super().__exit__(*exception)
 
-    def serve(self) -> None:
-        """Start the backend, and wait until its worker works."""
-        with (self.folder / "log").open("ab") as log:
-            command = [sys.executable, "-m", "importer.cli", "serve"]
-            self.server = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        self.backend.wait_until(
-            lambda status: (status["worker"] or {}).get("state") == "working",
-            lambda: self.server.poll() is None,
-            LIMIT_S,
-        )
-
-    def end(self) -> None:
-        """End the backend."""
-        self.server.terminate()
-        self.server.wait(60)
-
-    def earmark(self, *arguments: str) -> Any:
-        """Run a command; give the facts that it prints for scripts."""
-        command = [sys.executable, "-m", "importer.cli", *arguments, "--json"]
-        done = subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE)
-        return json.loads(done.stdout)
+    def set_up(self, target: str) -> None:
+        """Make the project."""
+        made = self.tell("setup", "--title", "Afternoon", "--labels", f"{target},{OTHER}")
+        self.project_id = int(made["project_id"])
 
     def import_clips(self, table: Path, root: Path) -> int:
         """Import a table; give the number of clips added."""
         arguments = ("--project", str(self.project_id), "--root", str(root), *WINDOW)
-        return int(self.earmark("import", str(table), *arguments)["added"])
-
-    def set_up(self, target: str, n_annotators: int) -> list[LabelStudio]:
-        """Make the project; give a client for each annotator."""
-        made = self.earmark("setup", "--title", "Afternoon", "--labels", f"{target},{OTHER}")
-        self.project_id = int(made["project_id"])
-        owner = self.studio.client()
-        return [owner, *(self._join(number) for number in range(1, n_annotators))]
-
-    def _join(self, number: int) -> LabelStudio:
-        """Let another user join by the link of an invitation."""
-        owner = {"Authorization": f"Token {self.studio.credentials.token}"}
-        url = self.studio.url
-        invitation = httpx.get(f"{url}/api/invite", headers=owner).json()["token"]
-        with httpx.Client(base_url=url, follow_redirects=True, timeout=60) as browser:
-            browser.get("/user/signup/", params={"token": invitation})
-            form = {"email": f"annotator{number}@earmark.local", "password": "of-the-benchmark-1"}
-            form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
-            browser.post("/user/signup/", params={"token": invitation}, data=form)
-            token = browser.get("/api/current-user/token").json()["token"]
-        return LabelStudio(url, token)
+        return int(self.tell("import", str(table), *arguments)["added"])
 
     def sql(self, statement: str, *values: object, path: Path | None = None) -> list[Any]:
         """Ask Label Studio's database itself, or another one, which keeps nobody waiting."""
@@ -163,17 +101,6 @@ class Afternoon:
             path=self.folder / "data" / "earmark.db",
         )
         return [(n_labeled, json.loads(timings)) for n_labeled, timings in rows]
-
-    def wait_until_ready(self, n_clips: int) -> None:
-        """Wait until all clips are in the published order."""
-
-        def is_ready(status: dict[str, Any]) -> bool:
-            return any(
-                one["n_ranked"] == n_clips and one["n_published"] and not one["is_waiting"]
-                for one in status["projects"]
-            )
-
-        self.backend.wait_until(is_ready, lambda: True, LIMIT_S)
 
     def look(self) -> None:
         """Note when each version becomes current."""
@@ -260,11 +187,15 @@ def main() -> None:
 
 def play(folder: Path, checkout: Path, options: argparse.Namespace) -> None:
     truth, now, later = divide(options.tables, folder, options.target)
-    with Afternoon(folder, options.weights.resolve(), checkout) as afternoon:
-        clients = afternoon.set_up(options.target, n_annotators=2)
+    with (
+        Studio(folder / "studio", files_root=folder / "files", port=free_port(0)) as studio,
+        Afternoon(studio, folder, options.weights.resolve(), checkout) as afternoon,
+    ):
+        afternoon.set_up(options.target)
+        clients = [afternoon.label_studio, afternoon.join("second@earmark.local")]
         began = time.monotonic()
         n_clips = sum(afternoon.import_clips(*one) for one in now)
-        afternoon.wait_until_ready(n_clips)
+        afternoon.wait_until_ordered(afternoon.project_id, n_clips)
         ready_s = time.monotonic() - began
         print(f"{n_clips:,} clips, ready after {ready_s:.0f} s ({n_clips / ready_s:.0f} a second)")
         size_before = database_mb(afternoon)
@@ -317,9 +248,9 @@ def happen(afternoon: Afternoon, later: list[tuple[Path, Path]], n_labels: int) 
     n_added = sum(afternoon.import_clips(*one) for one in later)
     told[f"{n_added} clips imported in"] = time.monotonic() - began
     afternoon.wait_for_labels(RESTART_AT * n_labels)
-    afternoon.end()
+    afternoon.stop()
     began = time.monotonic()
-    afternoon.serve()
+    afternoon.start()
     told["restart: ready after"] = time.monotonic() - began
     told["restart: learning again after"] = afternoon.until_learned(began)
     return told
@@ -363,7 +294,7 @@ def tell(afternoon: Afternoon, told: dict[str, float], grown_mb: float) -> None:
     print(f"clips without a prediction: {sum(not one.is_predicted for one in afternoon.submits)}")
     print(f"Label Studio's database grew by {1000 * grown_mb / n_labels:.0f} kB a label")
     print(f"clips with predictions: {n_predictions:,}, at most {most} each")
-    print(f"memory of the backend: {memory_mb(afternoon.server.pid):.0f} MB")
+    print(f"memory of the backend: {sum(memory_mb(afternoon.process.pid).values()):.0f} MB")
 
 
 def spread(seconds: list[float]) -> str:
@@ -375,18 +306,6 @@ def spread(seconds: list[float]) -> str:
 def database_mb(afternoon: Afternoon) -> float:
     path = afternoon.studio.data_dir / DATABASE
     return sum(one.stat().st_size for one in path.parent.glob(f"{DATABASE}*")) / 1e6
-
-
-def memory_mb(pid: int) -> float:
-    """Add up the resident memory of a process and all that it started."""
-    family, total_kb = [pid], 0
-    while family:
-        one = family.pop()
-        for task in Path(f"/proc/{one}/task").iterdir():
-            family += [int(child) for child in (task / "children").read_text().split()]
-        lines = Path(f"/proc/{one}/status").read_text().splitlines()
-        total_kb += next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
-    return total_kb / 1024
 
 
 if __name__ == "__main__":

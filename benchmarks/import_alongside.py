@@ -14,29 +14,23 @@ first. A fit is one run of UMAP; told are the clips that were embedded when it b
 import argparse
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from served import ROOT, Served, cpu_s, family, memory_mb, module
 
-from importer.backend import Backend
 from importer.ports import free_port
-from importer.project import set_up
 from importer.studio import COMMAND, Studio
-from ml_backend.settings import Settings
 
-HERE = Path(__file__).resolve().parents[1]
-SHARED = HERE.parent / "shared"
-STUDIO = HERE / COMMAND
+SHARED = ROOT.parent / "shared"
+WEIGHTS = SHARED / "weights"
+STUDIO = ROOT / COMMAND
 SETS = ("us8k_dev", "esc50_dev")
 CLIP_S = 4.0
 HOP_S = 2.0
@@ -44,7 +38,6 @@ SILENT = 0.01
 LOOK_S = 0.2
 PATIENCE_S = 1800.0
 FIT = "ml_backend.mapmaker"
-WORKER = "ml_backend.worker"
 
 
 class Watch:
@@ -97,7 +90,7 @@ def main() -> None:
         if not (kept / "studio").is_dir():
             with Studio(kept / "studio", port=8180, command=STUDIO):
                 pass
-        for code in (chosen.against, HERE) if chosen.against else (HERE,):
+        for code in (chosen.against, ROOT) if chosen.against else (ROOT,):
             print(f"{code.resolve().name}: {chosen.clips} clips of {CLIP_S:g} s", flush=True)
             with tempfile.TemporaryDirectory() as folder:
                 shutil.copytree(kept / "studio", Path(folder) / "studio")
@@ -106,98 +99,58 @@ def main() -> None:
 
 def measure(folder: Path, code: Path, clips: Path, n_clips: int, quiet_s: float) -> None:
     files = folder / "files"
-    with Studio(folder / "studio", files_root=files, port=8180, command=STUDIO) as studio:
-        environment = {
-            "EARMARK_ENV_FILE": os.devnull,
-            "EARMARK_DATA": str(folder / "data"),
-            "EARMARK_PORT": str(free_port(9190)),
-            "EARMARK_SECRET": "of the benchmark",
-            "EARMARK_FILES_ROOT": str(files),
-            "EARMARK_WEIGHTS": str(SHARED / "weights"),
-            "LABEL_STUDIO_URL": studio.url,
-            "LABEL_STUDIO_API_KEY": studio.credentials.token,
-        }
-        settings = Settings.from_env(environment)
-        with program(code, environment, folder / "log", "serve") as server:
-            backend = Backend(settings)
-            backend.wait_until(is_ready, lambda: server.poll() is None, 600.0)
-            report = set_up(
-                studio.client(),
-                backend_url=settings.backend_url,
-                secret=settings.secret,
-                title="Import",
-                labels=("siren", "other"),
-                files_dir=files / "earmark",
-            )
-            time.sleep(5.0)
-            print(f"  backend before: {told(memory_mb(server.pid))}")
-            began = time.perf_counter()
-            said = ["import", str(clips), "--project", str(report.project_id)]
-            with program(code, environment, folder / "import.log", *said) as importer:
-                watch = Watch(
-                    importer=importer.pid, backend=server.pid, label_studio=studio._process.pid
-                )
-                imported_s = None
-
-                def is_done(status: dict) -> bool:
-                    nonlocal imported_s
-                    if imported_s is None and importer.poll() is not None:
-                        imported_s = time.perf_counter() - began
-                    ((one),) = status["projects"] or [{"n_embedded": 0}]
-                    watch.n_embedded = one["n_embedded"]
-                    return one["n_embedded"] >= n_clips
-
-                importer_cpu = threading.Thread(target=wait_for, args=(importer.pid, used := {}))
-                importer_cpu.start()
-                backend.wait_until(is_done, lambda: server.poll() is None, PATIENCE_S)
-                whole_s = time.perf_counter() - began
-            imported_s = imported_s or whole_s
-            cpu = watch.cpu_s() | {"importer": used["cpu_s"]}
-            print(
-                f"  import alone {imported_s:.0f} s, until embedded {whole_s:.0f} s: "
-                f"{n_clips / whole_s:.1f} clips/s"
-            )
-            spent = ", ".join(f"{name} {s / n_clips * 1000:.1f}" for name, s in cpu.items())
-            total = sum(cpu.values()) / n_clips * 1000
-            print(
-                f"  processor ms per clip: {spent}, together {total:.1f}; "
-                f"{os.cpu_count()} cores allow {os.cpu_count() * 1000 / total:.0f} clips/s"
-            )
-            print(f"  most memory meanwhile: {told(watch.peak_mb)}", flush=True)
-            time.sleep(1.0)
-            print(f"  1 s later: {told(memory_mb(server.pid))}", flush=True)
-            time.sleep(quiet_s)
-            print(f"  {quiet_s:.0f} s later: {told(memory_mb(server.pid))}")
-            watch.end()
-            print(f"  fits of the map began at: {list(watch.fits_at.values())} clips", flush=True)
-        with program(code, environment, folder / "log", "serve") as server:
-            backend.wait_until(is_ready, lambda: server.poll() is None, 600.0)
+    with Studio(folder / "studio", files_root=files, port=free_port(0), command=STUDIO) as studio:
+        with Served(studio, folder, checkout=code, EARMARK_WEIGHTS=str(WEIGHTS)) as earmark:
+            follow(earmark, clips, n_clips, quiet_s)
+        with earmark:
             time.sleep(15.0)
-            print(f"  started again: {told(memory_mb(server.pid))}", flush=True)
+            print(f"  started again: {told(memory_mb(earmark.process.pid))}", flush=True)
 
 
-def is_ready(status: dict) -> bool:
-    return status["embedder"] is not None and (status["worker"] or {}).get("state") == "working"
+def follow(earmark: Served, clips: Path, n_clips: int, quiet_s: float) -> None:
+    """Import while the backend embeds, and tell what it took."""
+    made = earmark.tell("setup", "--title", "Import", "--labels", "siren,other")
+    server = earmark.process
+    time.sleep(5.0)
+    print(f"  backend before: {told(memory_mb(server.pid))}")
+    began = time.perf_counter()
+    importer = earmark.begin("import", str(clips), "--project", str(made["project_id"]))
+    watch = Watch(
+        importer=importer.pid, backend=server.pid, label_studio=earmark.studio._process.pid
+    )
+    imported_s = None
 
+    def is_done(status: dict) -> bool:
+        nonlocal imported_s
+        if imported_s is None and importer.poll() is not None:
+            imported_s = time.perf_counter() - began
+        ((one),) = status["projects"] or [{"n_embedded": 0}]
+        watch.n_embedded = one["n_embedded"]
+        return one["n_embedded"] >= n_clips
 
-@contextmanager
-def program(
-    code: Path, environment: dict[str, str], log: Path, *arguments: str
-) -> Iterator["subprocess.Popen[bytes]"]:
-    kept = {n: v for n, v in os.environ.items() if not n.startswith(("EARMARK_", "LABEL_STUDIO_"))}
-    with log.open("ab") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "importer.cli", *arguments],
-            cwd=code,
-            env={**kept, "PYTHONPATH": str(code), **environment},
-            stdout=said,
-            stderr=said,
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(60)
+    threading.Thread(target=wait_for, args=(importer.pid, used := {})).start()
+    earmark.backend.wait_until(is_done, earmark.is_alive, PATIENCE_S)
+    whole_s = time.perf_counter() - began
+    importer.wait(60)
+    imported_s = imported_s or whole_s
+    cpu = watch.cpu_s() | {"importer": used["cpu_s"]}
+    print(
+        f"  import alone {imported_s:.0f} s, until embedded {whole_s:.0f} s: "
+        f"{n_clips / whole_s:.1f} clips/s"
+    )
+    spent = ", ".join(f"{name} {s / n_clips * 1000:.1f}" for name, s in cpu.items())
+    total = sum(cpu.values()) / n_clips * 1000
+    print(
+        f"  processor ms per clip: {spent}, together {total:.1f}; "
+        f"{os.cpu_count()} cores allow {os.cpu_count() * 1000 / total:.0f} clips/s"
+    )
+    print(f"  most memory meanwhile: {told(watch.peak_mb)}", flush=True)
+    time.sleep(1.0)
+    print(f"  1 s later: {told(memory_mb(server.pid))}", flush=True)
+    time.sleep(quiet_s)
+    print(f"  {quiet_s:.0f} s later: {told(memory_mb(server.pid))}")
+    watch.end()
+    print(f"  fits of the map began at: {list(watch.fits_at.values())} clips", flush=True)
 
 
 def cut(folder: Path, n_clips: int) -> None:
@@ -231,53 +184,8 @@ def wait_for(pid: int, used: dict[str, float]) -> None:
         time.sleep(LOOK_S / 4)
 
 
-def family(pid: int) -> list[int]:
-    """List a process and all that it started, as far as they live."""
-    found, todo = [], [pid]
-    while todo:
-        one = todo.pop()
-        found.append(one)
-        for task in Path(f"/proc/{one}/task").glob("*/children"):
-            todo += [int(child) for child in text(task).split()]
-    return found
-
-
-def cpu_s(pid: int) -> float:
-    """Add up the processor time of a family, those that have ended included."""
-    ticks = 0
-    for one in family(pid):
-        fields = text(Path(f"/proc/{one}/stat")).rpartition(")")[2].split()
-        ticks += sum(int(field) for field in fields[11:15])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def memory_mb(pid: int) -> dict[str, float]:
-    """Tell the resident memory of a family, by what its members are."""
-    used: defaultdict[str, float] = defaultdict(float)
-    for one in family(pid):
-        for line in text(Path(f"/proc/{one}/status")).splitlines():
-            if line.startswith("VmRSS"):
-                used[module(one)] += int(line.split()[1]) / 1024
-    return dict(used)
-
-
-def module(pid: int) -> str:
-    """Name the module that a process runs."""
-    said = text(Path(f"/proc/{pid}/cmdline")).split("\0")
-    return next(
-        (one for one in reversed(said) if one.startswith(("ml_backend.", "importer."))), "?"
-    )
-
-
 def told(used: dict[str, float]) -> str:
     return ", ".join(f"{name} {mb:.0f} MB" for name, mb in used.items())
-
-
-def text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:  # it has ended
-        return ""
 
 
 if __name__ == "__main__":

@@ -18,25 +18,18 @@ has yet to be added (the same for both).
 
 import argparse
 import csv
-import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from playwright.sync_api import Browser, Page, sync_playwright
+from served import Served
 
-from importer.backend import Backend
 from importer.ports import free_port
 from importer.studio import Studio
-from ml_backend.settings import Settings
 
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic")
 N_CLIPS = 240
@@ -89,37 +82,6 @@ def cut(source: Path, folder: Path, n_clips: int) -> dict[str, str]:
         soundfile.write(folder / name, samples[start : start + n_samples], rate_hz)
         labels[name] = row["label"]
     return labels
-
-
-@contextmanager
-def served(studio: Studio, folder: Path) -> Iterator[tuple[Settings, Callable[..., str]]]:
-    """Run a backend beside a Label Studio; gives its settings, and what runs its commands."""
-    environment = {
-        "EARMARK_ENV_FILE": os.devnull,
-        "EARMARK_DATA": str(folder / "data"),
-        "EARMARK_PORT": str(free_port(9190)),
-        "EARMARK_FILES_ROOT": str(studio.files_root),
-        "EARMARK_EMBEDDER": "melstats",
-        "LABEL_STUDIO_URL": studio.url,
-        "LABEL_STUDIO_API_KEY": studio.credentials.token,
-    }
-    settings = Settings.from_env(environment)
-    whole = {**os.environ, **environment}
-
-    def run(*arguments: str) -> str:
-        command = [sys.executable, "-m", "importer.cli", *arguments]
-        return subprocess.run(command, env=whole, check=True, capture_output=True, text=True).stdout
-
-    with (folder / "log").open("wb") as log:
-        command = [sys.executable, "-m", "importer.cli", "serve"]
-        server = subprocess.Popen(command, env=whole, stdout=log, stderr=log)
-    try:
-        backend = Backend(settings)
-        backend.wait_until(lambda status: status["embedder"] is not None, lambda: True, LIMIT_S)
-        yield settings, run
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 def wait(page: Page, expression: str, argument: object = None) -> None:
@@ -205,35 +167,27 @@ def main() -> None:
         port = free_port(8180)
         with (
             Studio(folder / "studio", files_root=folder / "files", port=port) as studio,
-            served(studio, folder) as (settings, run),
+            Served(studio, folder, EARMARK_EMBEDDER="melstats") as earmark,
             sync_playwright() as playwright,
         ):
             chromium = shutil.which("chromium")
             browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
-            measure(browser, studio, settings, run, labels, folder / "clips", options)
+            measure(browser, earmark, labels, folder / "clips", options)
             browser.close()
 
 
 def measure(
     browser: Browser,
-    studio: Studio,
-    settings: Settings,
-    run: Callable[..., str],
+    earmark: Served,
     labels: dict[str, str],
     clips: Path,
     options: argparse.Namespace,
 ) -> None:
     names = sorted(set(labels.values()))
-    made = json.loads(run("setup", "--title", "Seconds", "--labels", ",".join(names), "--json"))
-    project_id = made["project_id"]
-    run("import", str(clips), "--project", str(project_id))
-    Backend(settings).wait_until(
-        lambda status: any(
-            one["n_ranked"] == len(labels) and not one["is_waiting"] for one in status["projects"]
-        ),
-        lambda: True,
-        600.0,
-    )
+    made = earmark.tell("setup", "--title", "Seconds", "--labels", ",".join(names))
+    project_id, studio = made["project_id"], earmark.studio
+    earmark.tell("import", str(clips), "--project", str(project_id))
+    earmark.wait_until_ordered(project_id, len(labels))
     keys = dict(zip(names, "1234567890", strict=False))
     there = open_page(browser, f"{studio.url}/user/login/")
     there.fill("input[name=email]", studio.credentials.username)
@@ -246,7 +200,7 @@ def measure(
     tell(there, "Label Studio", sent, options.warm)
     there.context.close()
     n_there = count_annotations(studio, project_id)
-    here = open_page(browser, f"{settings.backend_url}/projects/{project_id}/label")
+    here = open_page(browser, f"{earmark.settings.backend_url}/projects/{project_id}/label")
     here.fill("input[name=token]", studio.credentials.token)
     here.click("main button[type=submit]")
     here.wait_for_selector("body[data-ready]")

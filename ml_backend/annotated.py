@@ -81,14 +81,12 @@ class Annotated:
         )
         if changed is None:
             return None
-        task_ids = [int(task["id"]) for task in changed]
-        exported = self._label_studio.annotated_tasks(project_id, task_ids) if task_ids else []
-        kept = {
-            task_id: one for task_id, one in held.readings.items() if task_id not in set(task_ids)
-        }
+        new = {int(task["id"]) for task in changed}
+        kept = {task_id: one for task_id, one in held.readings.items() if task_id not in new}
+        annotated = [task for task in changed if task["annotations"]]
         return replace(
             held,
-            readings=kept | _by_task(exported, held.config),
+            readings=kept | _by_task(annotated, held.config),
             changed_at=max(filter(None, (held.changed_at, _last_change(changed)))),
         )
 

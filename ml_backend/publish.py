@@ -10,7 +10,7 @@ prediction of the version that is current when it answers. Hence a round publish
 in front of the orders before: else whoever is served meanwhile sees no prediction.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,7 +27,7 @@ from ml_backend.prediction import build_prediction
 from ml_backend.prior import Prior
 from ml_backend.store.versions import Version
 
-FIRST = 25
+FIRST = 16
 """Clips that are handed over before a version becomes current; annotators wait for them."""
 _N_IN_FRONT = 8
 _N_ORDERS = 3
@@ -176,6 +176,7 @@ def publish_head(
     *,
     is_back: bool = False,
     opened: Sequence[int] | NDArray[np.int64] = (),
+    is_hurried: Callable[[], bool] = lambda: False,
 ) -> Iterator[Published]:
     """Hand the head of the order over, and make the version current as soon as that is possible.
 
@@ -194,6 +195,8 @@ def publish_head(
     opened : sequence of int
         Tasks that somebody may have opened; they are published with the first clips, at their
         places in the order.
+    is_hurried : callable
+        Tells whether another round waits; then the rest of the head is left to it.
     """
     n_all = len(edition.order) or len(edition.answered)
     gone: set[int] = set()
@@ -225,7 +228,7 @@ def publish_head(
             continue
         yield Published(stop, frozenset(gone))
         n_head = min(max(n_head, stop), n_all)
-        if stop < n_head:
+        if stop < n_head and not is_hurried():
             publish(np.setdiff1d(np.arange(stop, n_head), behind))
             yield Published(n_head, frozenset(gone))
         return

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_backend.echoes import Echoes
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import LabelStudioNotFoundError
 from ml_backend.gauge import Gauge
@@ -130,6 +131,7 @@ class Reconciler:
         self._measure_later = measure_later or _at_once
         self._held: dict[int, _Held] = {}
         self._opened = Opened()
+        self._echoes = Echoes()
         self._ties = Ties(store, label_studio)
         self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
@@ -145,7 +147,8 @@ class Reconciler:
         stamp = self._store.facts.stamp("annotations", project_id)
         is_doubted = held is None or held.stamp != stamp
         project, watch = held.project if held else None, Stopwatch()
-        if project is None or is_doubted or turn.settings_changed or turn.tasks_changed:
+        n_other = self._echoes.take(project_id, turn.n_settings, now=self._clock())
+        if project is None or is_doubted or n_other or turn.tasks_changed:
             with watch.step("project"):
                 try:
                     project = self._label_studio.project(project_id)
@@ -169,7 +172,7 @@ class Reconciler:
             state = self._reader.read(
                 project, tasks=turn.tasks_changed or is_other_config, whole=is_doubted, watch=watch
             )
-            version = self._follow(state, standing, watch)
+            version = self._follow(turn, state, standing, watch)
             self._ties.reopen(project_id, state.labels, question.n_annotators_wanted)
         shown = {"model_version": version} if version else {}
         self._held[project_id] = _Held(project | shown, stamp)
@@ -219,7 +222,9 @@ class Reconciler:
         config = parse_label_config(project["label_config"])
         return open_edition(version, config, clips, self._reader.prior(config))
 
-    def _follow(self, state: State, standing: _Standing, watch: Stopwatch) -> str | None:
+    def _follow(
+        self, turn: Turn, state: State, standing: _Standing, watch: Stopwatch
+    ) -> str | None:
         """Learn, rank and publish, unless the version that stands is the one this leads to.
 
         Where a version is held, nothing is learned and so nothing measured.
@@ -273,7 +278,7 @@ class Reconciler:
                 objective=self._settings.threshold,
             )
         with watch.step("publish"):
-            self._publish(state, learned, prior)
+            self._publish(turn, state, learned, prior)
         number = self._note(state.project_id, learned, watch)
         if held is None:
             measure = partial(self._gauge.measure, state.project_id, number, learned, state, logits)
@@ -285,7 +290,7 @@ class Reconciler:
         ranked = (version.ranking or {}).get("task_ids", ()) if version else ()
         return len(np.intersect1d(ranked, state.clips.task_ids))
 
-    def _publish(self, state: State, learned: Learned, prior: Prior | None) -> None:
+    def _publish(self, turn: Turn, state: State, learned: Learned, prior: Prior | None) -> None:
         labeled_ids = [one.task_id for one in state.labels if one.labels is not None]
         version = Version(
             learned.model_version,
@@ -311,9 +316,12 @@ class Reconciler:
                 self._settings.head_size,
                 is_back=is_back,
                 opened=self._opened.among(state.project_id, learned.order),
+                is_hurried=lambda: self._store.agenda.has_more_labels(turn),
             ):
                 versions.set_published(state.project_id, learned.model_version, published.n_clips)
             self._opened.note(state.project_id, learned.order[: published.n_clips])
+            if published.n_clips:
+                self._echoes.expect(state.project_id, now=self._clock())
         if published.gone:
             self._store.agenda.hint(state.project_id, now=self._clock(), tasks=True)
 

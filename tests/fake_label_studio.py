@@ -38,7 +38,7 @@ class FakeLabelStudio:
         self.breaks_at = None  # the end of a path
         self.calls = []
         self.n_tasks_read = 0  # where all of a project were asked for
-        self.exports = []  # the numbers of the tasks asked for, none for all
+        self.n_exports = 0  # of all annotations
         self.views = []
         self.drafts = {}  # task to the users who have one of it
         self.users = {TOKEN: {"id": 1, "email": "first@studio.test"}}
@@ -266,10 +266,25 @@ class FakeLabelStudio:
             rows = [{**row, **self._predicted(row["id"])} for row in rows]
         if "annotators" in request.url.params.get("include", ""):
             rows = [{**row, "annotators": self._annotators(row["id"])} for row in rows]
+        included = request.url.params.get("include", "").split(",")
+        if "annotations" in included:  # of them only what is included, too
+            rows = [
+                {
+                    **row,
+                    "annotations": [
+                        {name: one[name] for name in included if name in one}
+                        for one in self._said(row["id"])
+                    ],
+                }
+                for row in rows
+            ]
         return httpx.Response(200, json={"tasks": rows, "total": len(rows)})
 
+    def _said(self, task_id):
+        return [one for one in self.annotations.values() if one["task"] == task_id]
+
     def _annotators(self, task_id):
-        said = [one for one in self.annotations.values() if one["task"] == task_id]
+        said = self._said(task_id)
         return sorted({one["completed_by"] for one in said})
 
     def _predicted(self, task_id):
@@ -316,7 +331,7 @@ class FakeLabelStudio:
 
     def _take(self, user, task_id):
         """Serve a chosen task, and lock it; serve it all the same where others have it."""
-        said = [one for one in self.annotations.values() if one["task"] == task_id]
+        said = self._said(task_id)
         n_wanted = self._overlap(task_id)
         if len(said) >= n_wanted or user in {one["completed_by"] for one in said}:
             return httpx.Response(404, json={"detail": "There are no tasks"})
@@ -344,7 +359,7 @@ class FakeLabelStudio:
             elif fields.get("is_labeled"):
                 self.tasks[task_id].pop("overlap", None)
             return httpx.Response(200, json=self.tasks[task_id])
-        said = [one for one in self.annotations.values() if one["task"] == task_id]
+        said = self._said(task_id)
         shown = [{**one, "completed_by": {"id": one["completed_by"]}} for one in said]
         return httpx.Response(200, json={**self.tasks[task_id], "annotations": shown})
 
@@ -380,12 +395,12 @@ class FakeLabelStudio:
 
     def _export(self, request, project_id):
         rows = []
-        wanted = tuple(int(number) for number in request.url.params.get_list("ids[]"))
-        self.exports.append(wanted)
+        wanted = [int(number) for number in request.url.params.get_list("ids[]")]
+        self.n_exports += not wanted
         for task_id, task in self.tasks.items():
             if wanted and task_id not in wanted:
                 continue
-            said = [one for one in self.annotations.values() if one["task"] == task_id]
+            said = self._said(task_id)
             if said and task["project"] == project_id:
                 rows.append(
                     {

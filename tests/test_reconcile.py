@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from ml_backend import publish
+from ml_backend.echoes import LISTENED_S
 from ml_backend.errors import LabelStudioError
 from tests.street import HEAD, Street
 
@@ -26,23 +27,69 @@ def asked(street):
     return told
 
 
-def test_a_label_costs_four_calls(street):
-    street.label(street.task_ids[0], "siren")
-    asked(street)
-    street.studio.annotate(street.task_ids[1], "other")
+def annotate(street, task_id, label):
+    street.studio.annotate(task_id, label)
     street.hint(single=True)
     street.round()
+
+
+def test_a_label_costs_three_calls(street):
+    street.label(street.task_ids[0], "siren")
+    asked(street)
+    annotate(street, street.task_ids[1], "other")
     assert asked(street) == [
         ("GET", "/api/tasks"),
-        ("GET", "/api/projects/N/export"),
         ("POST", "/api/projects/N/import/predictions"),
         ("PATCH", "/api/projects/N"),
     ]
 
 
+def test_the_echo_of_a_version_made_current_is_asked_nothing(street):
+    street.now += LISTENED_S
+    street.label(street.task_ids[0], "siren")
+    asked(street)
+    street.hint(labels=False)
+    street.round()
+    assert asked(street) == []
+    street.hint(labels=False)
+    street.round()
+    assert asked(street) == [("GET", "/api/projects/N")]
+
+
+def test_what_is_heard_of_settings_later_is_no_echo(street):
+    street.label(street.task_ids[0], "siren")
+    asked(street)
+    street.now += LISTENED_S
+    street.hint(labels=False)
+    street.round()
+    assert asked(street) == [("GET", "/api/projects/N")]
+
+
+def test_the_rest_of_the_head_is_left_to_a_round_that_waits(street, monkeypatch):
+    monkeypatch.setattr(publish, "FIRST", 4)
+    street.label(street.task_ids[0], "siren")
+    answer = street.studio._answer
+
+    def answer_and_hear(request):
+        if request.method == "PATCH":
+            street.hint(single=True)
+        return answer(request)
+
+    asked(street)
+    monkeypatch.setattr(street.studio, "_answer", answer_and_hear)
+    street.restart()
+    annotate(street, street.task_ids[1], "other")
+    assert [path for method, path in asked(street) if method == "POST"] == [
+        "/api/projects/N/import/predictions"
+    ]
+    assert street.progress.n_published == 4
+    assert street.studio.queue(street.project_id)[:4] == street.head[:4]
+
+
 def test_settings_are_read_when_they_were_heard_to_have_changed(street):
     street.label(street.task_ids[0], "siren")
     asked(street)
+    street.now += LISTENED_S
     street.hint(labels=False)
     street.hint(single=True)
     street.round()

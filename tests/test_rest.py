@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from ml_backend import reconcile
 from ml_backend import rest as rest_module
 from ml_backend.clip import content_hash
+from ml_backend.echoes import LISTENED_S
 from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError
 from ml_backend.reconcile import Reconciler
 from ml_backend.rest import Rest
@@ -458,6 +459,7 @@ def test_a_changed_question_is_not_forgotten_when_its_round_fails(street, monkey
     project = street.studio.projects[street.project_id]
     street.label(street.task_ids[0], "siren")
     before = street.version
+    street.now += LISTENED_S
     project["label_config"] = project["label_config"].replace("other", "quiet")
     street.hint(labels=False)
     with monkeypatch.context() as patched:

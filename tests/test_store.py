@@ -179,14 +179,20 @@ def test_the_stamp_of_the_annotations_changes_unless_a_task_tells_which_one_did(
 
 
 @pytest.mark.parametrize(
-    ("heard", "changed"), [([True], False), ([False], True), ([True, False, True], True)]
+    ("heard", "n_settings"), [([True], 0), ([False], 1), ([True, False, True], 1)]
 )
-def test_settings_may_have_changed_where_not_only_labels_have(store, heard, changed):
+def test_what_was_heard_of_settings_is_counted_apart_from_labels(store, heard, n_settings):
     store.agenda.hint(1, now=10.0)
     store.agenda.finish(store.agenda.take(1, now=11.0, lease_s=30.0), now=12.0)
     for labels in heard:
         store.agenda.hint(1, now=13.0, labels=labels)
-    assert store.agenda.take(1, now=14.0, lease_s=30.0).settings_changed == changed
+    turn = store.agenda.take(1, now=14.0, lease_s=30.0)
+    assert turn.n_settings == n_settings
+    assert not store.agenda.has_more_labels(turn)
+    store.agenda.hint(1, now=15.0, labels=False)
+    assert not store.agenda.has_more_labels(turn)
+    store.agenda.hint(1, now=15.0, single=True)
+    assert store.agenda.has_more_labels(turn)
 
 
 def test_a_taken_project_is_nobody_elses_until_its_lease_ends(store):

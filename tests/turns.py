@@ -9,7 +9,7 @@ def whole_turn(project_id):
         project_id,
         labels_changed=True,
         tasks_changed=True,
-        settings_changed=True,
+        n_settings=1,
         n_heard=1,
         n_heard_labels=1,
         n_heard_tasks=1,

@@ -15,6 +15,8 @@ from ml_backend.label_studio.connection import Connection
 _ACTIONS = "/api/dm/actions"
 TASKS_PER_QUERY = 200
 """Numbers of tasks that go into one address."""
+_OF_ANNOTATIONS = "completed_by,result,was_cancelled,ground_truth"
+"""What ``include`` must name, too: it chooses among the fields of whatever a task holds."""
 
 
 class DataManager:
@@ -44,7 +46,8 @@ class DataManager:
     ) -> list[dict[str, Any]] | None:
         """List tasks that changed, or whose annotations did, after a moment of Label Studio's.
 
-        Each has ``id`` and ``updated_at``. None where there are more than ``at_most``.
+        Each has ``id``, ``updated_at`` and all of its ``annotations``, as far as labels are read
+        from them. None where there are more than ``at_most``.
         """
         told = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         later = {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime"}
@@ -52,8 +55,8 @@ class DataManager:
             "/api/tasks",
             query={
                 "project": project_id,
-                "fields": "task_only",
-                "include": "id,updated_at",
+                "fields": "all",
+                "include": "id,updated_at,annotations," + _OF_ANNOTATIONS,
                 "page_size": at_most,
                 "query": _where({**later, "value": told}),
             },

@@ -23,15 +23,16 @@ _LAST_RETRY_S = 60.0
 
 @dataclass(frozen=True)
 class Turn:
-    """A project taken for one round, and what of it may have changed.
+    """A project taken for one round, and what was heard of it since the last one.
 
     Settings, labels and tasks cost more to read one than the other, and most rounds need one.
+    ``n_settings`` hints told of settings alone.
     """
 
     project_id: int
     labels_changed: bool
     tasks_changed: bool
-    settings_changed: bool
+    n_settings: int
     n_heard: int
     n_heard_labels: int
     n_heard_tasks: int
@@ -126,16 +127,23 @@ class Agenda:
             row = connection.execute(
                 select(project).where(project.c.project_id == project_id)
             ).one()
+        n_labels = row.n_heard_labels - row.n_done_labels
         return Turn(
             project_id,
-            labels_changed=row.n_heard_labels > row.n_done_labels,
+            labels_changed=n_labels > 0,
             tasks_changed=row.n_heard_tasks > row.n_done_tasks,
-            settings_changed=row.n_heard - row.n_done > row.n_heard_labels - row.n_done_labels,
+            n_settings=row.n_heard - row.n_done - n_labels,
             n_heard=row.n_heard,
             n_heard_labels=row.n_heard_labels,
             n_heard_tasks=row.n_heard_tasks,
             n_failures=row.n_failures,
         )
+
+    def has_more_labels(self, turn: Turn) -> bool:
+        """Tell whether more was heard of a project's labels since it was taken."""
+        statement = select(project.c.n_heard_labels).where(project.c.project_id == turn.project_id)
+        with self._engine.connect() as connection:
+            return (connection.scalar(statement) or 0) > turn.n_heard_labels
 
     def release_all(self) -> None:
         """Give every project back undone: what a killed worker held is due again."""

@@ -1,9 +1,10 @@
-"""One real Label Studio for all live tests, started from a prepared database.
+"""One real Label Studio for all live tests of a process, started from a prepared database.
 
 Its first start takes about a minute of migrations, so the empty database is kept in pytest's
 cache, per version of Label Studio, and copied.
 """
 
+import fcntl
 import itertools
 import shutil
 from pathlib import Path
@@ -11,10 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.served import join
 from importer.ports import free_port
 from importer.studio import Studio
 from ml_backend.label_studio import LabelStudio
-from tests.live.served import Earmark, join
+from tests.live.served import Earmark
 
 COMMAND = Path(__file__).resolve().parents[2] / ".venv-studio" / "bin" / "label-studio"
 _numbers = itertools.count(1)
@@ -95,8 +97,11 @@ def title(studio):
 def prepared_database(cache):
     (installed,) = COMMAND.parents[1].glob("lib/*/site-packages/label_studio-*.dist-info")
     prepared = cache / installed.stem
-    if not prepared.is_dir():
-        with Studio(cache / f"{installed.stem}-new", command=COMMAND, port=free_port(0)) as first:
-            pass
-        first.data_dir.rename(prepared)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # for whoever comes second, until it is there
+        if not prepared.is_dir():
+            new = cache / f"{installed.stem}-new"
+            with Studio(new, command=COMMAND, port=free_port(0)) as first:
+                pass
+            first.data_dir.rename(prepared)
     return prepared

@@ -5,6 +5,7 @@ from Label Studio's API, one task and one annotator after the other.
 """
 
 import re
+import time
 from collections import Counter
 from html.parser import HTMLParser
 
@@ -78,7 +79,12 @@ class Site:
 
     def _ask(self, path):
         auth = (USER, read_secret(self.earmark.settings))
-        answered = httpx.get(f"{self.path}{path}", auth=auth, timeout=60)
+        end = time.monotonic() + PATIENCE_S
+        while (
+            answered := httpx.get(f"{self.path}{path}", auth=auth, timeout=60)
+        ).status_code == 202:
+            assert time.monotonic() < end, answered.text  # it is being made
+            time.sleep(0.2)
         assert answered.status_code == 200, answered.text
         return answered
 

@@ -4,9 +4,10 @@ import csv
 
 import pytest
 
+from benchmarks.served import join
 from importer.streets import make_street_set
 from ml_backend.label_studio import LabelStudio
-from tests.live.served import Earmark, join
+from tests.live.served import Earmark
 
 pytestmark = pytest.mark.live
 
@@ -40,14 +41,14 @@ def third(studio):
 
 
 @pytest.fixture
-def street(studio, tmp_path_factory):
+def street(studio, title, tmp_path_factory):
     folder = tmp_path_factory.mktemp("several")
     path = make_street_set(folder / "street", n_clips=N_CLIPS)
     with path.open(encoding="utf-8") as file:
         table = {row["file"]: row for row in csv.DictReader(file)}
     environment = {"EARMARK_EMBEDDER": "melstats", "EARMARK_HEAD_SIZE": str(HEAD)}
     with Earmark(studio, folder, **environment, EARMARK_QUIET_S="3600") as earmark:
-        project_id = earmark.set_up("Several annotators", path, n_clips=N_CLIPS)
+        project_id = earmark.set_up(title, path, n_clips=N_CLIPS)
         yield Street(earmark, project_id, table)
 
 
