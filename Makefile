@@ -16,13 +16,13 @@ DEMO = $(if $(CLIPS),--clips "$(CLIPS)") $(if $(LABELS),--labels "$(LABELS)") \
 demo: environment studio
 	@.venv/bin/earmark demo $(DEMO)
 
+test: export OMP_NUM_THREADS = 1
 test: environment-dev studio
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/pytest -n 2
-	.venv/bin/pytest -n 2 -m "(slow or browser or postgres) and not live" --durations=15
-	.venv/bin/pytest -n 2 --dist loadfile -m live --durations=15
+	.venv/bin/pytest -n 2 --dist loadfile -m "slow or browser or postgres or live" --durations=25
 
 lint: environment-dev
 	.venv/bin/ruff format .

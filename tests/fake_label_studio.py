@@ -38,6 +38,7 @@ class FakeLabelStudio:
         self.breaks_at = None  # the end of a path
         self.calls = []
         self.n_tasks_read = 0  # where all of a project were asked for
+        self.n_stale = {}  # task to the predictions that are counted and no longer there
         self.n_exports = 0  # of all annotations
         self.views = []
         self.drafts = {}  # task to the users who have one of it
@@ -266,6 +267,8 @@ class FakeLabelStudio:
             rows = [{**row, **self._predicted(row["id"])} for row in rows]
         if "annotators" in request.url.params.get("include", ""):
             rows = [{**row, "annotators": self._annotators(row["id"])} for row in rows]
+        if "predictions" in request.url.params.get("include", "").split(","):
+            rows = [{**row, "predictions": self._predictions_of(row["id"])} for row in rows]
         included = request.url.params.get("include", "").split(",")
         if "annotations" in included:  # of them only what is included, too
             rows = [
@@ -287,11 +290,16 @@ class FakeLabelStudio:
         said = self._said(task_id)
         return sorted({one["completed_by"] for one in said})
 
+    def _predictions_of(self, task_id):
+        found = [one for one in self.predictions if one["task"] == task_id]
+        return [{**one, "model_version": one.get("model_version")} for one in found]
+
     def _predicted(self, task_id):
-        """As SQLite tells it: null is left out of the names, but counted."""
-        versions = [one.get("model_version") for one in self.predictions if one["task"] == task_id]
-        names = ",".join(name for name in versions if name is not None)
-        return {"predictions_model_versions": names, "total_predictions": len(versions)}
+        """As SQLite tells it: names once, null is left out of them, but counted."""
+        versions = [one["model_version"] for one in self._predictions_of(task_id)]
+        names = ",".join({name for name in versions if name is not None})
+        n_stale = self.n_stale.get(task_id, 0)
+        return {"predictions_model_versions": names, "total_predictions": len(versions) + n_stale}
 
     def _act(self, request):
         body = json.loads(request.content)

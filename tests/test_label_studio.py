@@ -16,6 +16,7 @@ from ml_backend.errors import (
     LabelStudioUnreachableError,
 )
 from ml_backend.label_studio import LabelStudio, client, connection, data_manager
+from tests.fake_label_studio import FakeLabelStudio
 
 STUDIO = "http://studio.test:8080"
 TOKEN = "a-legacy-token-of-forty-characters-here"
@@ -415,3 +416,17 @@ def test_a_refused_token_is_told_with_its_kind_and_not_shown(api_key, kind):
     with pytest.raises(LabelStudioAuthError, match=f"LABEL_STUDIO_API_KEY {kind}") as caught:
         label_studio(handler, api_key=api_key).whoami()
     assert api_key not in str(caught.value)
+
+
+def test_versions_of_predictions_are_told_truly_whatever_label_studio_counts():
+    studio = FakeLabelStudio()
+    project_id = studio.add_project("<View/>")
+    task_ids = studio.add_tasks(project_id, [{} for _ in range(5)])
+    truth = [["v1", "v2"], ["v1", "v1"], ["v1", ""], [], []]
+    for task_id, versions in zip(task_ids, truth, strict=True):
+        studio.predictions += [{"task": task_id, "model_version": one or None} for one in versions]
+    studio.n_stale[task_ids[4]] = 1
+    held = studio.client().data_manager.prediction_versions(project_id, [*task_ids, 999])
+    assert {task_id: sorted(versions) for task_id, versions in held.items()} == {
+        task_id: sorted(versions) for task_id, versions in zip(task_ids, truth, strict=True)
+    }

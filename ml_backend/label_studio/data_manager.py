@@ -26,15 +26,20 @@ class DataManager:
         self._connection = connection
 
     def prediction_versions(self, project_id: int, task_ids: Sequence[int]) -> dict[int, list[str]]:
-        """Name the model version of every prediction of some tasks; deleted tasks are missing.
+        """Name the model versions that predict some tasks; deleted tasks are missing.
 
         A prediction without a version is an empty name. About 0.15 s for 200 tasks.
         """
-        rows = self._rows(project_id, task_ids, "predictions_model_versions,total_predictions")
-        return {
-            row["id"]: _names(row["predictions_model_versions"], row["total_predictions"])
-            for row in rows
-        }
+        rows = list(
+            self._rows(project_id, task_ids, "predictions_model_versions,total_predictions")
+        )
+        held = {row["id"]: _names(row["predictions_model_versions"]) for row in rows}
+        # Only the number tells of predictions without a name, and after a project was deleted
+        # Label Studio may no longer keep it.
+        doubtful = [row["id"] for row in rows if row["total_predictions"] != len(held[row["id"]])]
+        for row in self._rows(project_id, doubtful, "predictions"):
+            held[row["id"]] = [one["model_version"] or "" for one in row["predictions"]]
+        return held
 
     def annotators(self, project_id: int, task_ids: Sequence[int]) -> dict[int, set[int]]:
         """Tell which users have annotated tasks, or skipped them; tasks of other projects miss."""
@@ -146,8 +151,7 @@ def _where(condition: Mapping[str, Any]) -> str:
     return json.dumps({"filters": {"conjunction": "and", "items": [condition]}})
 
 
-def _names(listed: Any, n_predictions: int) -> list[str]:
+def _names(listed: Any) -> list[str]:
     """Read names separated by commas (SQLite, which leaves null out), or a list (PostgreSQL)."""
     separated = listed.split(",") if isinstance(listed, str) else listed
-    names = [name.strip() for name in separated or () if name]
-    return names + [""] * (n_predictions - len(names))
+    return [name.strip() for name in separated or () if name]
