@@ -964,7 +964,7 @@ def test_what_could_not_be_taken_back_is_tried_again_before_what_came_earlier(vi
         page.get_by_role("heading", name=pool.clips[row]).wait_for()
         page.keyboard.press(key)
     page.get_by_role("heading", name=pool.clips[102]).wait_for()
-    until(page, "!document.querySelector('.labels-rest .quiet').disabled")
+    wait_so(page, lambda: len(pool.said) == 2)
     page.wait_for_timeout(300)
     page.evaluate("document.querySelector('meta[name=csrf-token]').content = 'wrong'")
     page.keyboard.press("Control+z")

@@ -470,7 +470,7 @@ def test_a_changed_label_config_is_followed(earmark, make_project):
     assert earmark.wait_for_labels(project.project_id, 5)["labels"]["jackhammer"] == 1
 
 
-def test_several_labels_a_clip_are_learned_and_predicted(earmark, make_project):
+def test_several_labels_a_clip_are_learned_and_predicted(earmark, store, make_project):
     names = ("siren", "jackhammer", "dog_bark")
     project = make_project("--multi", "--labels", ",".join(names))
     answers = [("siren", "dog_bark"), ("jackhammer",), (), names] * 3
@@ -488,5 +488,7 @@ def test_several_labels_a_clip_are_learned_and_predicted(earmark, make_project):
         if result["type"] == "choices"
         for name in result["value"]["choices"]
     }
-    rule = status["accuracy"]["rule"]["thresholds"] if status["accuracy"] else {}
-    assert picked == {name for name, p in told.items() if p >= rule.get(name, 0.5)}
+    current = store.versions.current(project.project_id)
+    assert prediction["model_version"] == current.model_version
+    thresholds = Classifier.from_arrays(current.classifier).rule.describe(names)["thresholds"]
+    assert picked == {name for name, p in told.items() if p >= thresholds[name]}
