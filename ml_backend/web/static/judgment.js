@@ -128,7 +128,7 @@ export class Neighbors {
     try {
       const found = await getJson(`clips/${taskId}/neighbors?n=${N_NEIGHBORS}`);
       if (taskId !== this.#taskId) return;
-      this.ids = found.map(({ task_id: id }) => id);
+      this.ids = [taskId, ...found.map(({ task_id: id }) => id)];
       const ofGroup = (isLabeled) => found.filter((one) => one.is_labeled === isLabeled);
       this.list.replaceChildren(
         ...this.#makeGroup("Nearest labeled clips", ofGroup(true)),
@@ -165,6 +165,6 @@ export class Neighbors {
   }
 
   #selectAll() {
-    state.set({ selection: [this.#taskId, ...this.ids] });
+    state.set({ selection: this.ids }); // those that are listed, also while others are being fetched
   }
 }
