@@ -75,7 +75,7 @@ def hold(store: Store, project_id: int, model_version: str | None, *, now: float
         if reason:
             raise RequestError(f"{model_version} cannot be made current again: {reason}.")
     store.facts.write(_fact(project_id), model_version)
-    store.agenda.hint(project_id, now=now)
+    store.agenda.hint(project_id, now=now, own=True)
     return model_version
 
 

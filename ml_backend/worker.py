@@ -244,7 +244,7 @@ class Worker:
             self._unfinished.add(project_id)
             self._listener.hear(missing)
             self._lookout.heard(project_id)
-            self._store.agenda.hint(project_id, now=time.time())
+            self._store.agenda.hint(project_id, now=time.time(), own=True)
 
     def _do_rest(self, stop: threading.Event) -> None:
         """Do what can wait, a piece at a time, where it is quiet."""

@@ -7,6 +7,7 @@ import pytest
 from ml_backend import publish
 from ml_backend.echoes import LISTENED_S
 from ml_backend.errors import LabelStudioError
+from ml_backend.store.queue import Wanted
 from tests.street import HEAD, Street
 
 
@@ -109,6 +110,20 @@ def test_what_no_event_told_of_is_found_by_the_next_hint_that_tells_of_no_single
     street.round()
     assert len(street.store.labels.read(street.project_id)) == 1
     assert ("GET", "/api/projects/N") in asked(street)
+
+
+def test_for_a_round_of_its_own_accord_no_annotation_is_read_anew(street):
+    street.label(street.task_ids[0], "siren")
+    asked(street)
+    street.store.queue.ask(street.project_id, Wanted(None, (street.task_ids[-1],), "", 1.0))
+    street.hint(own=True)
+    street.round()
+    assert asked(street) == [
+        ("GET", "/api/tasks"),
+        ("POST", "/api/projects/N/import/predictions"),
+        ("PATCH", "/api/projects/N"),
+    ]
+    assert street.head[0] == street.task_ids[-1]
 
 
 def test_a_version_is_current_when_its_first_clips_are_published(street, monkeypatch):

@@ -53,12 +53,14 @@ class Agenda:
         labels: bool = True,
         tasks: bool = False,
         single: bool = False,
+        own: bool = False,
     ) -> None:
         """Say that a project may have changed: its labels, the tasks it has, or only its settings.
 
         Of a project never heard of before, everything may have. Where a ``single`` annotation has,
         its task tells so, and the project need not be quiet for a round, unless one is going on:
-        then more is to come. Else the stamp of its annotations is another one.
+        then more is to come. What Earmark does of its ``own`` accord changes no annotation, but
+        wants a round. Else the stamp of its annotations is another one.
         """
         heard_at = case((project.c.leased_until < now, 0.0), else_=now) if single else now
         change = {
@@ -76,7 +78,7 @@ class Agenda:
         with self._engine.begin() as connection:
             if connection.execute(statement).rowcount == 0:
                 upsert(connection, project, [{"project_id": project_id, **row}], update=False)
-            if labels and not single:
+            if labels and not (single or own):
                 stamp(connection, "annotations", project_id)
 
     def project_ids(self) -> list[int]:

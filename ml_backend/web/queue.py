@@ -42,13 +42,13 @@ def register(app: Flask, store: Store, head: QueueHead) -> None:
         wanted = _read_request(json_body())
         found = _check_request(store, project_id, wanted)
         store.queue.ask(project_id, wanted)
-        store.agenda.hint(project_id, now=time.time())
+        store.agenda.hint(project_id, now=time.time(), own=True)
         return jsonify(_tell(count(store, project_id, wanted, found)))
 
     @app.delete("/projects/<int:project_id>/queue")
     def clear_queue(project_id: int) -> ResponseReturnValue:
         store.queue.forget(project_id)
-        store.agenda.hint(project_id, now=time.time())
+        store.agenda.hint(project_id, now=time.time(), own=True)
         return jsonify(_NOTHING)
 
 
