@@ -20,8 +20,7 @@ export class Labeling {
   #moveOn;
   #taskId = null;
   #toggled = new Set();
-  #early = []; // keys for the clip whose name is shown, pressed before its labels are known
-  #isComing = false;
+  #early = null; // while a clip is named and not shown yet: the keys that were pressed for it
 
   /** `moveOn()` focuses the next clip. */
   constructor({ moveOn }) {
@@ -74,7 +73,7 @@ export class Labeling {
     this.confirm.hidden = this.none.hidden = !isMulti;
     this.#showUndo();
     this.showScope();
-    const early = this.#early;
+    const early = this.#early ?? [];
     this.hold(false);
     for (const event of early) this.press(event);
   }
@@ -87,8 +86,7 @@ export class Labeling {
 
   /** Keep the keys for the clip that is named and not shown yet, or keep none. */
   hold(isComing) {
-    this.#isComing = isComing;
-    this.#early = [];
+    this.#early = isComing ? [] : null;
   }
 
   /** Obey a key; answers whether it meant something. */
@@ -102,7 +100,7 @@ export class Labeling {
     const name = classOf(event);
     const isWriting = name !== undefined || key === "enter" || ["skip", "none"].includes(commandOf(event));
     if (event.repeat && isWriting) return true; // a key that is held labels one clip
-    if (this.#isComing && isWriting) return this.#early.push(event) > 0;
+    if (this.#early && isWriting) return this.#early.push(event) > 0;
     if (this.#taskId === null) return false;
     if (name !== undefined) this.#choose(name, event.shiftKey);
     else if (commandOf(event) === "skip") this.#say(SKIP, event.shiftKey);
