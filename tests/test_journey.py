@@ -369,6 +369,8 @@ def test_the_echo_of_publishing_costs_one_look_at_the_project(loop):
     loop.settings = replace(loop.settings, poll_s=3600.0)  # the clock's rounds would count, too
     loop.start()
     loop.until(lambda: loop.version is not None and loop.status()["n_published"] == N_CLIPS)
+    last_of_the_quiet = ("GET", f"/api/projects/{loop.project_id}/model-versions/")
+    loop.until(lambda: last_of_the_quiet in loop.studio.calls)
     loop.until(lambda: not loop.status()["is_waiting"])
     begun = len(loop.studio.calls)
     for _ in range(5):
