@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ml_backend.audio import read_recording, waveform
+from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.embedders import load_embedder
 
 N_CLIPS = 512

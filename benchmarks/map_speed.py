@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ml_backend.audio import read_recording, waveform
+from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.coverage import normalize_rows
 from ml_backend.embedders import load_embedder
 from ml_backend.knn import nearest_neighbors

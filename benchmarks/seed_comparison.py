@@ -36,7 +36,7 @@ from from_scratch import RATE_HZ, log_mel, networks, train
 from numpy.typing import NDArray
 from seed_figure import draw, print_tables
 
-from ml_backend.audio import read_recording, waveform
+from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.clip import content_hash
 from ml_backend.embedders import load_embedder
 from ml_backend.evaluation import measure

@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from importer.streets.street_set import make_street_set
-from ml_backend.audio import read_recording, waveform
+from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.classifier import fit_classifier
 from ml_backend.clip import content_hash
 from ml_backend.coverage import normalize_rows

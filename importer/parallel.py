@@ -20,7 +20,7 @@ from pathlib import Path
 from importer.prepare import PreparedClip, prepare_clips
 from importer.scan import Clip, Refusal
 from ml_backend.errors import SourceError
-from ml_backend.memory import keep_pages
+from ml_backend.process.memory import keep_pages
 
 Answer = PreparedClip | Refusal
 

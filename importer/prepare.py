@@ -20,10 +20,10 @@ import soxr
 from numpy.typing import NDArray
 
 from importer.scan import Clip, Refusal, reason_of
-from ml_backend.audio import Recording, RecordingFile, open_recording, read_piece, waveform
+from ml_backend.audio.reading import Recording, RecordingFile, open_recording, read_piece, waveform
+from ml_backend.audio.spectrogram import render_spectrogram
 from ml_backend.clip import content_hash
 from ml_backend.errors import AudioError, SettingsError
-from ml_backend.spectrogram import render_spectrogram
 
 MIN_CLIP_S = 0.05
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ, BROWSER_RATE_HZ = 8_000, 96_000, 48_000

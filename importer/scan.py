@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from importer.table import TABLE_SUFFIXES, Value, clean_text, read_table
-from ml_backend.audio import duration_of
+from ml_backend.audio.reading import duration_of
 from ml_backend.errors import AudioError, SourceError
 
 AUDIO_SUFFIXES = (

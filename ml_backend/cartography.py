@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend import tether
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.mapmaker import BEFORE, EMBEDDINGS, POSITIONS, PROGRESS
 from ml_backend.picture import Positions, align, in_square
+from ml_backend.process import tether
 from ml_backend.similarity_map import (
     DEFAULT,
     FEWEST,

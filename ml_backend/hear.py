@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.audio import read_recording, waveform
+from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.clip import Task
 from ml_backend.embedders import Embedder, check_waveform
 from ml_backend.errors import AudioError, LabelStudioError

@@ -116,4 +116,4 @@ def serving(folder, **settings):
 def working(folder, **settings):
     """Start a worker by itself, tied to this process."""
     arguments = (str(os.getpid()), "ml_backend.worker")
-    return started(folder, "ml_backend.tether", *arguments, **settings)
+    return started(folder, "ml_backend.process.tether", *arguments, **settings)

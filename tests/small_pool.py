@@ -13,9 +13,9 @@ import numpy as np
 import soundfile
 from flask import Flask, jsonify, request, send_file
 
+from ml_backend.audio.spectrogram import render_spectrogram
 from ml_backend.clip import STATES
 from ml_backend.settings import Settings
-from ml_backend.spectrogram import render_spectrogram
 from ml_backend.web import headers, pages
 from tests.sounds import tone
 

@@ -8,10 +8,10 @@ import pytest
 from label_studio_sdk.label_interface import LabelInterface
 from PIL import Image
 
+from ml_backend.audio.spectrogram import BOTTOM, LEFT, RIGHT, TOP, render_spectrogram
 from ml_backend.errors import LabelConfigError
 from ml_backend.label_config import label_config_xml, parse_label_config
 from ml_backend.labeling_page import is_earlier_page
-from ml_backend.spectrogram import BOTTOM, LEFT, RIGHT, TOP, render_spectrogram
 
 AUDIO = '<Audio name="audio" value="$audio"/>'
 

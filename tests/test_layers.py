@@ -12,31 +12,28 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
-    "echoes errors hotkeys",
-    "env_file memory secret_file setting_checks tether worker_report",
-    "settings cleaning clip columns handshake migrations stopwatch labeling_page",
-    "audio audit spectrogram uncertainty calibration coverage greedy knn picture features "
-    "intervals label_config label_studio posterior sheet",
-    "answer deciding",
-    "embedders store annotation prediction fetch embedded thumbnail conditions similarity_map "
-    "neighbors",
-    "classifier strategies prior embedder_guard hear evaluation labeled where mapmaker gather",
-    "judge judged cartography query_strategy out_of_fold holding annotators asked_first unread "
-    "ties",
-    "figures looks mistakes annotated pool_figures",
-    "training trial learning_curves stopping",
-    "handover state",
-    "publish",
+    "audit calibration cleaning clip columns coverage echoes errors evaluation features "
+    "greedy handshake hotkeys intervals knn migrations picture posterior process stopwatch "
+    "uncertainty worker_report",
+    "audio conditions deciding embedded env_file label_studio labeling_page learning_curves "
+    "neighbors secret_file setting_checks sheet similarity_map strategies",
+    "classifier embedders fetch handover label_config labeled mapmaker query_strategy "
+    "settings store where",
+    "answer asked_first cartography embedder_guard gather hear holding judge judged looks "
+    "out_of_fold prediction prior ties trial",
+    "annotation figures mistakes pool_figures publish stopping training",
+    "annotators simulate task_columns unread",
+    "annotated web",
+    "state",
     "gauge",
-    "reconcile task_columns",
-    "rest lookout",
-    "worker simulate",
-    "web",
+    "reconcile",
+    "lookout rest",
+    "worker",
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "errors", "env_file", "secret_file", "settings", "cleaning", "clip", "intervals", "handshake",
-    "audio", "memory", "spectrogram", "label_config", "label_studio", "labeling_page",
+    "audio", "cleaning", "clip", "env_file", "errors", "handshake", "intervals",
+    "label_config", "label_studio", "labeling_page", "process", "secret_file", "settings",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation", "importer.starting")
 
@@ -56,7 +53,7 @@ OWNERS = {
     "librosa": ("ml_backend.embedders",),
     "sklearn": ("ml_backend.classifier", "ml_backend.worker"),  # which warms it up
     "umap": ("ml_backend.similarity_map",),
-    "av": ("ml_backend.audio",),
+    "av": ("ml_backend.audio.reading",),
     "matplotlib": ("importer.curve_report",),
     "pyarrow": ("importer.table",),
     "dotenv": ("ml_backend.env_file",),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend import memory
+from ml_backend.process import memory
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -15,7 +15,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
-from ml_backend.memory import give_pages_back, keep_pages
+from ml_backend.process.memory import give_pages_back, keep_pages
 
 def held_mb():
     fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())

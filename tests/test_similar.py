@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ml_backend.audio import read_recording, waveform
+from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.coverage import normalize_rows
 from ml_backend.embedders.audioset import CLASS_LIST, N_CLASSES
 from ml_backend.embedders.melstats import MelStats

@@ -240,7 +240,7 @@ def test_new_clips_are_placed_where_clips_like_them_are(real_embeddings):
 @pytest.fixture(scope="module")
 def real_embeddings(shared, tmp_path_factory):
     """Embeddings of 400 real clips."""
-    from ml_backend.audio import read_recording, waveform
+    from ml_backend.audio.reading import read_recording, waveform
     from ml_backend.embedders import load_embedder
 
     embedder = load_embedder("mn04", shared / "weights", tmp_path_factory.mktemp("cache"))

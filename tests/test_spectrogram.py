@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ml_backend import spectrogram
-from ml_backend.spectrogram import (
+from ml_backend.audio import spectrogram
+from ml_backend.audio.spectrogram import (
     FLOOR_DB,
     N_MELS,
     frequency_ticks,

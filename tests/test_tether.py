@@ -41,6 +41,6 @@ def test_a_child_ends_when_its_parent_is_killed(child):
 
 def test_a_child_whose_parent_was_gone_before_it_began_does_nothing():
     not_its_parent = str(os.getpid() + 1)
-    child = [sys.executable, "-m", "ml_backend.tether", not_its_parent, "this"]
+    child = [sys.executable, "-m", "ml_backend.process.tether", not_its_parent, "this"]
     done = subprocess.run(child, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")

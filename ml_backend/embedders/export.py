@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ml_backend import tether
 from ml_backend.embedders.front_end import N_BINS
 from ml_backend.embedders.head import Head
 from ml_backend.embedders.weights import Weights, written_beside
 from ml_backend.errors import WeightsError
+from ml_backend.process import tether
 
 EXPORT_VERSION = 1  # raise it when what is exported changes
 OPSET = 17

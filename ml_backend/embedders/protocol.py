@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.audio import MAX_PEAK
+from ml_backend.audio.reading import MAX_PEAK
 from ml_backend.errors import AudioError
 
 MIN_CLIP_S = 0.05

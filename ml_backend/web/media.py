@@ -17,15 +17,15 @@ from flask import Flask, Response, abort, g, request, send_file
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import ServiceUnavailable
 
-from ml_backend.audio import read_recording, waveform
+from ml_backend.audio.reading import read_recording, waveform
+from ml_backend.audio.spectrogram import render_spectrogram
+from ml_backend.audio.thumbnail import shrink
 from ml_backend.clip import Task
 from ml_backend.errors import AudioError, LabelStudioAuthError, LabelStudioError
 from ml_backend.fetch import Fetcher
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings
-from ml_backend.spectrogram import render_spectrogram
 from ml_backend.store import Store
-from ml_backend.thumbnail import shrink
 from ml_backend.web.reach import Reach
 from ml_backend.web.shelf import Shelf
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from ml_backend import tether
 from ml_backend.errors import SettingsError
+from ml_backend.process import tether
 from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.store import open_store
 from ml_backend.web.access import N_PLACES

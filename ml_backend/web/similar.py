@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from numpy.typing import NDArray
 from werkzeug.exceptions import ServiceUnavailable
 
-from ml_backend.audio import read_recording, waveform
+from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.coverage import normalize_rows
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.embedders import check_waveform

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from ml_backend.audio import read_recording, waveform
+from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.classifier import Classifier
 from ml_backend.clip import TaskLabels
 from ml_backend.embedded import embedded_clips

@@ -1,6 +1,6 @@
 // A clip's spectrogram with its axes and a playhead, as wide as there is room.
 //
-// The picture (ml_backend/spectrogram.py) has margins with axes. Its frequency axis is shown as it
+// The picture (ml_backend/audio/spectrogram.py) has margins with axes. Its frequency axis is shown as it
 // is; the colors are stretched to the panel's width, over a time axis of our own.
 
 import { whyAway } from "./away.js";

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from ml_backend.spectrogram import BOTTOM, LEFT, N_COLORS, RIGHT, TOP, palette
+from ml_backend.audio.spectrogram import BOTTOM, LEFT, N_COLORS, RIGHT, TOP, palette
 
 WIDTH, HEIGHT = 160, 60
 MAX_PIXELS = 4_000_000
@@ -29,7 +29,7 @@ def shrink(spectrogram: bytes) -> bytes | None:
 
     Examples
     --------
-    >>> from ml_backend.spectrogram import render_spectrogram
+    >>> from ml_backend.audio.spectrogram import render_spectrogram
     >>> picture = shrink(render_spectrogram(np.sin(np.arange(8000) / 3), 8000))
     >>> Image.open(io.BytesIO(picture)).size
     (160, 60)

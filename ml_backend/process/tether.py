@@ -1,9 +1,9 @@
 """Processes that end with the one that started them, however that one ends.
 
-``start`` runs a module as ``python -m ml_backend.tether PARENT MODULE ARGUMENT...``. The child is
-told who its parent is, so it need not ask for it at a time when the parent may be gone already; it
-looks before it imports anything of the module, and then five times a second. On Linux the kernel
-ends it at once, even where Python itself hangs.
+``start`` runs a module as ``python -m ml_backend.process.tether PARENT MODULE ARGUMENT...``. The
+child is told who its parent is, so it need not ask for it at a time when the parent may be gone
+already; it looks before it imports anything of the module, and then five times a second. On Linux
+the kernel ends it at once, even where Python itself hangs.
 """
 
 import os
@@ -27,7 +27,7 @@ def start(module: str, *arguments: str, **how: Any) -> "subprocess.Popen[bytes]"
     how
         Whatever ``subprocess.Popen`` takes.
     """
-    tied = [sys.executable, "-m", "ml_backend.tether", str(os.getpid())]
+    tied = [sys.executable, "-m", "ml_backend.process.tether", str(os.getpid())]
     return subprocess.Popen([*tied, module, *arguments], **how)
 
 
