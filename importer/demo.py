@@ -19,10 +19,10 @@ from typing import Any
 from importer.backend import Backend, BackendSilentError
 from importer.ports import free_port
 from importer.studio import Studio
-from ml_backend.env_file import write_env_file
 from ml_backend.errors import StudioError
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret
+from ml_backend.settings.env_file import write_env_file
 
 ENV_FILE = "earmark.env"
 LOG = "earmark.log"

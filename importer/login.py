@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ml_backend.errors import SettingsError, StudioError
-from ml_backend.secret_file import check_secret, keep_once
+from ml_backend.settings.secret_file import check_secret, keep_once
 
 USERNAME = "annotator@earmark.local"
 

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from ml_backend.embedders import Embedder
 from ml_backend.embedders.audioset import read_audioset_names
 from ml_backend.errors import SettingsError, WeightsError
-from ml_backend.setting_checks import parse_names
+from ml_backend.settings.checks import parse_names
 
 _SYNONYMS = {
     "airplane": ("Fixed-wing aircraft, airplane",),

@@ -14,8 +14,8 @@ import yaml
 from sqlalchemy import make_url
 
 from importer.studio import FLAGS
-from ml_backend.env_file import parse_env_file
 from ml_backend.settings import Settings
+from ml_backend.settings.env_file import parse_env_file
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")

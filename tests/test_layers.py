@@ -15,10 +15,9 @@ LAYERS = (
     "audit calibration cleaning clip columns coverage echoes errors evaluation features "
     "greedy handshake hotkeys intervals knn migrations picture posterior process stopwatch "
     "uncertainty worker_report",
-    "audio conditions deciding embedded env_file label_studio labeling_page learning_curves "
-    "neighbors secret_file setting_checks sheet similarity_map strategies",
-    "classifier embedders fetch handover label_config labeled mapmaker query_strategy "
-    "settings store where",
+    "audio conditions deciding embedded label_studio labeling_page learning_curves neighbors "
+    "settings sheet similarity_map strategies",
+    "classifier embedders fetch handover label_config labeled mapmaker query_strategy store where",
     "answer asked_first cartography embedder_guard gather hear holding judge judged looks "
     "out_of_fold prediction prior ties trial",
     "annotation figures mistakes pool_figures publish stopping training",
@@ -32,8 +31,8 @@ LAYERS = (
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "audio", "cleaning", "clip", "env_file", "errors", "handshake", "intervals",
-    "label_config", "label_studio", "labeling_page", "process", "secret_file", "settings",
+    "audio", "cleaning", "clip", "errors", "handshake", "intervals", "label_config",
+    "label_studio", "labeling_page", "process", "settings",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation", "importer.starting")
 
@@ -56,7 +55,7 @@ OWNERS = {
     "av": ("ml_backend.audio.reading",),
     "matplotlib": ("importer.curve_report",),
     "pyarrow": ("importer.table",),
-    "dotenv": ("ml_backend.env_file",),
+    "dotenv": ("ml_backend.settings.env_file",),
     "typer": (
         "importer.cli",
         "importer.asking",

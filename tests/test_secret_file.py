@@ -9,10 +9,9 @@ import sys
 import pytest
 
 from importer.studio import Studio
-from ml_backend import secret_file
 from ml_backend.errors import SettingsError, StudioError
-from ml_backend.secret_file import keep_once, keep_secret
-from ml_backend.settings import Settings, read_secret, read_session_key
+from ml_backend.settings import Settings, read_secret, read_session_key, secret_file
+from ml_backend.settings.secret_file import keep_once, keep_secret
 from ml_backend.web import create_app
 from ml_backend.web.sealing import Seals
 from ml_backend.web.server import serve

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from importer.login import Credentials
 from ml_backend.embedders import EMBEDDER_NAMES
-from ml_backend.env_file import parse_env_file, read_env_file, write_env_file
 from ml_backend.errors import SettingsError
 from ml_backend.settings import EMBEDDERS, Settings
+from ml_backend.settings.env_file import parse_env_file, read_env_file, write_env_file
 
 WRONG = [
     ("LABEL_STUDIO_URL", "ftp://here", "must start with http"),

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from cryptography.fernet import Fernet
 from itsdangerous import BadSignature, Signer
 
-from ml_backend.secret_file import check_secret
+from ml_backend.settings.secret_file import check_secret
 
 Kind = Literal["session", "ticket", "form"]
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from ml_backend.env_file import read_env_file
 from ml_backend.label_studio import LabelStudio
+from ml_backend.settings.env_file import read_env_file
 from tests.live.conftest import COMMAND, prepared_database
 from tests.sounds import noise, write
 

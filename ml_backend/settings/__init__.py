@@ -12,10 +12,10 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ml_backend import setting_checks as must
-from ml_backend.env_file import read_env_file
 from ml_backend.errors import SettingsError
-from ml_backend.secret_file import check_secret, keep_secret
+from ml_backend.settings import checks as must
+from ml_backend.settings.env_file import read_env_file
+from ml_backend.settings.secret_file import check_secret, keep_secret
 
 ENV_FILES = ("earmark.env", ".demo/earmark.env")
 STRATEGIES = (
