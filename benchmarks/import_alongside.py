@@ -37,7 +37,7 @@ HOP_S = 2.0
 SILENT = 0.01
 LOOK_S = 0.2
 PATIENCE_S = 1800.0
-FIT = "ml_backend.mapmaker"
+FIT = "ml_backend.similarity.fit_process"
 
 
 class Watch:

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.embedded import EmbeddedClips
-from ml_backend.mapmaker import BEFORE, EMBEDDINGS, POSITIONS, PROGRESS
-from ml_backend.picture import Positions, align, in_square
 from ml_backend.process import tether
-from ml_backend.similarity_map import (
+from ml_backend.similarity.alignment import Positions, align, in_square
+from ml_backend.similarity.fit_process import BEFORE, EMBEDDINGS, POSITIONS, PROGRESS
+from ml_backend.similarity.map_layout import (
     DEFAULT,
     FEWEST,
     LOCALITIES,
@@ -142,7 +142,9 @@ class Cartographer:
                 np.save(folder / BEFORE, before)
             arguments = [str(folder), str(locality), str(_SEED)]
             with (folder / "log").open("wb") as said:
-                process = tether.start("ml_backend.mapmaker", *arguments, stdout=said, stderr=said)
+                process = tether.start(
+                    "ml_backend.similarity.fit_process", *arguments, stdout=said, stderr=said
+                )
                 try:
                     told = -1.0
                     while process.poll() is None:

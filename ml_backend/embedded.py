@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ml_backend.audit import draw_lots
 from ml_backend.clip import Task
-from ml_backend.coverage import normalize_rows
+from ml_backend.similarity.coverage import normalize_rows
 
 
 @dataclass(frozen=True)

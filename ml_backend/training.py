@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ml_backend.audit import interleave
 from ml_backend.classifier import Classifier, fit_and_judge
 from ml_backend.clip import TaskLabels
-from ml_backend.coverage import coverage_distance
 from ml_backend.deciding import F1, learn_rule
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.features import lay_out
@@ -19,6 +18,7 @@ from ml_backend.holding import Held
 from ml_backend.label_config import LabelConfig
 from ml_backend.labeled import LabeledSet, part_answers
 from ml_backend.query_strategy import Pool, QueryStrategy
+from ml_backend.similarity.coverage import coverage_distance
 
 _SEED = 0
 _N_DECIDED = 5_000

@@ -7,8 +7,8 @@ from sklearn.linear_model import LogisticRegression
 
 from ml_backend import classifier as module
 from ml_backend.classifier import Classifier, fit_classifier
-from ml_backend.coverage import normalize_rows
 from ml_backend.features import lay_out
+from ml_backend.similarity.coverage import normalize_rows
 
 DIM = 16
 FAR = 1_000.0

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from ml_backend import coverage
-from ml_backend.coverage import coverage_distance, normalize_rows
+from ml_backend.similarity import coverage
+from ml_backend.similarity.coverage import coverage_distance, normalize_rows
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ import pytest
 
 from ml_backend.classifier import Classifier
 from ml_backend.clip import Task
-from ml_backend.coverage import coverage_distance, nearest_labeled, normalize_rows
 from ml_backend.deciding import Rule
 from ml_backend.embedded import embedded_clips
 from ml_backend.judged import Judged, find_nearest, judge_all
+from ml_backend.similarity.coverage import coverage_distance, nearest_labeled, normalize_rows
 
 CLASSES = ("bark", "siren", "other")
 

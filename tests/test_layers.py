@@ -12,12 +12,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
-    "audit calibration cleaning clip columns coverage echoes errors evaluation features "
-    "greedy handshake hotkeys intervals knn migrations picture posterior process stopwatch "
+    "audit calibration cleaning clip columns echoes errors evaluation features greedy "
+    "handshake hotkeys intervals migrations posterior process similarity stopwatch "
     "uncertainty worker_report",
-    "audio conditions deciding embedded label_studio labeling_page learning_curves neighbors "
-    "settings sheet similarity_map strategies",
-    "classifier embedders fetch handover label_config labeled mapmaker query_strategy store where",
+    "audio conditions deciding embedded label_studio labeling_page learning_curves settings "
+    "sheet strategies",
+    "classifier embedders fetch handover label_config labeled query_strategy store where",
     "answer asked_first cartography embedder_guard gather hear holding judge judged looks "
     "out_of_fold prediction prior ties trial",
     "annotation figures mistakes pool_figures publish stopping training",
@@ -51,7 +51,7 @@ OWNERS = {
     "onnxruntime": ("ml_backend.embedders",),
     "librosa": ("ml_backend.embedders",),
     "sklearn": ("ml_backend.classifier", "ml_backend.worker"),  # which warms it up
-    "umap": ("ml_backend.similarity_map",),
+    "umap": ("ml_backend.similarity.map_layout",),
     "av": ("ml_backend.audio.reading",),
     "matplotlib": ("importer.curve_report",),
     "pyarrow": ("importer.table",),

@@ -11,7 +11,7 @@ from ml_backend.cartography import WAITING
 from ml_backend.clip import Task
 from ml_backend.errors import LabelStudioError
 from ml_backend.judged import Judged
-from ml_backend.similarity_map import DEFAULT, FEWEST, PCA
+from ml_backend.similarity.map_layout import DEFAULT, FEWEST, PCA
 from tests.seeing import SeenProject
 from tests.turns import whole_turn
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.coverage import normalize_rows
-from ml_backend.knn import EXACT_UP_TO, _search_cells, nearest_neighbors
-from ml_backend.neighbors import LABELED_SHARE, distances, find_neighbors
+from ml_backend.similarity.coverage import normalize_rows
+from ml_backend.similarity.knn import EXACT_UP_TO, _search_cells, nearest_neighbors
+from ml_backend.similarity.neighbors import LABELED_SHARE, distances, find_neighbors
 
 
 def clouds(n, *, dim=16, n_clouds=12, seed=0):

@@ -9,7 +9,7 @@ import weakref
 import numpy as np
 import pytest
 
-from ml_backend.similarity_map import DEFAULT, FEWEST, PCA
+from ml_backend.similarity.map_layout import DEFAULT, FEWEST, PCA
 from ml_backend.web import snapshots
 from ml_backend.web.packed import unpack
 from ml_backend.web.snapshots import Snapshots

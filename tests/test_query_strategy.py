@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_backend.coverage import normalize_rows
 from ml_backend.errors import SettingsError
 from ml_backend.query_strategy import Pool, get_strategy
 from ml_backend.settings import STRATEGIES
+from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.uncertainty import binary_entropy, normalized_entropy
 
 

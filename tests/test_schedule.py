@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ml_backend.coverage import normalize_rows
 from ml_backend.query_strategy import Pool, get_strategy
+from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.strategies import schedule
 
 

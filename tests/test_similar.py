@@ -8,11 +8,11 @@ import pytest
 import soundfile
 
 from ml_backend.audio.reading import read_recording, waveform
-from ml_backend.coverage import normalize_rows
 from ml_backend.embedders.audioset import CLASS_LIST, N_CLASSES
 from ml_backend.embedders.melstats import MelStats
 from ml_backend.errors import RequestError
 from ml_backend.prior import Tagger
+from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.web import similar, sounds
 from ml_backend.web.ears import Ears, EarsOnDemand
 from ml_backend.web.packed import unpack

@@ -4,11 +4,11 @@ import sys
 import numpy as np
 import pytest
 
-from ml_backend.coverage import normalize_rows
-from ml_backend.knn import nearest_neighbors
-from ml_backend.mapmaker import BEFORE, EMBEDDINGS, POSITIONS, PROGRESS
-from ml_backend.picture import align, in_square
-from ml_backend.similarity_map import (
+from ml_backend.similarity.alignment import align, in_square
+from ml_backend.similarity.coverage import normalize_rows
+from ml_backend.similarity.fit_process import BEFORE, EMBEDDINGS, POSITIONS, PROGRESS
+from ml_backend.similarity.knn import nearest_neighbors
+from ml_backend.similarity.map_layout import (
     DEFAULT,
     FEWEST,
     LOCALITIES,
@@ -216,7 +216,7 @@ def test_a_process_of_its_own_makes_the_same_map(tmp_path):
     embeddings = clouds(40)
     np.save(tmp_path / EMBEDDINGS, embeddings)
     np.save(tmp_path / BEFORE, sketch_map(embeddings)[:, ::-1])
-    command = [sys.executable, "-m", "ml_backend.mapmaker", str(tmp_path), "1", "0"]
+    command = [sys.executable, "-m", "ml_backend.similarity.fit_process", str(tmp_path), "1", "0"]
     subprocess.run(command, check=True, capture_output=True)
     wanted = fit_map(embeddings, LOCALITIES[1], lies_like=sketch_map(embeddings)[:, ::-1])
     assert np.array_equal(np.load(tmp_path / POSITIONS), wanted)

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.coverage import check_finite_rows
 from ml_backend.greedy import Ranking
+from ml_backend.similarity.coverage import check_finite_rows
 from ml_backend.uncertainty import binary_entropy, binary_margin, margin, normalized_entropy
 
 

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from ml_backend.errors import RequestError
 from ml_backend.settings import Settings
 from ml_backend.sheet import META, SheetColumn
-from ml_backend.similarity_map import DEFAULT, LOCALITIES, PCA
+from ml_backend.similarity.map_layout import DEFAULT, LOCALITIES, PCA
 from ml_backend.store import Store
 from ml_backend.web.answers import NOT_READ, packed_answer, wait
 from ml_backend.web.packed import PackedColumn, category, fraction, number, pack

@@ -14,7 +14,7 @@ from ml_backend.embedders.audioset import read_audioset_names
 from ml_backend.errors import RequestError, WeightsError
 from ml_backend.gather import Gatherer
 from ml_backend.settings import Settings
-from ml_backend.similarity_map import PCA
+from ml_backend.similarity.map_layout import PCA
 from ml_backend.store import Store
 from ml_backend.web.ears import Ears, EarsOnDemand
 from ml_backend.web.packed import PackedColumn

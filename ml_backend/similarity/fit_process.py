@@ -1,6 +1,6 @@
 """Fit one similarity map, in a process of its own that yields to everything else.
 
-Run as ``python -m ml_backend.mapmaker FOLDER LOCALITY SEED``. The folder holds the embeddings and,
+Run as ``python -m ml_backend.similarity.fit_process FOLDER LOCALITY SEED``. The folder holds the embeddings and,
 where there was a map before, its positions; the new positions are written beside them.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml_backend.similarity_map import LOCALITIES, fit_map
+from ml_backend.similarity.map_layout import LOCALITIES, fit_map
 
 EMBEDDINGS = "embeddings.npy"
 BEFORE = "before.npy"

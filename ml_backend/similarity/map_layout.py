@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.coverage import normalize_rows
-from ml_backend.knn import nearest_neighbors
-from ml_backend.picture import Positions, align, in_square
+from ml_backend.similarity.alignment import Positions, align, in_square
+from ml_backend.similarity.coverage import normalize_rows
+from ml_backend.similarity.knn import nearest_neighbors
 
 PCA = -1
 """Stands where a locality would: the sketch."""
