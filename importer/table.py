@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ml_backend.cleaning import read_json, read_whole_number
 from ml_backend.errors import SourceError
+from ml_backend.metadata.sanitize import read_json, read_whole_number
 
 Value = str | int | float | bool
 Row = dict[str, Value]

@@ -9,11 +9,11 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.columns import Columns
 from ml_backend.errors import ExpressionError
+from ml_backend.metadata.columns import Columns
+from ml_backend.metadata.where import matching
 from ml_backend.store import Store
 from ml_backend.store.queue import Wanted
-from ml_backend.where import matching
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from ml_backend.cartography import Cartographer
 from ml_backend.classifier import Classifier
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.judged import Nearest, find_nearest, judge_all
+from ml_backend.metadata.table import lay_out_sheet
 from ml_backend.reconcile import Reconciler
-from ml_backend.sheet import lay_out_sheet
 from ml_backend.store import Store
 
 DRAW_AGAIN_S = 3.0

@@ -12,14 +12,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
-    "audit calibration cleaning clip columns echoes errors evaluation features greedy "
-    "handshake hotkeys intervals migrations posterior process similarity stopwatch "
-    "uncertainty worker_report",
-    "audio conditions deciding embedded label_studio labeling_page learning_curves settings "
-    "sheet strategies",
-    "classifier embedders fetch handover label_config labeled query_strategy store where",
-    "answer asked_first cartography embedder_guard gather hear holding judge judged looks "
-    "out_of_fold prediction prior ties trial",
+    "audit calibration clip echoes errors evaluation features greedy handshake hotkeys "
+    "intervals migrations posterior process similarity stopwatch uncertainty worker_report",
+    "audio deciding embedded labeling_page learning_curves metadata settings strategies",
+    "classifier embedders label_config label_studio labeled query_strategy store",
+    "answer asked_first cartography embedder_guard fetch gather handover hear holding judge "
+    "judged looks out_of_fold prediction prior ties trial",
     "annotation figures mistakes pool_figures publish stopping training",
     "annotators simulate task_columns unread",
     "annotated web",
@@ -31,8 +29,8 @@ LAYERS = (
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "audio", "cleaning", "clip", "errors", "handshake", "intervals", "label_config",
-    "label_studio", "labeling_page", "process", "settings",
+    "audio", "clip", "errors", "handshake", "intervals", "label_config", "label_studio",
+    "labeling_page", "metadata", "process", "settings",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation", "importer.starting")
 

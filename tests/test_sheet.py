@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import Task
-from ml_backend.sheet import N_CATEGORIES, lay_out_sheet
+from ml_backend.metadata.table import N_CATEGORIES, lay_out_sheet
 
 
 def sheet_of(values, name="seen"):

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from ml_backend.clip import STATES, Task, TaskLabels
 from ml_backend.errors import StoreError
-from ml_backend.sheet import SheetColumn
+from ml_backend.metadata.table import SheetColumn
 from ml_backend.store import open_store
 from ml_backend.store.maps import MapStanding
 from ml_backend.store.schema import metadata

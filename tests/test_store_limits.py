@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from ml_backend.clip import Task, TaskLabels
-from ml_backend.sheet import SheetColumn
+from ml_backend.metadata.table import SheetColumn
 from ml_backend.store import open_store
 from tests.postgres import create_database
 

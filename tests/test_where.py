@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.columns import Columns
 from ml_backend.errors import ExpressionError
-from ml_backend.where import MAX_LENGTH, matching
+from ml_backend.metadata.columns import Columns
+from ml_backend.metadata.where import MAX_LENGTH, matching
 
 ROWS = [
     {"salience": 1, "recorded_at": "2024-05-01T20:15:00", "clip": "Siren 1.wav", "wet": True},

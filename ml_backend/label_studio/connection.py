@@ -15,13 +15,13 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from ml_backend.cleaning import read_json
 from ml_backend.errors import (
     LabelStudioAuthError,
     LabelStudioError,
     LabelStudioNotFoundError,
     LabelStudioUnreachableError,
 )
+from ml_backend.metadata.sanitize import read_json
 
 if TYPE_CHECKING:
     import httpx

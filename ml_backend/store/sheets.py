@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from sqlalchemy import Engine, Row, delete, select
 
-from ml_backend.sheet import SheetColumn
+from ml_backend.metadata.table import SheetColumn
 from ml_backend.store.arrays import pack_arrays, unpack_arrays
 from ml_backend.store.dialect import pieces
 from ml_backend.store.schema import sheet

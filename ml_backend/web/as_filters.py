@@ -10,10 +10,10 @@ from math import inf
 from typing import Any
 
 from ml_backend.clip import STATES
-from ml_backend.sheet import META
+from ml_backend.metadata.table import META
+from ml_backend.metadata.where import MIRRORED, parse
 from ml_backend.web.addresses import map_of_clips, map_of_filters, written_value
 from ml_backend.web.queue_head import Asked
-from ml_backend.where import MIRRORED, parse
 
 Range = tuple[float, float]
 N_NAMED = 1_000

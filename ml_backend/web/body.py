@@ -5,8 +5,8 @@ from typing import Any
 from flask import abort, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from ml_backend.cleaning import cleaned
 from ml_backend.errors import RequestError
+from ml_backend.metadata.sanitize import cleaned
 
 MAX_REQUEST_BYTES = 64 * 2**20
 """Label Studio sends whole tasks, as many at once as were made or are to be predicted."""

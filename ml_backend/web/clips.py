@@ -14,9 +14,9 @@ from ml_backend.clip import State, Task
 from ml_backend.errors import LabelStudioError
 from ml_backend.label_config import parse_label_config
 from ml_backend.label_studio import LabelStudio
+from ml_backend.metadata.table import META
 from ml_backend.prediction import chosen_names
 from ml_backend.settings import Settings
-from ml_backend.sheet import META
 from ml_backend.store import Store
 from ml_backend.web.answers import NOT_READ, wait
 from ml_backend.web.packed import PackedColumn

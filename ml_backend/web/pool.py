@@ -7,8 +7,8 @@ from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from ml_backend.errors import RequestError
+from ml_backend.metadata.table import META, SheetColumn
 from ml_backend.settings import Settings
-from ml_backend.sheet import META, SheetColumn
 from ml_backend.similarity.map_layout import DEFAULT, LOCALITIES, PCA
 from ml_backend.store import Store
 from ml_backend.web.answers import NOT_READ, packed_answer, wait

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.clip import Task
-from ml_backend.columns import Column, Columns, read_column
+from ml_backend.metadata.columns import Column, Columns, read_column
 
 Kind = Literal["number", "category", "text", "date", "boolean"]
 

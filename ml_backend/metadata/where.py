@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.columns import EXACT_INTEGER, Column, Columns
-from ml_backend.conditions import Truth, both, date_of, derived, hour_of, of_each, of_text
 from ml_backend.errors import ExpressionError
+from ml_backend.metadata.columns import EXACT_INTEGER, Column, Columns
+from ml_backend.metadata.ternary import Truth, both, date_of, derived, hour_of, of_each, of_text
 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 30
