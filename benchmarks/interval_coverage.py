@@ -24,8 +24,8 @@ from importer.streets.street_set import make_street_set, plan
 from ml_backend.deciding import Rule
 from ml_backend.evaluation import average_precision
 from ml_backend.pool_figures import FIGURES, estimate_pool
-from ml_backend.query_strategy import get_strategy
 from ml_backend.simulate import Annotator
+from ml_backend.strategies.registry import get_strategy
 from ml_backend.trial import Trial, split
 
 SIZES = (20, 40, 60, 100)

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from ranking_speed import N_HEAD, make_pool
 
-from ml_backend.query_strategy import Pool, get_strategy
 from ml_backend.strategies import badge, clusters, herding
+from ml_backend.strategies.registry import Pool, get_strategy
 
 N_SEEDS = 3
 HEADS = (20, N_HEAD)

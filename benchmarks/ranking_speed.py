@@ -21,9 +21,9 @@ from threadpoolctl import threadpool_limits
 
 from ml_backend.classifier import fit_classifier
 from ml_backend.features import lay_out
-from ml_backend.query_strategy import Pool, get_strategy
 from ml_backend.settings import STRATEGIES
 from ml_backend.similarity.coverage import normalize_rows
+from ml_backend.strategies.registry import Pool, get_strategy
 
 EMBEDDING_DIM = 384
 N_HEAD = 200

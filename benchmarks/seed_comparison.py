@@ -42,8 +42,8 @@ from ml_backend.embedders import load_embedder
 from ml_backend.evaluation import measure
 from ml_backend.features import lay_out
 from ml_backend.prior import find_tagger
-from ml_backend.query_strategy import get_strategy
 from ml_backend.simulate import Annotator
+from ml_backend.strategies.registry import get_strategy
 from ml_backend.trial import Trial, make_trial, split
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"

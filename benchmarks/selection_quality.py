@@ -19,9 +19,9 @@ from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.clip import content_hash
 from ml_backend.embedders import load_embedder
 from ml_backend.prior import find_tagger
-from ml_backend.query_strategy import get_strategy
 from ml_backend.settings import STRATEGIES
 from ml_backend.simulate import Plan, simulate
+from ml_backend.strategies.registry import get_strategy
 from ml_backend.trial import make_trial
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"

@@ -27,9 +27,9 @@ from ml_backend.gauge import take_figures
 from ml_backend.hear import hear_files
 from ml_backend.looks import Look, is_due
 from ml_backend.prior import find_tagger
-from ml_backend.query_strategy import get_strategy
 from ml_backend.simulate import Annotator, measure_on
 from ml_backend.store import open_store
+from ml_backend.strategies.registry import get_strategy
 from ml_backend.trial import Trial, make_trial, split
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"

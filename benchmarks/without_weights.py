@@ -24,9 +24,9 @@ from ml_backend.clip import content_hash
 from ml_backend.embedders import load_embedder
 from ml_backend.evaluation import measure
 from ml_backend.features import lay_out
-from ml_backend.query_strategy import get_strategy
 from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.simulate import Plan, simulate
+from ml_backend.strategies.registry import get_strategy
 from ml_backend.trial import make_trial
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"

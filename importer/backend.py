@@ -6,7 +6,7 @@ from typing import Any
 
 from importer.pages import arrival, map_path
 from ml_backend.errors import EarmarkError, RequestError, SettingsError
-from ml_backend.handshake import USER
+from ml_backend.label_studio.credentials import USER
 from ml_backend.settings import Settings, find_secret
 
 _TIMEOUT_S = 10.0

@@ -4,8 +4,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError, SettingsError
-from ml_backend.handshake import PROJECT_HEADER, SECRET_HEADER, USER
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.credentials import PROJECT_HEADER, SECRET_HEADER, USER
 
 BACKEND_TITLE = "Earmark"
 

@@ -1,6 +1,6 @@
 """What a project tells its annotators before they begin."""
 
-from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio.label_config import LabelConfig
 
 _TEXT = """\
 <p>Listen to the clip, look at its spectrogram, and choose what you hear.</p>

@@ -21,10 +21,10 @@ from ml_backend.errors import (
     LabelStudioError,
     LabelStudioUnreachableError,
 )
-from ml_backend.label_config import LabelConfig, label_config_xml, parse_label_config
 from ml_backend.label_studio import LabelStudio
-from ml_backend.label_studio.exactly import OWN_TAB
-from ml_backend.labeling_page import is_earlier_page
+from ml_backend.label_studio.label_config import LabelConfig, label_config_xml, parse_label_config
+from ml_backend.label_studio.labeling_page import is_earlier_page
+from ml_backend.label_studio.task_tab import OWN_TAB
 
 CLIPS_FOLDER = "clips"
 

@@ -70,10 +70,10 @@ def simulate(
     from importer.curve_report import draw, show
     from importer.labeled_table import read_labeled_table
     from ml_backend.learning_curves import compare, summarize
-    from ml_backend.query_strategy import get_strategy
     from ml_backend.settings.checks import objective
     from ml_backend.simulate import Plan
     from ml_backend.simulate import simulate as play
+    from ml_backend.strategies.registry import get_strategy
 
     with telling.explained():
         settings = Settings.from_env()

@@ -65,7 +65,7 @@ def demo(
     """
     from importer.demo import recall, running
     from importer.scan import check_source
-    from ml_backend.label_config import label_config_xml
+    from ml_backend.label_studio.label_config import label_config_xml
 
     stop = threading.Event()
 
@@ -213,7 +213,7 @@ def check_labels(client: LabelStudio, title: str, labels: tuple[str, ...], folde
     SettingsError
         With the command that would change them.
     """
-    from ml_backend.label_config import parse_label_config
+    from ml_backend.label_studio.label_config import parse_label_config
 
     found = [one for one in client.projects() if one["title"] == title]
     if not found:

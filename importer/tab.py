@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_backend.label_studio import LabelStudio
-from ml_backend.label_studio.exactly import OWN_TAB, SCORE
+from ml_backend.label_studio.task_tab import OWN_TAB, SCORE
 
 HIDDEN_COLUMNS = (
     *("inner_id", "completed_at", "annotators", "annotations_ids", "predictions_model_versions"),

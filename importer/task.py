@@ -16,7 +16,7 @@ from importer.prepare import PreparedClip
 from importer.table import Value
 from ml_backend.clip import MODEL_COLUMNS
 from ml_backend.errors import LabelConfigError
-from ml_backend.label_config import parse_label_config
+from ml_backend.label_studio.label_config import parse_label_config
 
 RESERVED = frozenset(
     (

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ml_backend.annotation import Reading, read_annotations
 from ml_backend.annotators import Annotators
 from ml_backend.clip import TaskLabels
-from ml_backend.label_config import LabelConfig
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.annotation import Reading, read_annotations
+from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.store import Store
 from ml_backend.unread import note_unread
 

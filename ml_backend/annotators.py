@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ml_backend.annotation import Reading, count_by_annotator
 from ml_backend.errors import LabelStudioError
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.annotation import Reading, count_by_annotator
 from ml_backend.store import Store
 
 

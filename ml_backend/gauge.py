@@ -11,7 +11,7 @@ from ml_backend.deciding import Rule
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.evaluation import kappa
 from ml_backend.figures import audit, cross_validate, decide_about
-from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.looks import Known, is_due, know, line_of, read_looks
 from ml_backend.mistakes import find_confusions, find_suspects
 from ml_backend.out_of_fold import judge_out_of_fold

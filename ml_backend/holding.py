@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ml_backend.classifier import Classifier
 from ml_backend.errors import RequestError
-from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.store import Store
 from ml_backend.store.versions import Version
 

@@ -7,7 +7,12 @@ from numpy.typing import NDArray
 
 from ml_backend.classifier import Classifier
 from ml_backend.similarity.coverage import coverage_distance, normalize_rows
-from ml_backend.uncertainty import binary_entropy, binary_margin, margin, normalized_entropy
+from ml_backend.strategies.uncertainty import (
+    binary_entropy,
+    binary_margin,
+    margin,
+    normalized_entropy,
+)
 
 
 @dataclass(frozen=True)

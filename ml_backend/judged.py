@@ -15,7 +15,7 @@ from ml_backend.classifier import Classifier
 from ml_backend.deciding import Rule
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.similarity.coverage import SAME_DISTANCE
-from ml_backend.uncertainty import binary_entropy, normalized_entropy
+from ml_backend.strategies.uncertainty import binary_entropy, normalized_entropy
 
 _BLOCK_BYTES = 32 * 2**20
 _STEPS = 65534

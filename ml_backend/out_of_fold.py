@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ml_backend.classifier import fit_classifier
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.features import lay_out
-from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.labeled import LabeledSet
 
 _N_FOLDS = 5

@@ -24,7 +24,7 @@ from ml_backend.classifier import Classifier
 from ml_backend.deciding import can_judge
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.intervals import CONFIDENCE, Estimate, rounded, wilson
-from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.labeled import LabeledSet
 from ml_backend.out_of_fold import judge_out_of_fold
 from ml_backend.posterior import draw_curves, draw_weights, fit_curve, log_odds, shares

@@ -21,9 +21,9 @@ from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import LabelStudioError
 from ml_backend.handover import hand_over
 from ml_backend.judge import Judgment, judge
-from ml_backend.label_config import LabelConfig
 from ml_backend.label_studio import LabelStudio
-from ml_backend.prediction import build_prediction
+from ml_backend.label_studio.label_config import LabelConfig
+from ml_backend.label_studio.prediction import build_prediction
 from ml_backend.prior import Prior
 from ml_backend.store.versions import Version
 

@@ -22,17 +22,17 @@ from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import LabelStudioNotFoundError
 from ml_backend.gauge import Gauge
 from ml_backend.holding import find_held
-from ml_backend.label_config import parse_label_config
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.prior import Prior, Tagger
 from ml_backend.publish import Edition, Opened, open_edition, publish_head
-from ml_backend.query_strategy import get_strategy
 from ml_backend.settings import Settings
 from ml_backend.state import Reader, State
 from ml_backend.stopwatch import Stopwatch
 from ml_backend.store import Store
 from ml_backend.store.agenda import Turn
 from ml_backend.store.versions import Progress, Round, Version
+from ml_backend.strategies.registry import get_strategy
 from ml_backend.ties import Ties
 from ml_backend.training import Learned, learn, name_version
 

@@ -24,8 +24,8 @@ from ml_backend.deciding import BALANCED, F1
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import SourceError
 from ml_backend.evaluation import measure
-from ml_backend.greedy import Ranking
-from ml_backend.query_strategy import Pool, QueryStrategy
+from ml_backend.strategies.greedy import Ranking
+from ml_backend.strategies.registry import Pool, QueryStrategy
 from ml_backend.training import Learned, learn
 from ml_backend.trial import Trial, split
 

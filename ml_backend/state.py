@@ -18,8 +18,8 @@ from ml_backend.asked_first import AskedFirst
 from ml_backend.clip import Task, TaskLabels, clip_key, told
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.gather import Gatherer
-from ml_backend.label_config import LabelConfig, parse_label_config
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.label_config import LabelConfig, parse_label_config
 from ml_backend.metadata.sanitize import cleaned
 from ml_backend.prior import Prior, Tagger
 from ml_backend.stopwatch import Stopwatch

@@ -15,10 +15,10 @@ from ml_backend.deciding import F1, learn_rule
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.features import lay_out
 from ml_backend.holding import Held
-from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.labeled import LabeledSet, part_answers
-from ml_backend.query_strategy import Pool, QueryStrategy
 from ml_backend.similarity.coverage import coverage_distance
+from ml_backend.strategies.registry import Pool, QueryStrategy
 
 _SEED = 0
 _N_DECIDED = 5_000

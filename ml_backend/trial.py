@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import SourceError
-from ml_backend.label_config import LabelConfig, label_config_xml, parse_label_config
+from ml_backend.label_studio.label_config import LabelConfig, label_config_xml, parse_label_config
 
 POOL_SHARE = 0.9
 _N_DRAWS = 100

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ml_backend.annotation import Reading
-from ml_backend.answer import Problem
-from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio.annotation import Reading
+from ml_backend.label_studio.answer import Problem
+from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.store import Store
 
 N_NAMED = 200
@@ -35,7 +35,7 @@ def find_unread(readings: Iterable[Reading], config: LabelConfig) -> list[Notice
 
     Examples
     --------
-    >>> from ml_backend.annotation import read_annotations
+    >>> from ml_backend.label_studio.annotation import read_annotations
     >>> config = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
     >>> said = {"from_name": "label", "value": {"choices": ["siren"]}}
     >>> exported = [{"id": 7, "annotations": [{"id": 1, "result": [said]}]}]

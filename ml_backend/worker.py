@@ -20,9 +20,9 @@ from ml_backend.cartography import Cartographer
 from ml_backend.embedder_guard import check_embedder
 from ml_backend.embedders import Embedder, load_embedder
 from ml_backend.errors import EarmarkError
-from ml_backend.fetch import Fetcher
 from ml_backend.hear import BATCH, Listener
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.fetch import Fetcher
 from ml_backend.lookout import Lookout
 from ml_backend.prior import find_tagger
 from ml_backend.process.memory import keep_pages, tidy

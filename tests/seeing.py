@@ -7,7 +7,7 @@ import numpy as np
 
 from ml_backend.cartography import Cartographer
 from ml_backend.clip import content_hash
-from ml_backend.label_config import label_config_xml
+from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.lookout import Lookout
 from ml_backend.reconcile import Reconciler
 from ml_backend.web.packed import unpack

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from ml_backend.clip import content_hash
-from ml_backend.label_config import label_config_xml
+from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.reconcile import Reconciler
 from ml_backend.rest import Rest
 from ml_backend.settings import Settings

@@ -8,7 +8,7 @@ import pytest
 from markupsafe import escape
 
 from ml_backend.errors import LabelStudioUnreachableError
-from ml_backend.label_config import label_config_xml
+from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.web import access
 from tests.fake_label_studio import TOKEN
 from tests.visiting import AS_BROWSER, BASIC, OTHER_TOKEN, SECRET, Place, csrf

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ml_backend.annotated import CHANGED_AT_MOST, Annotated
-from ml_backend.annotation import read_annotations
 from ml_backend.annotators import annotators
-from ml_backend.label_config import label_config_xml, parse_label_config
+from ml_backend.label_studio.annotation import read_annotations
+from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.store import Store, open_store
 from ml_backend.unread import unread
 from tests.fake_label_studio import FakeLabelStudio

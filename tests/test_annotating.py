@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ml_backend.annotation import build_result, read_annotations
 from ml_backend.clip import TaskLabels
 from ml_backend.errors import LabelConfigError, RequestError
-from ml_backend.label_config import label_config_xml, parse_label_config
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.annotation import build_result, read_annotations
 from ml_backend.label_studio.connection import Connection
+from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.web import one_by_one
 from ml_backend.web import undos as undos_module
 from ml_backend.web.annotating import MAX_TASKS

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.annotation import build_result, read_annotations
-from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio.annotation import build_result, read_annotations
+from ml_backend.label_studio.label_config import LabelConfig
 
 PAYLOADS = Path(__file__).parent / "payloads"
 SINGLE = LabelConfig(("siren", "other", "horn"), False, "sound", "audio", "choices", "audio")

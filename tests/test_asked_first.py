@@ -8,12 +8,12 @@ import pytest
 from ml_backend.audit import draw_slice
 from ml_backend.clip import Task, TaskLabels, content_hash
 from ml_backend.embedded import EmbeddedClips
-from ml_backend.label_config import label_config_xml, parse_label_config
-from ml_backend.query_strategy import _STRATEGIES, get_strategy
+from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.store.queue import Wanted
+from ml_backend.strategies.registry import _STRATEGIES, get_strategy
 from ml_backend.training import learn
 from tests.fake_label_studio import FakeLabelStudio
 from tests.turns import whole_turn

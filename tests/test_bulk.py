@@ -9,9 +9,9 @@ from collections import Counter
 import httpx
 import pytest
 
-from ml_backend.annotation import read_annotations
-from ml_backend.label_config import label_config_xml, parse_label_config
+from ml_backend.label_studio.annotation import read_annotations
 from ml_backend.label_studio.connection import Connection
+from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.web import at_once, bulk
 from tests.fake_label_studio import TOKEN
 from tests.visiting import csrf

@@ -16,7 +16,7 @@ from importer.scan import Refusal
 from importer.telling import tell_import
 from ml_backend.clip import TaskLabels
 from ml_backend.embedders.audioset import CLASS_LIST, N_CLASSES
-from ml_backend.label_config import label_config_xml
+from ml_backend.label_studio.label_config import label_config_xml
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 from tests.sounds import noise, write
 from tests.visiting import SECRET, Place

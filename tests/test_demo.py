@@ -13,7 +13,7 @@ from importer.demo import has_embedder, has_order, recall, remember, serves
 from importer.starting import check_labels
 from ml_backend.clip import Task
 from ml_backend.errors import SettingsError
-from ml_backend.label_config import label_config_xml
+from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.settings.env_file import read_env_file
 from ml_backend.store import open_store
 from tests.fake_label_studio import FakeLabelStudio

@@ -3,10 +3,10 @@
 import httpx
 import pytest
 
-from ml_backend import fetch as fetch_module
 from ml_backend.errors import AudioError, LabelStudioUnreachableError
-from ml_backend.fetch import Fetcher
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio import fetch as fetch_module
+from ml_backend.label_studio.fetch import Fetcher
 
 STUDIO = "http://studio.test:8080"
 TOKEN = "a-legacy-token-of-forty-characters-here"

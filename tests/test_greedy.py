@@ -1,6 +1,6 @@
 import numpy as np
 
-from ml_backend.greedy import descending, pick_greedily
+from ml_backend.strategies.greedy import descending, pick_greedily
 
 
 def test_only_candidates_come_into_the_head():

@@ -13,7 +13,7 @@ from importer.push import push_clips
 from importer.scan import scan
 from importer.serving import LocalFiles
 from ml_backend.embedders import load_embedder
-from ml_backend.label_config import label_config_xml
+from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.web import create_app, ears

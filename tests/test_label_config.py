@@ -10,8 +10,8 @@ from PIL import Image
 
 from ml_backend.audio.spectrogram import BOTTOM, LEFT, RIGHT, TOP, render_spectrogram
 from ml_backend.errors import LabelConfigError
-from ml_backend.label_config import label_config_xml, parse_label_config
-from ml_backend.labeling_page import is_earlier_page
+from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
+from ml_backend.label_studio.labeling_page import is_earlier_page
 
 AUDIO = '<Audio name="audio" value="$audio"/>'
 

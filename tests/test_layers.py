@@ -12,16 +12,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
-    "audit calibration clip echoes errors evaluation features greedy handshake hotkeys "
-    "intervals migrations posterior process similarity stopwatch uncertainty worker_report",
-    "audio deciding embedded labeling_page learning_curves metadata settings strategies",
-    "classifier embedders label_config label_studio labeled query_strategy store",
-    "answer asked_first cartography embedder_guard fetch gather handover hear holding judge "
-    "judged looks out_of_fold prediction prior ties trial",
-    "annotation figures mistakes pool_figures publish stopping training",
-    "annotators simulate task_columns unread",
-    "annotated web",
-    "state",
+    "audit calibration clip echoes errors evaluation features intervals migrations posterior "
+    "process similarity stopwatch worker_report",
+    "audio deciding embedded learning_curves metadata settings strategies",
+    "classifier embedders label_studio labeled store",
+    "annotators asked_first cartography embedder_guard gather handover hear holding judge "
+    "judged looks out_of_fold prior ties trial unread",
+    "annotated figures mistakes pool_figures publish stopping training",
+    "simulate state task_columns web",
     "gauge",
     "reconcile",
     "lookout rest",
@@ -29,8 +27,7 @@ LAYERS = (
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "audio", "clip", "errors", "handshake", "intervals", "label_config", "label_studio",
-    "labeling_page", "metadata", "process", "settings",
+    "audio", "clip", "errors", "intervals", "label_studio", "metadata", "process", "settings",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation", "importer.starting")
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ml_backend.audio.spectrogram import MAGMA, render_spectrogram
 from ml_backend.audio.thumbnail import shrink
-from ml_backend.label_config import label_config_xml
+from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.web import create_app, media
 from ml_backend.web.media import audio_type
 from ml_backend.web.shelf import Shelf

@@ -8,7 +8,7 @@ from ml_backend.clip import Task
 from ml_backend.embedded import embedded_clips
 from ml_backend.evaluation import average_precision, f1
 from ml_backend.features import lay_out
-from ml_backend.label_config import label_config_xml, parse_label_config
+from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.labeled import LabeledSet
 from ml_backend.pool_figures import FIGURES, estimate_pool, measure_expected
 

@@ -5,8 +5,8 @@ import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
 from ml_backend.deciding import Rule
-from ml_backend.label_config import label_config_xml, parse_label_config
-from ml_backend.prediction import build_prediction
+from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
+from ml_backend.label_studio.prediction import build_prediction
 
 NAMES = ["siren", 'dog & "cat"', "Straßenmusik"]
 REGIONS = (

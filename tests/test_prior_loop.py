@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import content_hash
-from ml_backend.label_config import label_config_xml
+from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.prior import Tagger
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings

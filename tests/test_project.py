@@ -17,8 +17,8 @@ from ml_backend.errors import (
     LabelStudioUnreachableError,
     SettingsError,
 )
-from ml_backend.label_config import label_config_xml
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.label_config import label_config_xml
 from tests.test_label_config import EARLIER as EARLIER_PAGE
 
 BACKEND = "http://earmark.test:9090"

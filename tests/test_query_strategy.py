@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.errors import SettingsError
-from ml_backend.query_strategy import Pool, get_strategy
 from ml_backend.settings import STRATEGIES
 from ml_backend.similarity.coverage import normalize_rows
-from ml_backend.uncertainty import binary_entropy, normalized_entropy
+from ml_backend.strategies.registry import Pool, get_strategy
+from ml_backend.strategies.uncertainty import binary_entropy, normalized_entropy
 
 
 def make_pool(n_pool=300, n_labeled=20, *, seed=0, n_classes=3, recordings=None, known=True):

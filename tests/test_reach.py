@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ml_backend.audio.spectrogram import render_spectrogram
-from ml_backend.label_config import label_config_xml
+from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.web import create_app, media
 from ml_backend.web.reach import KNOWN_S, Reach
 from tests.fake_label_studio import TOKEN

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from ml_backend.query_strategy import Pool, get_strategy
 from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.strategies import schedule
+from ml_backend.strategies.registry import Pool, get_strategy
 
 
 def make_pool(n_labeled, counts=(0, 0), *, prior=True, recordings=None, n_pool=300):

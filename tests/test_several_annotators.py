@@ -8,11 +8,11 @@ import pytest
 
 from ml_backend.clip import TaskLabels, content_hash
 from ml_backend.embedded import EmbeddedClips
-from ml_backend.label_config import label_config_xml, parse_label_config
-from ml_backend.query_strategy import get_strategy
+from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
+from ml_backend.strategies.registry import get_strategy
 from ml_backend.training import learn, name_version
 from tests.fake_label_studio import FakeLabelStudio
 from tests.turns import whole_turn

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from ml_backend.query_strategy import Pool, get_strategy
 from ml_backend.settings import STRATEGIES
 from ml_backend.similarity.coverage import nearest_labeled, normalize_rows
 from ml_backend.strategies.badge import residuals_of
 from ml_backend.strategies.clusters import assign, cluster
+from ml_backend.strategies.registry import Pool, get_strategy
 
 DIM = 16
 NOTHING = np.empty((0, DIM), np.float32)

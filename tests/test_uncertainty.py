@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import entropy as entropy_nats
 
-from ml_backend.uncertainty import binary_entropy, binary_margin, margin, normalized_entropy
+from ml_backend.strategies.uncertainty import (
+    binary_entropy,
+    binary_margin,
+    margin,
+    normalized_entropy,
+)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 50])

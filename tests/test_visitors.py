@@ -9,7 +9,7 @@ import pytest
 from werkzeug.exceptions import ServiceUnavailable
 
 from ml_backend.errors import LabelStudioUnreachableError, RequestError
-from ml_backend.label_config import label_config_xml
+from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.store import open_store
 from ml_backend.web.patience import (
     FORGET_S,

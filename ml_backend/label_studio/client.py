@@ -13,7 +13,7 @@ from ml_backend.errors import (
 from ml_backend.label_studio import addresses
 from ml_backend.label_studio.connection import Connection
 from ml_backend.label_studio.data_manager import DataManager
-from ml_backend.label_studio.exactly import OWN_TAB, tab_of
+from ml_backend.label_studio.task_tab import OWN_TAB, tab_of
 
 if TYPE_CHECKING:
     import httpx

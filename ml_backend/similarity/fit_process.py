@@ -1,7 +1,8 @@
 """Fit one similarity map, in a process of its own that yields to everything else.
 
-Run as ``python -m ml_backend.similarity.fit_process FOLDER LOCALITY SEED``. The folder holds the embeddings and,
-where there was a map before, its positions; the new positions are written beside them.
+Run as ``python -m ml_backend.similarity.fit_process FOLDER LOCALITY SEED``. The folder holds
+the embeddings and, where there was a map before, its positions; the new positions are written
+beside them.
 """
 
 import os

@@ -1,1 +1,5 @@
-"""Query strategies, one idea each; ``query_strategy.py`` knows them by name."""
+"""Query strategies: from probabilities and embeddings to a ranking, one idea a module.
+
+``registry`` knows them by name, ``greedy`` picks a head clip by clip. Imports ``similarity`` and
+``errors``; never a classifier, the store or a clock.
+"""

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.greedy import Ranking, pick_in_turn
+from ml_backend.strategies.greedy import Ranking, pick_in_turn
 from ml_backend.strategies.herding import herd
 from ml_backend.strategies.pool import Pool, sample
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.greedy import Ranking, pick_greedily
 from ml_backend.strategies.clusters import cluster
+from ml_backend.strategies.greedy import Ranking, pick_greedily
 from ml_backend.strategies.herding import herd
 from ml_backend.strategies.pool import Pool
 

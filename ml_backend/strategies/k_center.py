@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.greedy import Ranking, pick_greedily
 from ml_backend.similarity.coverage import coverage_distance, nearest_labeled
+from ml_backend.strategies.greedy import Ranking, pick_greedily
 from ml_backend.strategies.pool import Pool
 
 

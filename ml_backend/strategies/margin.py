@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml_backend.greedy import Ranking, pick_greedily
+from ml_backend.strategies.greedy import Ranking, pick_greedily
 from ml_backend.strategies.pool import Pool
 
 

@@ -7,9 +7,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.greedy import Ranking
 from ml_backend.similarity.coverage import check_finite_rows
-from ml_backend.uncertainty import binary_entropy, binary_margin, margin, normalized_entropy
+from ml_backend.strategies.greedy import Ranking
+from ml_backend.strategies.uncertainty import (
+    binary_entropy,
+    binary_margin,
+    margin,
+    normalized_entropy,
+)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.greedy import Ranking, descending, pick_in_turn
 from ml_backend.strategies.entropy_coverage import EntropyCoverage
+from ml_backend.strategies.greedy import Ranking, descending, pick_in_turn
 from ml_backend.strategies.herding import herd
 from ml_backend.strategies.pool import Pool
 

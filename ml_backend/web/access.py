@@ -18,7 +18,7 @@ from flask import Flask, abort, g, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import ServiceUnavailable
 
-from ml_backend.handshake import SECRET_HEADER, USER
+from ml_backend.label_studio.credentials import SECRET_HEADER, USER
 from ml_backend.settings.secret_file import check_secret
 from ml_backend.store.agenda import MAX_PROJECT_ID
 from ml_backend.web.asked import is_page

@@ -10,7 +10,7 @@ from flask import Flask, jsonify
 from flask.typing import ResponseReturnValue
 
 from ml_backend.errors import RequestError
-from ml_backend.label_config import parse_label_config
+from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.store import Store
 from ml_backend.web.annotating import refusals, somebody
 from ml_backend.web.body import json_body

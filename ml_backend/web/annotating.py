@@ -7,7 +7,7 @@ from flask import Flask, abort, g, jsonify
 from flask.typing import ResponseReturnValue
 
 from ml_backend.errors import LabelStudioError, RequestError
-from ml_backend.label_config import parse_label_config
+from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.store import Store
 from ml_backend.web.at_once import take_back_all, write_all
 from ml_backend.web.body import json_body, task_numbers

@@ -9,9 +9,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from ml_backend.annotation import build_result
 from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError
-from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio.annotation import build_result
+from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.web.visitors import Visitor
 from ml_backend.web.writing import Refused, Written, said, silent, take_back, write
 

@@ -16,9 +16,9 @@ from typing import Any
 from flask import Flask, abort, g, jsonify
 from flask.typing import ResponseReturnValue
 
-from ml_backend.annotation import build_result
 from ml_backend.errors import EarmarkError
-from ml_backend.label_config import parse_label_config
+from ml_backend.label_studio.annotation import build_result
+from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.store import Store
 from ml_backend.web.annotating import TOO_LATE, labels_of, refusals, somebody
 from ml_backend.web.at_once import AT_ONCE, take_back_all, write_all

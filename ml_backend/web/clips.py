@@ -9,13 +9,13 @@ import numpy as np
 from flask import Flask, abort, g, jsonify
 from flask.typing import ResponseReturnValue
 
-from ml_backend.annotation import read_task
 from ml_backend.clip import State, Task
 from ml_backend.errors import LabelStudioError
-from ml_backend.label_config import parse_label_config
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.annotation import read_task
+from ml_backend.label_studio.label_config import parse_label_config
+from ml_backend.label_studio.prediction import chosen_names
 from ml_backend.metadata.table import META
-from ml_backend.prediction import chosen_names
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.web.answers import NOT_READ, wait

@@ -10,8 +10,8 @@ from flask import Flask, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
 from ml_backend.errors import RequestError
-from ml_backend.handshake import PROJECT_HEADER
-from ml_backend.label_config import parse_label_config
+from ml_backend.label_studio.credentials import PROJECT_HEADER
+from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.store import Store
 from ml_backend.web.asked import is_page
 from ml_backend.web.body import MAX_REQUEST_BYTES, json_body

@@ -24,11 +24,11 @@ from flask import Flask, jsonify
 from flask.typing import ResponseReturnValue
 from numpy.typing import NDArray
 
-from ml_backend.annotation import build_result
 from ml_backend.clip import TaskLabels
 from ml_backend.errors import LabelStudioError, RequestError
-from ml_backend.label_config import parse_label_config
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.annotation import build_result
+from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.store import Store
 from ml_backend.web.annotating import somebody
 from ml_backend.web.body import json_body, task_numbers

@@ -22,8 +22,8 @@ from ml_backend.audio.spectrogram import render_spectrogram
 from ml_backend.audio.thumbnail import shrink
 from ml_backend.clip import Task
 from ml_backend.errors import AudioError, LabelStudioAuthError, LabelStudioError
-from ml_backend.fetch import Fetcher
 from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.fetch import Fetcher
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.web.reach import Reach

@@ -10,15 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from ml_backend.annotation import build_result, read_task
-from ml_backend.answer import is_blank, read_answer
 from ml_backend.errors import (
     LabelStudioAuthError,
     LabelStudioError,
     LabelStudioNotFoundError,
     LabelStudioUnreachableError,
 )
-from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio.annotation import build_result, read_task
+from ml_backend.label_studio.answer import is_blank, read_answer
+from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.web.visitors import Visitor
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from importer.streets import make_street_set
 from ml_backend.audio.spectrogram import BOTTOM, LEFT, RIGHT, TOP
-from ml_backend.label_config import label_config_xml, parse_label_config
+from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from tests.live.served import Earmark
 
 pytestmark = pytest.mark.browser

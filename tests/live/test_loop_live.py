@@ -21,10 +21,10 @@ from ml_backend.clip import TaskLabels
 from ml_backend.embedded import embedded_clips
 from ml_backend.embedders import load_embedder
 from ml_backend.errors import LabelStudioError
-from ml_backend.label_config import parse_label_config
+from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.prior import find_tagger
-from ml_backend.query_strategy import get_strategy
 from ml_backend.store import open_store
+from ml_backend.strategies.registry import get_strategy
 from ml_backend.training import learn
 
 pytestmark = pytest.mark.live

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import STATES
-from ml_backend.handshake import USER
+from ml_backend.label_studio.credentials import USER
 from ml_backend.settings import read_secret
 from ml_backend.web.packed import unpack
 from tests.browsing import opened

@@ -21,9 +21,9 @@ from ml_backend.errors import (
     LabelStudioError,
     LabelStudioNotFoundError,
 )
-from ml_backend.fetch import Fetcher
-from ml_backend.label_config import label_config_xml
 from ml_backend.label_studio import LabelStudio, client
+from ml_backend.label_studio.fetch import Fetcher
+from ml_backend.label_studio.label_config import label_config_xml
 from tests.live.conftest import COMMAND
 from tests.postgres import create_database, postgres_server
 from tests.test_label_config import EARLIER as EARLIER_PAGE

@@ -12,9 +12,9 @@ import pytest
 from flask import g
 
 from importer.pages import describe, instruct
-from ml_backend.annotation import read_annotations
 from ml_backend.clip import Task, TaskLabels, clip_key
-from ml_backend.label_config import label_config_xml, parse_label_config
+from ml_backend.label_studio.annotation import read_annotations
+from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.web import create_app

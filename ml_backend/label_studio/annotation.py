@@ -16,11 +16,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ml_backend.answer import Annotation, Answer, read_answer
 from ml_backend.clip import State, TaskLabels
 from ml_backend.errors import LabelConfigError, RequestError
-from ml_backend.label_config import LabelConfig
-from ml_backend.labeling_page import NONE_OF_THEM
+from ml_backend.label_studio.answer import Annotation, Answer, read_answer
+from ml_backend.label_studio.label_config import LabelConfig
+from ml_backend.label_studio.labeling_page import NONE_OF_THEM
 
 
 @dataclass

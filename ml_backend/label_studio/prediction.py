@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio.label_config import LabelConfig
 
 _N_TOLD = 3
 

@@ -17,8 +17,8 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 from xml.sax.saxutils import quoteattr
 
 from ml_backend.errors import LabelConfigError
-from ml_backend.hotkeys import assign_keys
-from ml_backend.labeling_page import JUDGMENT, NONE, write_page
+from ml_backend.label_studio.hotkeys import assign_keys
+from ml_backend.label_studio.labeling_page import JUDGMENT, NONE, write_page
 
 _MULTI_LABEL_BY_CHOICE = {"single": False, "single-radio": False, "multiple": True}
 _FIELD = re.compile(r"\$(\w+)")

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from xml.sax.saxutils import quoteattr
 
-from ml_backend.hotkeys import CLASS_KEYS, NONE_KEY
+from ml_backend.label_studio.hotkeys import CLASS_KEYS, NONE_KEY
 
 JUDGMENT = "judgment"
 """Name of the read-only ``<TextArea>`` in which a prediction tells its figures."""

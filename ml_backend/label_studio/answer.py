@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ml_backend.label_config import LabelConfig
+from ml_backend.label_studio.label_config import LabelConfig
 
 Annotation = Mapping[str, Any]
 
