@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from stopping import ALL, AUDIT_SHARE, SHARED, STEP, open_trials, read
 
 from importer.streets.street_set import make_street_set, plan
-from ml_backend.deciding import Rule
 from ml_backend.evaluation import average_precision
+from ml_backend.learning.decision import Rule
 from ml_backend.pool_figures import FIGURES, estimate_pool
 from ml_backend.simulate import Annotator
 from ml_backend.strategies.registry import get_strategy

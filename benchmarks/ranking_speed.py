@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ml_backend.classifier import fit_classifier
-from ml_backend.features import lay_out
+from ml_backend.learning.classifier import fit_classifier
+from ml_backend.learning.features import lay_out
 from ml_backend.settings import STRATEGIES
 from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.strategies.registry import Pool, get_strategy

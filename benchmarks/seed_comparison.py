@@ -40,8 +40,8 @@ from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.clip import content_hash
 from ml_backend.embedders import load_embedder
 from ml_backend.evaluation import measure
-from ml_backend.features import lay_out
-from ml_backend.prior import find_tagger
+from ml_backend.learning.features import lay_out
+from ml_backend.learning.prior import find_tagger
 from ml_backend.simulate import Annotator
 from ml_backend.strategies.registry import get_strategy
 from ml_backend.trial import Trial, make_trial, split

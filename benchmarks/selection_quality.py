@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.clip import content_hash
 from ml_backend.embedders import load_embedder
-from ml_backend.prior import find_tagger
+from ml_backend.learning.prior import find_tagger
 from ml_backend.settings import STRATEGIES
 from ml_backend.simulate import Plan, simulate
 from ml_backend.strategies.registry import get_strategy

@@ -21,12 +21,12 @@ import numpy as np
 
 from importer.labeled_table import read_labeled_table
 from ml_backend import stopping
-from ml_backend.classifier import Classifier
 from ml_backend.embedders import load_embedder
 from ml_backend.gauge import take_figures
 from ml_backend.hear import hear_files
+from ml_backend.learning.classifier import Classifier
+from ml_backend.learning.prior import find_tagger
 from ml_backend.looks import Look, is_due
-from ml_backend.prior import find_tagger
 from ml_backend.simulate import Annotator, measure_on
 from ml_backend.store import open_store
 from ml_backend.strategies.registry import get_strategy

@@ -140,7 +140,7 @@ def _trial(
 
     from ml_backend.embedders import load_embedder
     from ml_backend.hear import hear_files
-    from ml_backend.prior import find_tagger
+    from ml_backend.learning.prior import find_tagger
     from ml_backend.store import open_store
     from ml_backend.trial import make_trial
 

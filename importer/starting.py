@@ -99,7 +99,7 @@ def _check_names(settings: Settings) -> None:
     """
     from ml_backend.embedders.audioset import read_audioset_names
     from ml_backend.errors import WeightsError
-    from ml_backend.prior import match_names
+    from ml_backend.learning.prior import match_names
     from ml_backend.settings.checks import parse_names
 
     said = parse_names(settings.names)

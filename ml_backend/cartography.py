@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.embedded import EmbeddedClips
+from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.process import tether
 from ml_backend.similarity.alignment import Positions, align, in_square
 from ml_backend.similarity.fit_process import BEFORE, EMBEDDINGS, POSITIONS, PROGRESS

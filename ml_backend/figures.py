@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.classifier import Classifier
-from ml_backend.deciding import Rule
-from ml_backend.embedded import EmbeddedClips
 from ml_backend.intervals import Estimate, f1_of, mean_of, rounded, share_of, wilson
 from ml_backend.label_studio.label_config import LabelConfig
-from ml_backend.labeled import LabeledSet
+from ml_backend.learning.classifier import Classifier
+from ml_backend.learning.decision import Rule
+from ml_backend.learning.embedded_clips import EmbeddedClips
+from ml_backend.learning.labeled_set import LabeledSet
 from ml_backend.out_of_fold import OutOfFold
 
 

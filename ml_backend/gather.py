@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from ml_backend.embedded import EmbeddedClips, embedded_clips
+from ml_backend.learning.embedded_clips import EmbeddedClips, embedded_clips
 from ml_backend.store import Store
 
 

@@ -12,40 +12,15 @@ predictions of one version apart: it would serve by the lower of both scores, an
 """
 
 import logging
-from dataclasses import dataclass
 
-from ml_backend.classifier import Classifier
 from ml_backend.errors import RequestError
 from ml_backend.label_studio.label_config import LabelConfig
+from ml_backend.learning.classifier import Classifier
+from ml_backend.learning.round_input import Held, learned_version
 from ml_backend.store import Store
 from ml_backend.store.versions import Version
 
 log = logging.getLogger(__name__)
-
-_SIGN = "+"
-
-
-@dataclass(frozen=True)
-class Held:
-    """A version that is held, and its classifier."""
-
-    model_version: str
-    classifier: Classifier
-
-    def name(self, digest: str) -> str:
-        """Name the order that it makes of a state."""
-        return f"{self.model_version}{_SIGN}{digest}"
-
-
-def learned_version(model_version: str) -> str:
-    """Give the version whose classifier a version has: another one's while that is held.
-
-    Examples
-    --------
-    >>> learned_version("earmark-40-1a2b+3c4d"), learned_version("earmark-40-1a2b")
-    ('earmark-40-1a2b', 'earmark-40-1a2b')
-    """
-    return model_version.partition(_SIGN)[0]
 
 
 def held_version(store: Store, project_id: int) -> str | None:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.classifier import Classifier
-from ml_backend.deciding import Rule
-from ml_backend.embedded import EmbeddedClips
+from ml_backend.learning.classifier import Classifier
+from ml_backend.learning.decision import Rule
+from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.similarity.coverage import SAME_DISTANCE
 from ml_backend.strategies.uncertainty import binary_entropy, normalized_entropy
 

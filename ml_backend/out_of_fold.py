@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.classifier import fit_classifier
-from ml_backend.embedded import EmbeddedClips
-from ml_backend.features import lay_out
 from ml_backend.label_studio.label_config import LabelConfig
-from ml_backend.labeled import LabeledSet
+from ml_backend.learning.classifier import fit_classifier
+from ml_backend.learning.embedded_clips import EmbeddedClips
+from ml_backend.learning.features import lay_out
+from ml_backend.learning.labeled_set import LabeledSet
 
 _N_FOLDS = 5
 _SEED = 0

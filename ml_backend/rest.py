@@ -13,10 +13,10 @@ without waiting, and of clips that somebody else predicts for, too) goes by vers
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import LabelStudioAuthError, LabelStudioError, LabelStudioUnreachableError
 from ml_backend.handover import hand_over
 from ml_backend.label_studio import LabelStudio
+from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.publish import N_OPENED, Edition
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings

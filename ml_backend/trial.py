@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.embedded import EmbeddedClips
 from ml_backend.errors import SourceError
 from ml_backend.label_studio.label_config import LabelConfig, label_config_xml, parse_label_config
+from ml_backend.learning.embedded_clips import EmbeddedClips
 
 POOL_SHARE = 0.9
 _N_DRAWS = 100

@@ -23,8 +23,8 @@ from ml_backend.errors import EarmarkError
 from ml_backend.hear import BATCH, Listener
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.fetch import Fetcher
+from ml_backend.learning.prior import find_tagger
 from ml_backend.lookout import Lookout
-from ml_backend.prior import find_tagger
 from ml_backend.process.memory import keep_pages, tidy
 from ml_backend.reconcile import Reconciler
 from ml_backend.rest import Rest

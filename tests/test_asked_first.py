@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml_backend.audit import draw_slice
 from ml_backend.clip import Task, TaskLabels, content_hash
-from ml_backend.embedded import EmbeddedClips
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
+from ml_backend.learning.audit_slice import draw_slice
+from ml_backend.learning.embedded_clips import EmbeddedClips
+from ml_backend.learning.training import learn
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.store.queue import Wanted
 from ml_backend.strategies.registry import _STRATEGIES, get_strategy
-from ml_backend.training import learn
 from tests.fake_label_studio import FakeLabelStudio
 from tests.turns import whole_turn
 

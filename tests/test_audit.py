@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.audit import (
+from ml_backend.clip import content_hash
+from ml_backend.learning.audit_slice import (
     N_BEFORE,
     draw_lots,
     draw_slice,
@@ -13,7 +14,6 @@ from ml_backend.audit import (
     n_closed,
     n_in_turn,
 )
-from ml_backend.clip import content_hash
 
 N_CLIPS = 20_000
 

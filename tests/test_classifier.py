@@ -5,9 +5,9 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
-from ml_backend import classifier as module
-from ml_backend.classifier import Classifier, fit_classifier
-from ml_backend.features import lay_out
+from ml_backend.learning import classifier as module
+from ml_backend.learning.classifier import Classifier, fit_classifier
+from ml_backend.learning.features import lay_out
 from ml_backend.similarity.coverage import normalize_rows
 
 DIM = 16

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ml_backend.classifier import Classifier
-from ml_backend.deciding import Rule, can_judge, learn_rule
 from ml_backend.evaluation import f1
+from ml_backend.learning.classifier import Classifier
+from ml_backend.learning.decision import Rule, can_judge, learn_rule
 
 
 def world(n_clips, share, rng, n_classes=2):

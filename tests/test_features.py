@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ml_backend.classifier import fit_classifier
-from ml_backend.features import lay_out
+from ml_backend.learning.classifier import fit_classifier
+from ml_backend.learning.features import lay_out
 
 CENTER = np.zeros(2, np.float32)
 

@@ -4,11 +4,11 @@ import numpy as np
 
 from ml_backend import figures
 from ml_backend.clip import Task
-from ml_backend.deciding import Rule
-from ml_backend.embedded import embedded_clips
 from ml_backend.figures import audit, summarize_recalls
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
-from ml_backend.labeled import LabeledSet
+from ml_backend.learning.decision import Rule
+from ml_backend.learning.embedded_clips import embedded_clips
+from ml_backend.learning.labeled_set import LabeledSet
 from ml_backend.out_of_fold import judge_out_of_fold
 
 

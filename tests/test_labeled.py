@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from ml_backend.audit import N_BEFORE, draw_lots, draw_slice
 from ml_backend.clip import Task, TaskLabels, content_hash
-from ml_backend.embedded import embedded_clips
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
-from ml_backend.labeled import part_answers
+from ml_backend.learning.audit_slice import N_BEFORE, draw_lots, draw_slice
+from ml_backend.learning.embedded_clips import embedded_clips
+from ml_backend.learning.labeled_set import part_answers
+from ml_backend.learning.training import learn
 from ml_backend.strategies.registry import get_strategy
-from ml_backend.training import learn
 
 SHARE = 0.1
 CLASSES = ("siren", "other")

@@ -12,14 +12,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
-    "audit calibration clip echoes errors evaluation features intervals migrations posterior "
-    "process similarity stopwatch worker_report",
-    "audio deciding embedded learning_curves metadata settings strategies",
-    "classifier embedders label_studio labeled store",
-    "annotators asked_first cartography embedder_guard gather handover hear holding judge "
-    "judged looks out_of_fold prior ties trial unread",
-    "annotated figures mistakes pool_figures publish stopping training",
-    "simulate state task_columns web",
+    "clip echoes errors evaluation intervals migrations process similarity stopwatch worker_report",
+    "audio learning_curves metadata settings strategies",
+    "embedders label_studio store",
+    "annotators asked_first embedder_guard handover hear learning looks ties unread",
+    "annotated cartography gather holding judged out_of_fold publish stopping trial",
+    "figures mistakes pool_figures simulate state task_columns web",
     "gauge",
     "reconcile",
     "lookout rest",
@@ -45,7 +43,7 @@ OWNERS = {
     "torchaudio": ("ml_backend.embedders",),
     "onnxruntime": ("ml_backend.embedders",),
     "librosa": ("ml_backend.embedders",),
-    "sklearn": ("ml_backend.classifier", "ml_backend.worker"),  # which warms it up
+    "sklearn": ("ml_backend.learning.classifier", "ml_backend.worker"),  # which warms it up
     "umap": ("ml_backend.similarity.map_layout",),
     "av": ("ml_backend.audio.reading",),
     "matplotlib": ("importer.curve_report",),

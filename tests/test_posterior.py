@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from ml_backend.posterior import (
+from ml_backend.learning.posterior import (
     SLOPE,
     draw_curves,
     draw_weights,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from ml_backend.deciding import Rule
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.label_studio.prediction import build_prediction
+from ml_backend.learning.decision import Rule
 
 NAMES = ["siren", 'dog & "cat"', "Straßenmusik"]
 REGIONS = (

@@ -4,7 +4,7 @@ import pytest
 from ml_backend.embedders import load_embedder
 from ml_backend.embedders.audioset import CLASS_LIST, N_CLASSES, read_audioset_names
 from ml_backend.errors import SettingsError, WeightsError
-from ml_backend.prior import Tagger, find_tagger, match_names, parse_names
+from ml_backend.learning.prior import Tagger, find_tagger, match_names, parse_names
 
 NAMES = (
     "Speech", "Children shouting", "Children playing", "Dog", "Bark", "Baby cry, infant cry",

@@ -11,7 +11,7 @@ from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.embedders.audioset import CLASS_LIST, N_CLASSES
 from ml_backend.embedders.melstats import MelStats
 from ml_backend.errors import RequestError
-from ml_backend.prior import Tagger
+from ml_backend.learning.prior import Tagger
 from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.web import similar, sounds
 from ml_backend.web.ears import Ears, EarsOnDemand

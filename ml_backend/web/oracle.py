@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ml_backend.classifier import Classifier
 from ml_backend.clip import Task, clip_key
 from ml_backend.errors import LabelStudioError
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.label_config import LabelConfig, parse_label_config
+from ml_backend.learning.classifier import Classifier
 from ml_backend.publish import Edition
 from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.store import Store

@@ -16,16 +16,16 @@ import numpy as np
 import pytest
 
 from ml_backend.audio.reading import read_recording, waveform
-from ml_backend.classifier import Classifier
 from ml_backend.clip import TaskLabels
-from ml_backend.embedded import embedded_clips
 from ml_backend.embedders import load_embedder
 from ml_backend.errors import LabelStudioError
 from ml_backend.label_studio.label_config import parse_label_config
-from ml_backend.prior import find_tagger
+from ml_backend.learning.classifier import Classifier
+from ml_backend.learning.embedded_clips import embedded_clips
+from ml_backend.learning.prior import find_tagger
+from ml_backend.learning.training import learn
 from ml_backend.store import open_store
 from ml_backend.strategies.registry import get_strategy
-from ml_backend.training import learn
 
 pytestmark = pytest.mark.live
 

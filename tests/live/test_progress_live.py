@@ -5,8 +5,8 @@ import csv
 import httpx
 import pytest
 
-from ml_backend.holding import learned_version
 from ml_backend.label_studio.credentials import USER
+from ml_backend.learning.round_input import learned_version
 from ml_backend.settings import read_secret
 
 pytestmark = pytest.mark.live

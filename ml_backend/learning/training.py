@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.audit import interleave
-from ml_backend.classifier import Classifier, fit_and_judge
 from ml_backend.clip import TaskLabels
-from ml_backend.deciding import F1, learn_rule
-from ml_backend.embedded import EmbeddedClips
-from ml_backend.features import lay_out
-from ml_backend.holding import Held
 from ml_backend.label_studio.label_config import LabelConfig
-from ml_backend.labeled import LabeledSet, part_answers
+from ml_backend.learning.audit_slice import interleave
+from ml_backend.learning.classifier import Classifier, fit_and_judge
+from ml_backend.learning.decision import F1, learn_rule
+from ml_backend.learning.embedded_clips import EmbeddedClips
+from ml_backend.learning.features import lay_out
+from ml_backend.learning.labeled_set import LabeledSet, part_answers
+from ml_backend.learning.round_input import Held
 from ml_backend.similarity.coverage import coverage_distance
 from ml_backend.strategies.registry import Pool, QueryStrategy
 

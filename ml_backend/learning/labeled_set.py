@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.audit import N_BEFORE, draw_slice, n_closed, n_in_turn
 from ml_backend.clip import TaskLabels
-from ml_backend.embedded import EmbeddedClips
+from ml_backend.learning.audit_slice import N_BEFORE, draw_slice, n_closed, n_in_turn
+from ml_backend.learning.embedded_clips import EmbeddedClips
 
 
 @dataclass(frozen=True)

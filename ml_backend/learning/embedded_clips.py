@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.audit import draw_lots
 from ml_backend.clip import Task
+from ml_backend.learning.audit_slice import draw_lots
 from ml_backend.similarity.coverage import normalize_rows
 
 

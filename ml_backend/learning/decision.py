@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.posterior import fit_curve, log_odds, shares
+from ml_backend.learning.posterior import fit_curve, log_odds, shares
 
 BALANCED = "balanced"
 F1 = "f1"

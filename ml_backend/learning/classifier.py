@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.calibration import fit_temperature, log_softmax
-from ml_backend.deciding import Rule
-from ml_backend.features import Layout
+from ml_backend.learning.calibration import fit_temperature, log_softmax
+from ml_backend.learning.decision import Rule
+from ml_backend.learning.features import Layout
 from ml_backend.similarity.coverage import check_finite_rows, normalize_rows
 
 # Inverse strength of the L2 penalty. Of 0.04 to 1.2 on mn04 embeddings of unseen recordings: all

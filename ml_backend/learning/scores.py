@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.classifier import Classifier
+from ml_backend.learning.classifier import Classifier
 from ml_backend.similarity.coverage import coverage_distance, normalize_rows
 from ml_backend.strategies.uncertainty import (
     binary_entropy,
