@@ -45,7 +45,7 @@ def store_of(url, revision):
     """Make the tables as they were then; give a connection to fill them."""
     engine = create_engine(url)
     config = Config()
-    config.set_main_option("script_location", "ml_backend:migrations")
+    config.set_main_option("script_location", "ml_backend.store:migrations")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)

@@ -20,10 +20,10 @@ from ml_backend.errors import StoreError
 from ml_backend.store.agenda import Agenda
 from ml_backend.store.clips import Clips
 from ml_backend.store.facts import Facts
-from ml_backend.store.judgments import Judgments
 from ml_backend.store.labels import Labels
 from ml_backend.store.maps import Maps
 from ml_backend.store.queue import Queue
+from ml_backend.store.scores import Judgments
 from ml_backend.store.sessions import Sessions
 from ml_backend.store.sheets import Sheets
 from ml_backend.store.task_columns import TaskColumns
@@ -127,7 +127,7 @@ def _bring_up(engine: Engine) -> None:
     # It tells on every start, at length, that there is nothing to do.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
-    config.set_main_option("script_location", "ml_backend:migrations")
+    config.set_main_option("script_location", "ml_backend.store:migrations")
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             # Several processes may start at once; one brings the tables up, the others wait.

@@ -1,4 +1,4 @@
-"""The store's tables, as they are now; ``ml_backend/migrations`` tells how they came to be.
+"""The store's tables, as they are now; ``ml_backend/store/migrations`` tells how they came to be.
 
 Times are seconds since 1970 (UTC). Arrays are rows of little-endian float32, or ``npz`` files.
 """
