@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from stopping import ALL, AUDIT_SHARE, SHARED, STEP, open_trials, read
 
 from importer.streets.street_set import make_street_set, plan
-from ml_backend.evaluation import average_precision
+from ml_backend.evaluation.labeled_benchmark import Trial, split
+from ml_backend.evaluation.metrics import average_precision
+from ml_backend.evaluation.pool_performance import FIGURES, estimate_pool
+from ml_backend.evaluation.simulation import Annotator
 from ml_backend.learning.decision import Rule
-from ml_backend.pool_figures import FIGURES, estimate_pool
-from ml_backend.simulate import Annotator
 from ml_backend.strategies.registry import get_strategy
-from ml_backend.trial import Trial, split
 
 SIZES = (20, 40, 60, 100)
 WORLDS = (

@@ -39,12 +39,12 @@ from seed_figure import draw, print_tables
 from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.clip import content_hash
 from ml_backend.embedders import load_embedder
-from ml_backend.evaluation import measure
+from ml_backend.evaluation.labeled_benchmark import Trial, make_trial, split
+from ml_backend.evaluation.metrics import measure
+from ml_backend.evaluation.simulation import Annotator
 from ml_backend.learning.features import lay_out
 from ml_backend.learning.prior import find_tagger
-from ml_backend.simulate import Annotator
 from ml_backend.strategies.registry import get_strategy
-from ml_backend.trial import Trial, make_trial, split
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 CLIPS = SHARED / "data" / "us8k_dev"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ml_backend.intervals import mean_over_runs
+from ml_backend.evaluation.intervals import mean_over_runs
 
 Results = Sequence[dict[str, Any]]
 Figures = dict[Any, list[tuple[float, float]]]

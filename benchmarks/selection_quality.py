@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.clip import content_hash
 from ml_backend.embedders import load_embedder
+from ml_backend.evaluation.labeled_benchmark import make_trial
+from ml_backend.evaluation.simulation import Plan, simulate
 from ml_backend.learning.prior import find_tagger
 from ml_backend.settings import STRATEGIES
-from ml_backend.simulate import Plan, simulate
 from ml_backend.strategies.registry import get_strategy
-from ml_backend.trial import make_trial
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 CLIPS = SHARED / "data" / "us8k_dev"

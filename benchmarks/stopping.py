@@ -20,17 +20,17 @@ from typing import Any
 import numpy as np
 
 from importer.labeled_table import read_labeled_table
-from ml_backend import stopping
 from ml_backend.embedders import load_embedder
+from ml_backend.evaluation import stopping
+from ml_backend.evaluation.labeled_benchmark import Trial, make_trial, split
+from ml_backend.evaluation.measurements import Look, is_due
+from ml_backend.evaluation.simulation import Annotator, measure_on
 from ml_backend.gauge import take_figures
 from ml_backend.hear import hear_files
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.prior import find_tagger
-from ml_backend.looks import Look, is_due
-from ml_backend.simulate import Annotator, measure_on
 from ml_backend.store import open_store
 from ml_backend.strategies.registry import get_strategy
-from ml_backend.trial import Trial, make_trial, split
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 AUDIT_SHARE = 0.07

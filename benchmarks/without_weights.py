@@ -21,13 +21,13 @@ from importer.streets.street_set import make_street_set
 from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.clip import content_hash
 from ml_backend.embedders import load_embedder
-from ml_backend.evaluation import measure
+from ml_backend.evaluation.labeled_benchmark import make_trial
+from ml_backend.evaluation.metrics import measure
+from ml_backend.evaluation.simulation import Plan, simulate
 from ml_backend.learning.classifier import fit_classifier
 from ml_backend.learning.features import lay_out
 from ml_backend.similarity.coverage import normalize_rows
-from ml_backend.simulate import Plan, simulate
 from ml_backend.strategies.registry import get_strategy
-from ml_backend.trial import make_trial
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 CHECKPOINTS = (20, 40, 60)

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ml_backend.intervals import N_RUNS_LEAST
+from ml_backend.evaluation.intervals import N_RUNS_LEAST
 
 _COLUMNS = {
     "balanced_accuracy": "balanced accuracy",

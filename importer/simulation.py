@@ -69,10 +69,10 @@ def simulate(
     """
     from importer.curve_report import draw, show
     from importer.labeled_table import read_labeled_table
-    from ml_backend.learning_curves import compare, summarize
+    from ml_backend.evaluation.learning_curves import compare, summarize
+    from ml_backend.evaluation.simulation import Plan
+    from ml_backend.evaluation.simulation import simulate as play
     from ml_backend.settings.checks import objective
-    from ml_backend.simulate import Plan
-    from ml_backend.simulate import simulate as play
     from ml_backend.strategies.registry import get_strategy
 
     with telling.explained():
@@ -139,10 +139,10 @@ def _trial(
     import numpy as np
 
     from ml_backend.embedders import load_embedder
+    from ml_backend.evaluation.labeled_benchmark import make_trial
     from ml_backend.hear import hear_files
     from ml_backend.learning.prior import find_tagger
     from ml_backend.store import open_store
-    from ml_backend.trial import make_trial
 
     weights, cache_dir = weights or settings.weights, settings.data_dir / "weights"
     embedder = load_embedder(embedder_name or settings.embedder, weights, cache_dir)

@@ -16,7 +16,7 @@ from rich.console import Console
 from importer.login import Credentials
 from ml_backend.clip import STATES, State
 from ml_backend.errors import EarmarkError
-from ml_backend.intervals import spell, spell_estimate
+from ml_backend.evaluation.intervals import spell, spell_estimate
 
 _out = Console()
 _err = Console(stderr=True)

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.evaluation import kappa
-from ml_backend.figures import audit, cross_validate, decide_about
+from ml_backend.evaluation.cross_validation import judge_out_of_fold
+from ml_backend.evaluation.label_errors import find_confusions, find_suspects
+from ml_backend.evaluation.measurements import Known, is_due, know, line_of, read_looks
+from ml_backend.evaluation.metrics import kappa
+from ml_backend.evaluation.performance import audit, cross_validate, decide_about
+from ml_backend.evaluation.pool_performance import estimate_pool
 from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.decision import Rule
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.training import Learned
-from ml_backend.looks import Known, is_due, know, line_of, read_looks
-from ml_backend.mistakes import find_confusions, find_suspects
-from ml_backend.out_of_fold import judge_out_of_fold
-from ml_backend.pool_figures import estimate_pool
 from ml_backend.state import State
 from ml_backend.store import Store
 

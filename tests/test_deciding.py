@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ml_backend.evaluation import f1
+from ml_backend.evaluation.metrics import f1
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.decision import Rule, can_judge, learn_rule
 

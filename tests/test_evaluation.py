@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_backend import evaluation
-from ml_backend.evaluation import (
+from ml_backend.evaluation import metrics
+from ml_backend.evaluation.metrics import (
     area_under_curve,
     average_precision,
     calibration_error,
@@ -147,7 +147,7 @@ def test_the_same_decisions_agree_fully_and_chance_does_not():
 
 def test_all_figures_are_given_and_bad_input_is_refused():
     labels = np.eye(2, dtype=int)
-    assert tuple(measure(labels, np.eye(2))) == evaluation.FIGURES
+    assert tuple(measure(labels, np.eye(2))) == metrics.FIGURES
     with pytest.raises(ValueError, match="exactly one label"):
         measure(np.ones((2, 2), dtype=int), np.eye(2))
     with pytest.raises(ValueError, match="finite"):

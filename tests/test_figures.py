@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from ml_backend import figures
 from ml_backend.clip import Task
-from ml_backend.figures import audit, summarize_recalls
+from ml_backend.evaluation import performance
+from ml_backend.evaluation.cross_validation import judge_out_of_fold
+from ml_backend.evaluation.performance import audit, summarize_recalls
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.learning.decision import Rule
 from ml_backend.learning.embedded_clips import embedded_clips
 from ml_backend.learning.labeled_set import LabeledSet
-from ml_backend.out_of_fold import judge_out_of_fold
 
 
 def config(*names, multi_label=False):
@@ -29,7 +29,7 @@ def one_hot(answers, n_classes=2):
 def cross_validate(pool, labeled, config, prior):
     judged = judge_out_of_fold(pool, labeled, config, prior)
     rule = Rule.balanced(len(config.class_names), multi_label=config.multi_label)
-    return figures.cross_validate(judged, config, rule)
+    return performance.cross_validate(judged, config, rule)
 
 
 def test_recognizing_the_recording_is_worth_nothing():

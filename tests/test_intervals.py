@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.intervals import N_RUNS_LEAST, mean_of, mean_over_runs, spell, wilson
+from ml_backend.evaluation.intervals import N_RUNS_LEAST, mean_of, mean_over_runs, spell, wilson
 
 
 def test_wilson_covers_the_truth_as_often_as_it_says():

@@ -12,12 +12,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
-    "clip echoes errors evaluation intervals process similarity stopwatch worker_report",
-    "audio learning_curves metadata settings strategies",
+    "clip echoes errors process similarity stopwatch worker_report",
+    "audio metadata settings strategies",
     "embedders label_studio store",
-    "annotators asked_first embedder_guard handover hear learning looks ties unread",
-    "annotated cartography gather holding judged out_of_fold publish stopping trial",
-    "figures mistakes pool_figures simulate state task_columns web",
+    "annotators asked_first embedder_guard handover hear learning ties unread",
+    "annotated cartography evaluation gather holding judged publish",
+    "state task_columns web",
     "gauge",
     "reconcile",
     "lookout rest",
@@ -25,7 +25,8 @@ LAYERS = (
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
-    "audio", "clip", "errors", "intervals", "label_studio", "metadata", "process", "settings",
+    "audio", "clip", "errors", "evaluation", "label_studio", "metadata", "process",
+    "settings",
 }  # fmt: skip
 SEES_ALL = ("importer.cli", "importer.simulation", "importer.starting")
 

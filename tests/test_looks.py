@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.clip import TaskLabels
-from ml_backend.looks import Look, apart, count_held, is_due, know, line_of
+from ml_backend.evaluation.measurements import Look, apart, count_held, is_due, know, line_of
 
 KINDS = st.sampled_from([None, frozenset(), frozenset({"a"}), frozenset({"b"}), frozenset("ab")])
 LABELS = st.dictionaries(st.integers(0, 9), KINDS)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import Task
+from ml_backend.evaluation.cross_validation import OutOfFold, judge_out_of_fold
+from ml_backend.evaluation.label_errors import N_SUSPECTS, doubt, find_confusions, find_suspects
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.learning.decision import Rule
 from ml_backend.learning.embedded_clips import embedded_clips
 from ml_backend.learning.labeled_set import LabeledSet
-from ml_backend.mistakes import N_SUSPECTS, doubt, find_confusions, find_suspects
-from ml_backend.out_of_fold import OutOfFold, judge_out_of_fold
 
 NAN = np.nan
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import Task
-from ml_backend.evaluation import average_precision, f1
+from ml_backend.evaluation.metrics import average_precision, f1
+from ml_backend.evaluation.pool_performance import FIGURES, estimate_pool, measure_expected
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.learning.classifier import fit_classifier
 from ml_backend.learning.embedded_clips import embedded_clips
 from ml_backend.learning.features import lay_out
 from ml_backend.learning.labeled_set import LabeledSet
-from ml_backend.pool_figures import FIGURES, estimate_pool, measure_expected
 
 
 def config(multi_label=False):

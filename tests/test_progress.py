@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import Task, content_hash
-from ml_backend.intervals import spell_estimate
+from ml_backend.evaluation.intervals import spell_estimate
 from ml_backend.learning.round_input import learned_version
 from ml_backend.web.matrix import lay_out_matrix
 from tests.progressing import EMBEDDER_ID, Project

@@ -8,16 +8,16 @@ import pytest
 from importer.curve_report import draw, show
 from ml_backend.clip import content_hash
 from ml_backend.errors import SourceError
-from ml_backend.evaluation import FIGURES
-from ml_backend.intervals import N_RUNS_LEAST
+from ml_backend.evaluation.intervals import N_RUNS_LEAST
+from ml_backend.evaluation.labeled_benchmark import make_trial, split
+from ml_backend.evaluation.learning_curves import compare, summarize
+from ml_backend.evaluation.metrics import FIGURES
+from ml_backend.evaluation.simulation import N_HEAD, Annotator, Plan, simulate
 from ml_backend.label_studio.label_config import label_config_xml
-from ml_backend.learning_curves import compare, summarize
 from ml_backend.reconcile import Reconciler
 from ml_backend.settings import Settings
-from ml_backend.simulate import N_HEAD, Annotator, Plan, simulate
 from ml_backend.store import open_store
 from ml_backend.strategies.registry import get_strategy
-from ml_backend.trial import make_trial, split
 from tests.fake_label_studio import FakeLabelStudio
 
 N_CLIPS = 120

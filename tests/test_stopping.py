@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ml_backend.intervals import mean_of, wilson
-from ml_backend.looks import Look
-from ml_backend.stopping import N_PER_CLASS, WIDTH, judge_stopping
+from ml_backend.evaluation.intervals import mean_of, wilson
+from ml_backend.evaluation.measurements import Look
+from ml_backend.evaluation.stopping import N_PER_CLASS, WIDTH, judge_stopping
 
 ENOUGH = {"siren": N_PER_CLASS, "other": 3 * N_PER_CLASS}
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ml_backend.intervals import spell_estimate
+from ml_backend.evaluation.intervals import spell_estimate
 from ml_backend.web.shown import write_set
 
 WIDTH, HEIGHT = 560, 240

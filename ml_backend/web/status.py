@@ -12,11 +12,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ml_backend.clip import TaskLabels
+from ml_backend.evaluation.measurements import Look, headline, line_of, read_looks
+from ml_backend.evaluation.stopping import judge_stopping
 from ml_backend.holding import held_version
 from ml_backend.learning.round_input import learned_version
-from ml_backend.looks import Look, headline, line_of, read_looks
 from ml_backend.settings import Settings
-from ml_backend.stopping import judge_stopping
 from ml_backend.store import Store
 from ml_backend.store.versions import Progress
 from ml_backend.unread import unread

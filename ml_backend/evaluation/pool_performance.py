@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.intervals import CONFIDENCE, Estimate, rounded, wilson
+from ml_backend.evaluation.cross_validation import judge_out_of_fold
+from ml_backend.evaluation.intervals import CONFIDENCE, Estimate, rounded, wilson
 from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.learning.audit_slice import N_ENOUGH
 from ml_backend.learning.classifier import Classifier
@@ -27,7 +28,6 @@ from ml_backend.learning.decision import can_judge
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.labeled_set import LabeledSet
 from ml_backend.learning.posterior import draw_curves, draw_weights, fit_curve, log_odds, shares
-from ml_backend.out_of_fold import judge_out_of_fold
 
 FIGURES = ("share", "precision", "recall", "f1", "average_precision")
 RANDOM, CALIBRATED = "random", "calibrated"

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.evaluation import (
+from ml_backend.evaluation.intervals import mean_over_runs
+from ml_backend.evaluation.metrics import (
     FIGURES,
     area_under_curve,
     label_efficiency,
     labels_to_target,
 )
-from ml_backend.intervals import mean_over_runs
 
 BASELINE = "random"
 TARGETS = (0.8, 0.85, 0.9, 0.95)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_backend.evaluation.cross_validation import OutOfFold
 from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.learning.decision import Rule
-from ml_backend.out_of_fold import OutOfFold
 
 N_SUSPECTS = 50
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from ml_backend.intervals import spell_estimate
-from ml_backend.looks import Look, apart, label_step
+from ml_backend.evaluation.intervals import spell_estimate
+from ml_backend.evaluation.measurements import Look, apart, label_step
 
 WIDTH = 0.3
 N_PER_CLASS = 20

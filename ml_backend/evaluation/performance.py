@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.intervals import Estimate, f1_of, mean_of, rounded, share_of, wilson
+from ml_backend.evaluation.cross_validation import OutOfFold
+from ml_backend.evaluation.intervals import Estimate, f1_of, mean_of, rounded, share_of, wilson
 from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.decision import Rule
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.labeled_set import LabeledSet
-from ml_backend.out_of_fold import OutOfFold
 
 
 def cross_validate(judged: OutOfFold, config: LabelConfig, rule: Rule) -> dict[str, Any] | None:

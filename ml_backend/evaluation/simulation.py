@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from ml_backend.clip import TaskLabels
 from ml_backend.errors import SourceError
-from ml_backend.evaluation import measure
+from ml_backend.evaluation.labeled_benchmark import Trial, split
+from ml_backend.evaluation.metrics import measure
 from ml_backend.learning.decision import BALANCED, F1
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.training import Learned, learn
 from ml_backend.strategies.greedy import Ranking
 from ml_backend.strategies.registry import Pool, QueryStrategy
-from ml_backend.trial import Trial, split
 
 N_HEAD = 200
 
