@@ -25,10 +25,10 @@ from ml_backend.evaluation import stopping
 from ml_backend.evaluation.labeled_benchmark import Trial, make_trial, split
 from ml_backend.evaluation.measurements import Look, is_due
 from ml_backend.evaluation.simulation import Annotator, measure_on
-from ml_backend.gauge import take_figures
-from ml_backend.hear import hear_files
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.prior import find_tagger
+from ml_backend.loop.embed_clips import hear_files
+from ml_backend.loop.round_metrics import take_figures
 from ml_backend.store import open_store
 from ml_backend.strategies.registry import get_strategy
 

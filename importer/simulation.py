@@ -140,8 +140,8 @@ def _trial(
 
     from ml_backend.embedders import load_embedder
     from ml_backend.evaluation.labeled_benchmark import make_trial
-    from ml_backend.hear import hear_files
     from ml_backend.learning.prior import find_tagger
+    from ml_backend.loop.embed_clips import hear_files
     from ml_backend.store import open_store
 
     weights, cache_dir = weights or settings.weights, settings.data_dir / "weights"

@@ -120,7 +120,7 @@ def _agree_on_embedder(settings: Settings, is_agreed: bool) -> None:
     SettingsError
         If nobody agrees.
     """
-    from ml_backend.embedder_guard import agree, check_settings
+    from ml_backend.loop.embedder_guard import agree, check_settings
     from ml_backend.store import open_store
 
     if not settings.database_url and not (settings.data_dir / "earmark.db").exists():

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import httpx
 
-from ml_backend.worker_report import WorkerReport
+from ml_backend.loop.worker_report import WorkerReport
 from tests.visiting import BASIC, SECRET
 
 PATIENCE_S = 60.0
@@ -115,5 +115,5 @@ def serving(folder, **settings):
 
 def working(folder, **settings):
     """Start a worker by itself, tied to this process."""
-    arguments = (str(os.getpid()), "ml_backend.worker")
+    arguments = (str(os.getpid()), "ml_backend.loop.worker")
     return started(folder, "ml_backend.process.tether", *arguments, **settings)

@@ -4,7 +4,7 @@ import numpy as np
 
 from ml_backend.clip import content_hash
 from ml_backend.label_studio.label_config import label_config_xml
-from ml_backend.reconcile import Reconciler
+from ml_backend.loop.reconcile import Reconciler
 from tests.turns import whole_turn
 from tests.visiting import Place
 

@@ -5,11 +5,11 @@ import threading
 
 import numpy as np
 
-from ml_backend.cartography import Cartographer
 from ml_backend.clip import content_hash
 from ml_backend.label_studio.label_config import label_config_xml
-from ml_backend.lookout import Lookout
-from ml_backend.reconcile import Reconciler
+from ml_backend.loop.maps import Cartographer
+from ml_backend.loop.page_data import Lookout
+from ml_backend.loop.reconcile import Reconciler
 from ml_backend.web.packed import unpack
 from tests.turns import whole_turn
 from tests.visiting import BASIC, Place

@@ -6,8 +6,8 @@ import numpy as np
 
 from ml_backend.clip import content_hash
 from ml_backend.label_studio.label_config import label_config_xml
-from ml_backend.reconcile import Reconciler
-from ml_backend.rest import Rest
+from ml_backend.loop.background import Rest
+from ml_backend.loop.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from tests.fake_label_studio import FakeLabelStudio

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ml_backend.clip import STATES
 from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.learning.training import learn
-from ml_backend.state import Reader
-from ml_backend.stopwatch import Stopwatch
+from ml_backend.loop.project_state import Reader
+from ml_backend.loop.stopwatch import Stopwatch
 from ml_backend.store.queue import Wanted
 from ml_backend.strategies.registry import get_strategy
 from ml_backend.web.queue_head import count

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from ml_backend.annotated import CHANGED_AT_MOST, Annotated
-from ml_backend.annotators import annotators
 from ml_backend.label_studio.annotation import read_annotations
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
+from ml_backend.loop.annotation_cache import CHANGED_AT_MOST, Annotated
+from ml_backend.loop.annotator_stats import annotators
+from ml_backend.loop.unreadable import unread
 from ml_backend.store import Store, open_store
-from ml_backend.unread import unread
 from tests.fake_label_studio import FakeLabelStudio
 
 XML = label_config_xml(("siren", "other"), multi_label=False)

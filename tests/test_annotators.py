@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
-from ml_backend.annotators import Annotators, annotators
 from ml_backend.label_studio.annotation import count_by_annotator, read_annotations
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
+from ml_backend.loop.annotator_stats import Annotators, annotators
 from ml_backend.store import open_store
 from tests.fake_label_studio import FakeLabelStudio
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml_backend.lookout import Lookout
-from ml_backend.reconcile import Reconciler
-from ml_backend.rest import Rest
+from ml_backend.loop.background import Rest
+from ml_backend.loop.page_data import Lookout
+from ml_backend.loop.reconcile import Reconciler
 from ml_backend.web import create_app
 from tests.test_rest import EMBEDDER_ID, N_CLIPS, QUIET_S, Street
 from tests.visiting import BASIC, SECRET

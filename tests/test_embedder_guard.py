@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import Task
-from ml_backend.embedder_guard import agree, check_embedder, check_settings
 from ml_backend.embedders import find_embedder_id, load_embedder
 from ml_backend.embedders.melstats import MelStats
 from ml_backend.errors import SettingsError
+from ml_backend.loop.embedder_guard import agree, check_embedder, check_settings
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import Task
-from ml_backend.gather import Gatherer
+from ml_backend.loop.embedding_cache import Gatherer
 from ml_backend.store import open_store
 from ml_backend.store.clips import Clips
 

@@ -7,7 +7,7 @@ from importer import telling
 from ml_backend.clip import content_hash
 from ml_backend.evaluation.intervals import spell_estimate
 from ml_backend.label_studio.label_config import label_config_xml
-from ml_backend.reconcile import Reconciler
+from ml_backend.loop.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.web.status import describe

@@ -12,9 +12,9 @@ import soundfile
 from ml_backend.clip import Task
 from ml_backend.embedders import load_embedder
 from ml_backend.errors import LabelStudioUnreachableError
-from ml_backend.hear import BATCH, Listener
 from ml_backend.label_studio import LabelStudio, connection
 from ml_backend.label_studio.fetch import Fetcher
+from ml_backend.loop.embed_clips import BATCH, Listener
 from ml_backend.store import open_store
 
 RATE_HZ = 16_000

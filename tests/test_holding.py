@@ -5,9 +5,9 @@ import pytest
 
 from ml_backend.clip import content_hash
 from ml_backend.errors import RequestError
-from ml_backend.holding import held_version, hold
 from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.learning.round_input import learned_version
+from ml_backend.loop.pinned_version import held_version, hold
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from tests.fake_label_studio import FakeLabelStudio

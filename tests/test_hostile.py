@@ -10,7 +10,7 @@ from importer.push import push_clips
 from importer.scan import Clip, Refusal, scan
 from importer.serving import LocalFiles
 from ml_backend.embedders.melstats import MelStats
-from ml_backend.hear import hear_files
+from ml_backend.loop.embed_clips import hear_files
 from ml_backend.store import open_store
 from tests.fake_label_studio import FakeLabelStudio
 from tests.hostile import write_hostile

@@ -14,10 +14,10 @@ from importer.scan import scan
 from importer.serving import LocalFiles
 from ml_backend.embedders import load_embedder
 from ml_backend.label_studio.label_config import label_config_xml
+from ml_backend.loop.worker import Worker
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.web import create_app, ears
-from ml_backend.worker import Worker
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 
 SECRET = "a secret of the journey"

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import Task
-from ml_backend.judged import Judged, find_nearest, judge_all
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.decision import Rule
 from ml_backend.learning.embedded_clips import embedded_clips
+from ml_backend.loop.clip_scores import Judged, find_nearest, judge_all
 from ml_backend.similarity.coverage import coverage_distance, nearest_labeled, normalize_rows
 
 CLASSES = ("bark", "siren", "other")

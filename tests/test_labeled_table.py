@@ -12,7 +12,7 @@ from importer.cli import app
 from importer.labeled_table import read_labeled_table
 from ml_backend.embedders import load_embedder
 from ml_backend.errors import SourceError
-from ml_backend.hear import hear_files
+from ml_backend.loop.embed_clips import hear_files
 from ml_backend.store import open_store
 from tests.test_journey import sound, write_wav
 

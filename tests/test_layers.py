@@ -12,16 +12,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first. A row imports from the rows above it here, and never from its own.
 LAYERS = (
-    "clip echoes errors process similarity stopwatch worker_report",
+    "clip errors process similarity",
     "audio metadata settings strategies",
     "embedders label_studio store",
-    "annotators asked_first embedder_guard handover hear learning ties unread",
-    "annotated cartography evaluation gather holding judged publish",
-    "state task_columns web",
-    "gauge",
-    "reconcile",
-    "lookout rest",
-    "worker",
+    "learning",
+    "evaluation",
+    "loop",
+    "web",
 )
 # What the importer may know of the backend; its command line sees both whole.
 OPEN_TO_IMPORTER = {
@@ -44,7 +41,7 @@ OWNERS = {
     "torchaudio": ("ml_backend.embedders",),
     "onnxruntime": ("ml_backend.embedders",),
     "librosa": ("ml_backend.embedders",),
-    "sklearn": ("ml_backend.learning.classifier", "ml_backend.worker"),  # which warms it up
+    "sklearn": ("ml_backend.learning.classifier", "ml_backend.loop.worker"),  # which warms it up
     "umap": ("ml_backend.similarity.map_layout",),
     "av": ("ml_backend.audio.reading",),
     "matplotlib": ("importer.curve_report",),
@@ -220,7 +217,7 @@ def test_importing_is_cheap():
 
 
 def test_importing_does_nothing(tmp_path):
-    light = [name for name in TREES if is_in(name, "importer") or name == "ml_backend.worker"]
+    light = [name for name in TREES if is_in(name, "importer") or name == "ml_backend.loop.worker"]
     check = (
         f"import importlib, threading\n"
         f"for name in {light!r}:\n"

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml_backend import lookout
-from ml_backend.cartography import WAITING
 from ml_backend.clip import Task
 from ml_backend.errors import LabelStudioError
-from ml_backend.judged import Judged
+from ml_backend.loop import page_data
+from ml_backend.loop.clip_scores import Judged
+from ml_backend.loop.maps import WAITING
 from ml_backend.similarity.map_layout import DEFAULT, FEWEST, PCA
 from tests.seeing import SeenProject
 from tests.turns import whole_turn
@@ -177,7 +177,7 @@ class Clock:
 @pytest.fixture
 def clock(project, monkeypatch):
     made = Clock()
-    monkeypatch.setattr(lookout, "time", made)
+    monkeypatch.setattr(page_data, "time", made)
     monkeypatch.setattr(project.lookout, "_quiet_s", 20.0)
     look_again(project)
     return made

@@ -8,7 +8,7 @@ import pytest
 from ml_backend.clip import content_hash
 from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.learning.prior import Tagger
-from ml_backend.reconcile import Reconciler
+from ml_backend.loop.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.web.ears import Ears, EarsOnDemand

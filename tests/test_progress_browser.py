@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.holding import held_version
 from ml_backend.learning.round_input import learned_version
+from ml_backend.loop.pinned_version import held_version
 from tests.browsing import signed_in
 from tests.progressing import Project
 from tests.visiting import TOKEN

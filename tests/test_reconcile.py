@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from ml_backend import publish
-from ml_backend.echoes import LISTENED_S
 from ml_backend.errors import LabelStudioError
+from ml_backend.loop import publish
+from ml_backend.loop.echoes import LISTENED_S
 from ml_backend.store.queue import Wanted
 from tests.street import HEAD, Street
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from ml_backend import reconcile
-from ml_backend import rest as rest_module
 from ml_backend.clip import content_hash
-from ml_backend.echoes import LISTENED_S
 from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError
-from ml_backend.reconcile import Reconciler
-from ml_backend.rest import Rest
-from ml_backend.worker import Worker
+from ml_backend.loop import background as rest_module
+from ml_backend.loop import reconcile
+from ml_backend.loop.background import Rest
+from ml_backend.loop.echoes import LISTENED_S
+from ml_backend.loop.reconcile import Reconciler
+from ml_backend.loop.worker import Worker
 from tests.street import EMBEDDER_ID, HEAD, N_CLIPS, QUIET_S, Drawn, Street
 
 

@@ -10,7 +10,7 @@ from ml_backend.clip import TaskLabels, content_hash
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.training import learn, name_version
-from ml_backend.reconcile import Reconciler
+from ml_backend.loop.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.strategies.registry import get_strategy

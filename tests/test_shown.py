@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import TaskLabels
-from ml_backend.judged import Judged
 from ml_backend.learning.decision import Rule
+from ml_backend.loop.clip_scores import Judged
 from ml_backend.web.packed import pack, unpack
 from ml_backend.web.shown import judged_columns, label_columns
 

@@ -14,7 +14,7 @@ from ml_backend.evaluation.learning_curves import compare, summarize
 from ml_backend.evaluation.metrics import FIGURES
 from ml_backend.evaluation.simulation import N_HEAD, Annotator, Plan, simulate
 from ml_backend.label_studio.label_config import label_config_xml
-from ml_backend.reconcile import Reconciler
+from ml_backend.loop.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.strategies.registry import get_strategy

@@ -5,10 +5,10 @@ import pytest
 
 from importer.tab import CLIP_COLUMN_TYPES
 from importer.task import data_names
-from ml_backend import rest as rest_module
-from ml_backend import task_columns
 from ml_backend.clip import MODEL_COLUMNS, clip_key, told
 from ml_backend.label_studio.label_config import label_config_xml
+from ml_backend.loop import background as rest_module
+from ml_backend.loop import task_columns
 from ml_backend.metadata.columns import Columns
 from tests.test_rest import HEAD, N_CLIPS, QUIET_S, Street
 

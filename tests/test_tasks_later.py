@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from ml_backend import worker as worker_module
-from ml_backend.worker import Worker
+from ml_backend.loop import worker as worker_module
+from ml_backend.loop.worker import Worker
 from tests.street import N_CLIPS, Drawn, Street
 
 LIMIT_S = 20.0

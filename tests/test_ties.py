@@ -3,8 +3,8 @@
 import pytest
 
 from ml_backend.label_studio import LabelStudio
+from ml_backend.loop.ties import Ties
 from ml_backend.store import open_store
-from ml_backend.ties import Ties
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 from tests.seeing import SeenProject
 from tests.test_label_queue import Asked
@@ -132,7 +132,7 @@ def test_a_tie_is_reopened_once_and_again_where_label_studio_has_reset_it(tied):
 
 
 def test_many_ties_are_reopened_a_few_a_round_and_a_refusal_is_tried_again(tied, monkeypatch):
-    monkeypatch.setattr("ml_backend.ties._AT_ONCE", 2)
+    monkeypatch.setattr("ml_backend.loop.ties._AT_ONCE", 2)
     more = tied.seen.task_ids[30:33]
     for task_id in more:
         tied.studio.annotate(task_id, "siren", by=ADA)

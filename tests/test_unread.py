@@ -4,7 +4,7 @@ import pytest
 
 from ml_backend.label_studio.annotation import read_annotations
 from ml_backend.label_studio.label_config import LabelConfig
-from ml_backend.unread import find_unread
+from ml_backend.loop.unreadable import find_unread
 
 CONFIG = LabelConfig(("siren", "other"), False, "sound", "audio", "choices", "audio")
 

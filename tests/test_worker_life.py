@@ -12,10 +12,7 @@ from sqlalchemy import text
 
 from importer.telling import tell_worker
 from ml_backend.errors import StoreError
-from ml_backend.store import open_store
-from ml_backend.store.writer import Writer
-from ml_backend.web import server as web_server
-from ml_backend.worker_report import (
+from ml_backend.loop.worker_report import (
     FAILED,
     HUNG_AFTER_S,
     STARTING,
@@ -23,11 +20,14 @@ from ml_backend.worker_report import (
     WORKING,
     WorkerReport,
 )
+from ml_backend.store import open_store
+from ml_backend.store.writer import Writer
+from ml_backend.web import server as web_server
 from tests.postgres import create_database
 from tests.processes import eventually, serving, working
 from tests.visiting import Place
 
-WORKER = "ml_backend.worker"
+WORKER = "ml_backend.loop.worker"
 
 
 @pytest.mark.slow

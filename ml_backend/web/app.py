@@ -18,6 +18,7 @@ from ml_backend.errors import (
     RequestError,
 )
 from ml_backend.label_studio import LabelStudio
+from ml_backend.loop.worker_report import WorkerReport
 from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.store import open_store
 from ml_backend.web import (
@@ -50,7 +51,6 @@ from ml_backend.web.snapshots import Snapshots
 from ml_backend.web.sounds import Sounds
 from ml_backend.web.undos import Undos
 from ml_backend.web.visitors import Permissions, Visitors
-from ml_backend.worker_report import WorkerReport
 
 log = logging.getLogger(__name__)
 

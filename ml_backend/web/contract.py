@@ -12,11 +12,11 @@ from flask.typing import ResponseReturnValue
 from ml_backend.errors import RequestError
 from ml_backend.label_studio.credentials import PROJECT_HEADER
 from ml_backend.label_studio.label_config import parse_label_config
+from ml_backend.loop.worker_report import WorkerReport
 from ml_backend.store import Store
 from ml_backend.web.asked import is_page
 from ml_backend.web.body import MAX_REQUEST_BYTES, json_body
 from ml_backend.web.oracle import Oracle
-from ml_backend.worker_report import WorkerReport
 
 _TASK_ACTIONS = {"TASKS_CREATED", "TASKS_DELETED", "START_TRAINING"}
 _SINGLE_ACTIONS = {"ANNOTATION_CREATED", "ANNOTATION_UPDATED"}

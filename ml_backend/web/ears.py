@@ -4,10 +4,10 @@ import threading
 from dataclasses import dataclass
 
 from ml_backend.embedders import Embedder, load_embedder
-from ml_backend.hear import Listener
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.fetch import Fetcher
 from ml_backend.learning.prior import Tagger, find_tagger
+from ml_backend.loop.embed_clips import Listener
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 

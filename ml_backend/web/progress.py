@@ -11,13 +11,13 @@ from typing import Any
 from flask import Flask, Response, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
-from ml_backend.annotators import annotators
 from ml_backend.clip import STATES
 from ml_backend.errors import RequestError
 from ml_backend.evaluation.intervals import spell, spell_estimate
 from ml_backend.evaluation.measurements import Look, headline, line_of, read_looks
-from ml_backend.holding import hold
 from ml_backend.learning.round_input import learned_version
+from ml_backend.loop.annotator_stats import annotators
+from ml_backend.loop.pinned_version import hold
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.versions import Round

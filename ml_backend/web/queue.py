@@ -8,9 +8,9 @@ from flask import Flask, g, jsonify
 from flask.typing import ResponseReturnValue
 from numpy.typing import NDArray
 
-from ml_backend.asked_first import find_wanted
 from ml_backend.clip import STATES
 from ml_backend.errors import RequestError
+from ml_backend.loop.requested_clips import find_wanted
 from ml_backend.store import Store
 from ml_backend.store.queue import Wanted
 from ml_backend.web.answers import wait

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.asked_first import find_wanted
 from ml_backend.clip import STATES, State
 from ml_backend.errors import ExpressionError
+from ml_backend.loop.requested_clips import find_wanted
 from ml_backend.store import Store
 from ml_backend.store.queue import Wanted
 from ml_backend.web.workshop import Pending, Workshop

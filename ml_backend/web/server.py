@@ -19,12 +19,12 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from ml_backend.errors import SettingsError
+from ml_backend.loop.worker_report import FAILED, STARTING, WorkerReport
 from ml_backend.process import tether
 from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.store import open_store
 from ml_backend.web.access import N_PLACES
 from ml_backend.web.app import create_app
-from ml_backend.worker_report import FAILED, STARTING, WorkerReport
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ def _keep_working(stop: threading.Event, report: WorkerReport) -> None:
 def _work_until_it_ends(stop: threading.Event, report: WorkerReport) -> str:
     """Start a worker and wait until it ends, or end it; tell why it ended by itself."""
     try:
-        started = tether.start("ml_backend.worker")
+        started = tether.start("ml_backend.loop.worker")
     except OSError as error:
         reason = f"It cannot be started ({error.strerror})."
         report.fail(reason)

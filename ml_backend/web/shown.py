@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.clip import STATES, TaskLabels
-from ml_backend.judged import Judged
 from ml_backend.label_studio.labeling_page import NONE_OF_THEM
+from ml_backend.loop.clip_scores import Judged
 from ml_backend.web.packed import PackedColumn, category, fraction
 
 

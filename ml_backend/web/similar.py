@@ -15,8 +15,8 @@ from werkzeug.exceptions import ServiceUnavailable
 from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.embedders import check_waveform
 from ml_backend.errors import AudioError, RequestError
-from ml_backend.hear import MAX_HEARD_S
 from ml_backend.learning.embedded_clips import EmbeddedClips
+from ml_backend.loop.embed_clips import MAX_HEARD_S
 from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.similarity.neighbors import distances, find_neighbors
 from ml_backend.web.answers import NOT_READ, wait

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.clip import TaskLabels
-from ml_backend.judged import Judged
+from ml_backend.loop.clip_scores import Judged
 from ml_backend.store import Store
 from ml_backend.store.maps import MapStanding
 from ml_backend.web.packed import PackedColumn, category

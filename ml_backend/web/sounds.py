@@ -11,8 +11,8 @@ from scipy.special import expit
 
 from ml_backend.embedders.audioset import read_audioset_names
 from ml_backend.errors import RequestError, WeightsError
-from ml_backend.gather import Gatherer
 from ml_backend.learning.embedded_clips import EmbeddedClips
+from ml_backend.loop.embedding_cache import Gatherer
 from ml_backend.settings import Settings
 from ml_backend.similarity.map_layout import PCA
 from ml_backend.store import Store

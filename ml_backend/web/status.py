@@ -14,13 +14,13 @@ from prometheus_client.registry import Collector
 from ml_backend.clip import TaskLabels
 from ml_backend.evaluation.measurements import Look, headline, line_of, read_looks
 from ml_backend.evaluation.stopping import judge_stopping
-from ml_backend.holding import held_version
 from ml_backend.learning.round_input import learned_version
+from ml_backend.loop.pinned_version import held_version
+from ml_backend.loop.unreadable import unread
+from ml_backend.loop.worker_report import WorkerReport
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.versions import Progress
-from ml_backend.unread import unread
-from ml_backend.worker_report import WorkerReport
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}

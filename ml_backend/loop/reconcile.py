@@ -17,24 +17,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.echoes import Echoes
 from ml_backend.errors import LabelStudioNotFoundError
-from ml_backend.gauge import Gauge
-from ml_backend.holding import find_held
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.prior import Prior, Tagger
 from ml_backend.learning.training import Learned, learn, name_version
-from ml_backend.publish import Edition, Opened, open_edition, publish_head
+from ml_backend.loop.echoes import Echoes
+from ml_backend.loop.pinned_version import find_held
+from ml_backend.loop.project_state import Reader, State
+from ml_backend.loop.publish import Edition, Opened, open_edition, publish_head
+from ml_backend.loop.round_metrics import Gauge
+from ml_backend.loop.stopwatch import Stopwatch
+from ml_backend.loop.ties import Ties
 from ml_backend.settings import Settings
-from ml_backend.state import Reader, State
-from ml_backend.stopwatch import Stopwatch
 from ml_backend.store import Store
 from ml_backend.store.agenda import Turn
 from ml_backend.store.versions import Progress, Round, Version
 from ml_backend.strategies.registry import get_strategy
-from ml_backend.ties import Ties
 
 log = logging.getLogger(__name__)
 

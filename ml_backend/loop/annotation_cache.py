@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ml_backend.annotators import Annotators
 from ml_backend.clip import TaskLabels
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.annotation import Reading, read_annotations
 from ml_backend.label_studio.label_config import LabelConfig
+from ml_backend.loop.annotator_stats import Annotators
+from ml_backend.loop.unreadable import note_unread
 from ml_backend.store import Store
-from ml_backend.unread import note_unread
 
 CHANGED_AT_MOST = 200
 """Changed tasks that are read by themselves; where there are more, everything is read."""

@@ -17,7 +17,7 @@ from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.decision import Rule
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.training import Learned
-from ml_backend.state import State
+from ml_backend.loop.project_state import State
 from ml_backend.store import Store
 
 N_WATCHED = 1_000

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.annotated import Annotated
-from ml_backend.asked_first import AskedFirst
 from ml_backend.clip import Task, TaskLabels, clip_key, told
-from ml_backend.gather import Gatherer
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.label_config import LabelConfig, parse_label_config
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.prior import Prior, Tagger
+from ml_backend.loop.annotation_cache import Annotated
+from ml_backend.loop.embedding_cache import Gatherer
+from ml_backend.loop.requested_clips import AskedFirst
+from ml_backend.loop.stopwatch import Stopwatch
 from ml_backend.metadata.sanitize import cleaned
-from ml_backend.stopwatch import Stopwatch
 from ml_backend.store import Store
 
 _PROJECTS_HELD = 8

@@ -14,15 +14,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ml_backend.errors import LabelStudioAuthError, LabelStudioError, LabelStudioUnreachableError
-from ml_backend.handover import hand_over
 from ml_backend.label_studio import LabelStudio
 from ml_backend.learning.embedded_clips import EmbeddedClips
-from ml_backend.publish import N_OPENED, Edition
-from ml_backend.reconcile import Reconciler
+from ml_backend.loop.handover import hand_over
+from ml_backend.loop.publish import N_OPENED, Edition
+from ml_backend.loop.reconcile import Reconciler
+from ml_backend.loop.task_columns import ColumnWriter
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.versions import Progress
-from ml_backend.task_columns import ColumnWriter
 
 RETRY_S = 60.0
 """How long a project is left alone after Label Studio refused a piece, in s."""

@@ -13,12 +13,12 @@ from functools import partial
 
 import numpy as np
 
-from ml_backend.cartography import Cartographer
-from ml_backend.judged import Nearest, find_nearest, judge_all
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.embedded_clips import EmbeddedClips
+from ml_backend.loop.clip_scores import Nearest, find_nearest, judge_all
+from ml_backend.loop.maps import Cartographer
+from ml_backend.loop.reconcile import Reconciler
 from ml_backend.metadata.table import lay_out_sheet
-from ml_backend.reconcile import Reconciler
 from ml_backend.store import Store
 
 DRAW_AGAIN_S = 3.0

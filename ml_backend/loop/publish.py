@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.errors import LabelStudioError
-from ml_backend.handover import hand_over
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.label_studio.prediction import build_prediction
@@ -25,6 +24,7 @@ from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.prior import Prior
 from ml_backend.learning.scores import Judgment, judge
+from ml_backend.loop.handover import hand_over
 from ml_backend.store.versions import Version
 
 FIRST = 16

@@ -1,7 +1,7 @@
 """The background: hears new clips, does a round where something changed, publishes the rest.
 
-Run as ``python -m ml_backend.worker``; ``earmark serve`` starts it and starts it again should it
-die. One worker at a time looks after a store; others wait. Several things go on beside each other,
+Run as ``python -m ml_backend.loop.worker``; ``earmark serve`` starts it and starts it again should
+it die. One worker at a time looks after a store; others wait. Several things go on beside each other,
 so that none waits for another: rounds (several projects at once), reading all tasks where some
 were added or deleted, hearing (one batch after the other, projects in turn), the rest of each order
 (only where it has been quiet for a while), what pages show, and maps.
@@ -16,23 +16,23 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
-from ml_backend.cartography import Cartographer
-from ml_backend.embedder_guard import check_embedder
 from ml_backend.embedders import Embedder, load_embedder
 from ml_backend.errors import EarmarkError
-from ml_backend.hear import BATCH, Listener
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.fetch import Fetcher
 from ml_backend.learning.prior import find_tagger
-from ml_backend.lookout import Lookout
+from ml_backend.loop.background import Rest
+from ml_backend.loop.embed_clips import BATCH, Listener
+from ml_backend.loop.embedder_guard import check_embedder
+from ml_backend.loop.maps import Cartographer
+from ml_backend.loop.page_data import Lookout
+from ml_backend.loop.reconcile import Reconciler
+from ml_backend.loop.worker_report import WAITING, WORKING, WorkerReport
 from ml_backend.process.memory import keep_pages, tidy
-from ml_backend.reconcile import Reconciler
-from ml_backend.rest import Rest
 from ml_backend.settings import Settings
 from ml_backend.store import Store, open_store
 from ml_backend.store.agenda import Turn
 from ml_backend.store.writer import Writer
-from ml_backend.worker_report import WAITING, WORKING, WorkerReport
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from ml_backend.clip import MODEL_COLUMNS
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.prediction import chosen_names
 from ml_backend.learning.embedded_clips import EmbeddedClips
-from ml_backend.publish import Edition
+from ml_backend.loop.publish import Edition
 from ml_backend.store import Store
 
 BLOCK = 2_000
