@@ -10,7 +10,7 @@ from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.loop.maps import Cartographer
 from ml_backend.loop.page_data import Lookout
 from ml_backend.loop.reconcile import Reconciler
-from ml_backend.web.packed import unpack
+from ml_backend.web.snapshot.packed import unpack
 from tests.turns import whole_turn
 from tests.visiting import BASIC, Place
 

@@ -16,7 +16,8 @@ from flask import Flask, jsonify, request, send_file
 from ml_backend.audio.spectrogram import render_spectrogram
 from ml_backend.clip import STATES
 from ml_backend.settings import Settings
-from ml_backend.web import headers, pages
+from ml_backend.web.http import headers
+from ml_backend.web.pages import static_files
 from tests.sounds import tone
 
 CSRF_TOKEN = "shown-on-the-page"
@@ -293,9 +294,9 @@ class SmallPool:
 
 def create_small_app(pool):
     """Serve a pool as project 1, and an empty page of the same rules at ``/blank``."""
-    app = Flask("ml_backend.web.pages", static_folder=None)
+    app = Flask("ml_backend.web", static_folder=None)
     settings = Settings(label_studio_url="http://127.0.0.1:9", api_key="none", data_dir=Path())
-    pages.register(app, _Titles(), settings)
+    static_files.register(app, _Titles(), settings)
     headers.register(app)
     app.jinja_env.globals["csrf_token"] = CSRF_TOKEN
     sound = io.BytesIO()

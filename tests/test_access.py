@@ -9,7 +9,7 @@ from markupsafe import escape
 
 from ml_backend.errors import LabelStudioUnreachableError
 from ml_backend.label_studio.label_config import label_config_xml
-from ml_backend.web import access
+from ml_backend.web.access import guard
 from tests.fake_label_studio import TOKEN
 from tests.visiting import AS_BROWSER, BASIC, OTHER_TOKEN, SECRET, Place, csrf
 
@@ -277,7 +277,7 @@ def test_a_project_number_that_no_database_can_hold_is_not_found(place):
 
 
 def test_who_waits_for_label_studio_leaves_room_for_its_own_calls(tmp_path, monkeypatch):
-    monkeypatch.setattr(access, "N_PLACES", 1)
+    monkeypatch.setattr(guard, "N_PLACES", 1)
     place, door = Place(tmp_path), threading.Event()
     number, _ = place.add_project(CONFIG)
     ada, is_waiting = place.browser(TOKEN), threading.Event()
@@ -288,7 +288,7 @@ def test_who_waits_for_label_studio_leaves_room_for_its_own_calls(tmp_path, monk
         door.wait(5)
         raise LabelStudioUnreachableError("Label Studio does not answer.")
 
-    monkeypatch.setattr(access.Permissions, "project", hang)
+    monkeypatch.setattr(guard.Permissions, "project", hang)
     waiting = threading.Thread(target=lambda: ada.get(path))
     waiting.start()
     is_waiting.wait(5)

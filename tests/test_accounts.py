@@ -15,9 +15,9 @@ from ml_backend.loop.project_state import Reader
 from ml_backend.loop.stopwatch import Stopwatch
 from ml_backend.store.queue import Wanted
 from ml_backend.strategies.registry import get_strategy
-from ml_backend.web.queue_head import count
-from ml_backend.web.shown import label_columns
-from ml_backend.web.status import describe
+from ml_backend.web.api.queue_status import count
+from ml_backend.web.api.status import describe
+from ml_backend.web.snapshot.columns import label_columns
 from tests.seeing import EMBEDDER, SeenProject
 from tests.visiting import AS_BROWSER, BASIC, OTHER_TOKEN, TOKEN, Place, csrf
 
@@ -286,7 +286,7 @@ def test_another_site_cannot_ask_again(project):
 
 
 def test_many_clips_are_asked_about_again_a_few_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("ml_backend.web.again.N_AT_ONCE", 3)
+    monkeypatch.setattr("ml_backend.web.api.ask_again.N_AT_ONCE", 3)
     project = SeenProject(tmp_path, n=9)
     for task_id in project.task_ids[:7]:
         project.studio.annotate(task_id)

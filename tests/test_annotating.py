@@ -13,12 +13,12 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.annotation import build_result, read_annotations
 from ml_backend.label_studio.connection import Connection
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
-from ml_backend.web import one_by_one
-from ml_backend.web import undos as undos_module
-from ml_backend.web.annotating import MAX_TASKS
-from ml_backend.web.undos import UNDO_S, Undos
-from ml_backend.web.visitors import Visitor
-from ml_backend.web.writing import Written
+from ml_backend.web.access import user_lock
+from ml_backend.web.access.visitors import Visitor
+from ml_backend.web.api import undos as undos_module
+from ml_backend.web.api.annotation_writer import Written
+from ml_backend.web.api.annotations import MAX_TASKS
+from ml_backend.web.api.undos import UNDO_S, Undos
 from tests.fake_label_studio import TOKEN
 from tests.visiting import csrf
 
@@ -153,7 +153,7 @@ def test_a_tab_that_waits_for_too_long_is_told_so_and_loses_no_undo(
     bodies = [{"task_ids": [second], "labels": ["horn"]}] * 2
     write, write_again = in_two_tabs(place, ada, path, bodies)
     headers = csrf(ada)
-    monkeypatch.setattr(one_by_one, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(user_lock, "PATIENCE_S", 0.01)
     is_waiting, goes_on = hold_writing(monkeypatch)
     with ThreadPoolExecutor(1) as tab:
         job = tab.submit(write)

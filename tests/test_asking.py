@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 from importer.tab import ensure_tab
 from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.label_studio.task_tab import numbers_pattern
-from ml_backend.web.asking import MAX_TASKS, MAX_TITLE
+from ml_backend.web.api.tab import MAX_TASKS, MAX_TITLE
 from tests.fake_label_studio import TOKEN
 from tests.visiting import OTHER_TOKEN, Place, csrf
 

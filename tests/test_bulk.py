@@ -12,7 +12,7 @@ import pytest
 from ml_backend.label_studio.annotation import read_annotations
 from ml_backend.label_studio.connection import Connection
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
-from ml_backend.web import at_once, bulk
+from ml_backend.web.api import batch_writer, bulk
 from tests.fake_label_studio import TOKEN
 from tests.visiting import csrf
 
@@ -381,5 +381,5 @@ def test_a_source_with_more_to_say_is_not_copied(place, ada, project, monkeypatc
 def test_as_many_as_few_are_written_singly(place, ada, project):
     project_id, task_ids = project
     place.studio.calls.clear()
-    Page(ada, project_id).label(task_ids[: at_once.FEW], ["siren"])
+    Page(ada, project_id).label(task_ids[: batch_writer.FEW], ["siren"])
     assert ("POST", "/api/dm/actions") not in place.studio.calls

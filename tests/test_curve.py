@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from ml_backend.web.curve import draw_curve
+from ml_backend.web.pages.curve import draw_curve
 
 
 def points(*rows):

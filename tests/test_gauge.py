@@ -10,7 +10,7 @@ from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.loop.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
-from ml_backend.web.status import describe
+from ml_backend.web.api.status import describe
 from tests.fake_label_studio import FakeLabelStudio
 from tests.turns import whole_turn
 

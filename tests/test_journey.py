@@ -17,7 +17,8 @@ from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.loop.worker import Worker
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
-from ml_backend.web import create_app, ears
+from ml_backend.web import create_app
+from ml_backend.web.snapshot import embedder
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 
 SECRET = "a secret of the journey"
@@ -445,7 +446,7 @@ def test_nobody_waits_for_an_embedder_that_he_does_not_need(running, monkeypatch
         may_load.wait(LIMIT_S)
         return running.embedder
 
-    monkeypatch.setattr(ears, "load_embedder", load_slowly)
+    monkeypatch.setattr(embedder, "load_embedder", load_slowly)
     relative = "earmark/clips/new.wav"
     write_wav(running.settings.files_root / relative, sound("siren", np.random.default_rng(5)))
     new = {"id": 999, "data": {"audio": f"/data/local-files/?d={relative}"}}

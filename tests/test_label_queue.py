@@ -6,7 +6,7 @@ import pytest
 
 from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.store.queue import Wanted
-from ml_backend.web.label_queue import LEASE_S, N_AHEAD, N_LOCKED, Leases
+from ml_backend.web.api.label_queue import LEASE_S, N_AHEAD, N_LOCKED, Leases
 from tests.fake_label_studio import TOKEN
 from tests.seeing import SeenProject
 from tests.visiting import BASIC, OTHER_TOKEN, csrf

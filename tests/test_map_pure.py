@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from ml_backend.web.packed import PackedColumn, category, fraction, number, pack
+from ml_backend.web.snapshot.packed import PackedColumn, category, fraction, number, pack
 from tests.browsing import chromium, opened, served
 from tests.small_pool import SmallPool, create_small_app
 

@@ -15,9 +15,10 @@ from PIL import Image
 from ml_backend.audio.spectrogram import MAGMA, render_spectrogram
 from ml_backend.audio.thumbnail import shrink
 from ml_backend.label_studio.label_config import label_config_xml
-from ml_backend.web import create_app, media
-from ml_backend.web.media import audio_type
-from ml_backend.web.shelf import Shelf
+from ml_backend.web import create_app
+from ml_backend.web.api import media
+from ml_backend.web.api.media import audio_type
+from ml_backend.web.snapshot.byte_cache import Shelf
 from tests.fake_label_studio import TOKEN
 from tests.sounds import noise, tone, write, write_m4a
 from tests.visiting import Place

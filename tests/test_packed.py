@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.web.packed import DTYPES, PackedColumn, category, fraction, number, pack, unpack
+from ml_backend.web.snapshot.packed import (
+    DTYPES,
+    PackedColumn,
+    category,
+    fraction,
+    number,
+    pack,
+    unpack,
+)
 
 SIZES = {"u1": "B", "u2": "H", "u4": "I", "i4": "i", "f4": "f", "f8": "d"}
 NAMES = st.text(max_size=8)

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from ml_backend.web import pages
+from ml_backend.web.pages import static_files
 from tests.small_pool import SmallPool, create_small_app
 
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", re.IGNORECASE)
@@ -31,7 +31,7 @@ def test_every_file_of_the_page_is_there_and_kept_for_good(client):
 
 def test_all_that_modules_import_is_there(client):
     base = addresses(client.get("/projects/1/map").get_data(as_text=True))[0].rpartition("/")[0]
-    for path in pages.STATIC_DIR.glob("*.js"):
+    for path in static_files.STATIC_DIR.glob("*.js"):
         for name in re.findall(r'from "\./([^"]+)"', path.read_text(encoding="utf-8")):
             answer = client.get(f"{base}/{name}")
             assert answer.status_code == 200, f"{path.name} imports {name}"
@@ -55,13 +55,13 @@ def test_nothing_else_is_served(client, name):
 
 
 def test_the_addresses_change_with_any_file(tmp_path, monkeypatch):
-    copy = shutil.copytree(pages.STATIC_DIR, tmp_path / "static")
-    monkeypatch.setattr(pages, "STATIC_DIR", copy)
-    before = pages.static_digest()
+    copy = shutil.copytree(static_files.STATIC_DIR, tmp_path / "static")
+    monkeypatch.setattr(static_files, "STATIC_DIR", copy)
+    before = static_files.static_digest()
     (copy / "palette.js").write_text("// another", encoding="utf-8")
-    after = pages.static_digest()
+    after = static_files.static_digest()
     (copy / "palette.js").rename(copy / "colors.js")
-    assert len({before, after, pages.static_digest()}) == 3
+    assert len({before, after, static_files.static_digest()}) == 3
 
 
 def test_titles_are_shown_as_text_and_nothing_runs_inline(client):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from ml_backend.similarity.map_layout import DEFAULT, FEWEST, PCA
-from ml_backend.web import snapshots
-from ml_backend.web.packed import unpack
-from ml_backend.web.snapshots import Snapshots
+from ml_backend.web.snapshot import snapshots
+from ml_backend.web.snapshot.packed import unpack
+from ml_backend.web.snapshot.snapshots import Snapshots
 from tests.seeing import SeenProject, decoded
 from tests.visiting import BASIC
 

@@ -11,8 +11,8 @@ from ml_backend.learning.prior import Tagger
 from ml_backend.loop.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
-from ml_backend.web.ears import Ears, EarsOnDemand
-from ml_backend.web.oracle import Oracle
+from ml_backend.web.api.predict import Oracle
+from ml_backend.web.snapshot.embedder import Ears, EarsOnDemand
 from tests.fake_label_studio import FakeLabelStudio
 from tests.turns import whole_turn
 

@@ -12,7 +12,7 @@ import pytest
 from ml_backend.clip import Task, content_hash
 from ml_backend.evaluation.intervals import spell_estimate
 from ml_backend.learning.round_input import learned_version
-from ml_backend.web.matrix import lay_out_matrix
+from ml_backend.web.pages.confusion_matrix import lay_out_matrix
 from tests.progressing import EMBEDDER_ID, Project
 from tests.visiting import AS_BROWSER, BASIC, TOKEN, csrf
 

@@ -6,8 +6,9 @@ import pytest
 
 from ml_backend.audio.spectrogram import render_spectrogram
 from ml_backend.label_studio.label_config import label_config_xml
-from ml_backend.web import create_app, media
-from ml_backend.web.reach import KNOWN_S, Reach
+from ml_backend.web import create_app
+from ml_backend.web.access.file_access import KNOWN_S, Reach
+from ml_backend.web.api import media
 from tests.fake_label_studio import TOKEN
 from tests.sounds import noise, tone, write
 from tests.visiting import BASIC, OTHER_TOKEN, Place

@@ -13,7 +13,7 @@ from ml_backend.errors import SettingsError, StudioError
 from ml_backend.settings import Settings, read_secret, read_session_key, secret_file
 from ml_backend.settings.secret_file import keep_once, keep_secret
 from ml_backend.web import create_app
-from ml_backend.web.sealing import Seals
+from ml_backend.web.access.session_crypto import Seals
 from ml_backend.web.server import serve
 from tests.processes import free_port
 from tests.visiting import Place

@@ -8,8 +8,8 @@ import pytest
 from ml_backend.clip import TaskLabels
 from ml_backend.learning.decision import Rule
 from ml_backend.loop.clip_scores import Judged
-from ml_backend.web.packed import pack, unpack
-from ml_backend.web.shown import judged_columns, label_columns
+from ml_backend.web.snapshot.columns import judged_columns, label_columns
+from ml_backend.web.snapshot.packed import pack, unpack
 
 AWKWARD = ("dog, barking", "dog", "barking", "“dog”", "(dog, barking)", "none of them", ",")
 

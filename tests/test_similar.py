@@ -13,11 +13,12 @@ from ml_backend.embedders.melstats import MelStats
 from ml_backend.errors import RequestError
 from ml_backend.learning.prior import Tagger
 from ml_backend.similarity.coverage import normalize_rows
-from ml_backend.web import similar, sounds
-from ml_backend.web.ears import Ears, EarsOnDemand
-from ml_backend.web.packed import unpack
-from ml_backend.web.snapshots import Snapshots
-from ml_backend.web.sounds import Sounds
+from ml_backend.web.api import similar
+from ml_backend.web.snapshot import embeddings
+from ml_backend.web.snapshot.embedder import Ears, EarsOnDemand
+from ml_backend.web.snapshot.embeddings import Sounds
+from ml_backend.web.snapshot.packed import unpack
+from ml_backend.web.snapshot.snapshots import Snapshots
 from tests.seeing import SeenProject, decoded
 from tests.sounds import noise, tone
 
@@ -68,8 +69,8 @@ def test_neighbors_of_what_there_is_not_are_not_found(project):
 def test_a_project_that_is_too_large_to_be_compared_is_refused_before_it_is_read(
     project, monkeypatch
 ):
-    monkeypatch.setattr(sounds, "MAX_MATRIX_BYTES", 2 * project.embeddings.nbytes - 1)
-    monkeypatch.delattr(sounds.Gatherer, "clips")
+    monkeypatch.setattr(embeddings, "MAX_MATRIX_BYTES", 2 * project.embeddings.nbytes - 1)
+    monkeypatch.delattr(embeddings.Gatherer, "clips")
     measured, measure = [], project.store.clips.__class__.n_bytes
     monkeypatch.setattr(
         project.store.clips.__class__,

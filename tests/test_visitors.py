@@ -11,7 +11,9 @@ from werkzeug.exceptions import ServiceUnavailable
 from ml_backend.errors import LabelStudioUnreachableError, RequestError
 from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.store import open_store
-from ml_backend.web.patience import (
+from ml_backend.web.access.session_crypto import Seals
+from ml_backend.web.access.sign_in import MAX_FORM_BYTES
+from ml_backend.web.access.throttle import (
     FORGET_S,
     LONGEST_OF_ADDRESS_S,
     LONGEST_S,
@@ -19,9 +21,7 @@ from ml_backend.web.patience import (
     N_FREE_OF_ADDRESS,
     Patience,
 )
-from ml_backend.web.sealing import Seals
-from ml_backend.web.signing_in import MAX_FORM_BYTES
-from ml_backend.web.visitors import SESSION_S, TICKET_S, Permissions, Visitors
+from ml_backend.web.access.visitors import SESSION_S, TICKET_S, Permissions, Visitors
 from tests.browsing import chromium, opened, served
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 from tests.visiting import AS_BROWSER, BASIC, OTHER_TOKEN, Place, csrf, sign_in

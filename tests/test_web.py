@@ -7,7 +7,7 @@ from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.web import create_app
-from ml_backend.web.body import MAX_JSON_BYTES
+from ml_backend.web.http.body import MAX_JSON_BYTES
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 
 SECRET = "a secret of the tests"

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from ml_backend.web.workshop import FORGET_S, N_AHEAD, Pending, Workshop
+from ml_backend.web.snapshot.background_job import FORGET_S, N_AHEAD, Pending, Workshop
 
 
 def test_what_takes_long_is_pending_and_then_there():

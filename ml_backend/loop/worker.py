@@ -1,10 +1,10 @@
 """The background: hears new clips, does a round where something changed, publishes the rest.
 
 Run as ``python -m ml_backend.loop.worker``; ``earmark serve`` starts it and starts it again should
-it die. One worker at a time looks after a store; others wait. Several things go on beside each other,
-so that none waits for another: rounds (several projects at once), reading all tasks where some
-were added or deleted, hearing (one batch after the other, projects in turn), the rest of each order
-(only where it has been quiet for a while), what pages show, and maps.
+it die. One worker at a time looks after a store; others wait. Several things go on beside each
+other, so that none waits for another: rounds (several projects at once), reading all tasks where
+some were added or deleted, hearing (one batch after the other, projects in turn), the rest of each
+order (only where it has been quiet for a while), what pages show, and maps.
 """
 
 import logging

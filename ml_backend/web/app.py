@@ -21,36 +21,35 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.loop.worker_report import WorkerReport
 from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.store import open_store
-from ml_backend.web import (
-    again,
-    annotating,
-    asking,
+from ml_backend.web.access import sign_in
+from ml_backend.web.access.guard import Access
+from ml_backend.web.access.session_crypto import Seals
+from ml_backend.web.access.user_lock import OneByOne
+from ml_backend.web.access.visitors import Permissions, Visitors
+from ml_backend.web.api import (
+    annotations,
+    ask_again,
     bulk,
-    clips,
-    contract,
-    headers,
+    clip,
+    frame,
     label_queue,
+    label_studio_api,
     media,
-    pages,
-    pool,
-    progress,
     queue,
-    signing_in,
     similar,
     status,
+    tab,
 )
-from ml_backend.web.access import Access
-from ml_backend.web.asked import is_page
-from ml_backend.web.body import MAX_REQUEST_BYTES
-from ml_backend.web.ears import EarsOnDemand
-from ml_backend.web.one_by_one import OneByOne
-from ml_backend.web.oracle import Oracle
-from ml_backend.web.queue_head import QueueHead
-from ml_backend.web.sealing import Seals
-from ml_backend.web.snapshots import Snapshots
-from ml_backend.web.sounds import Sounds
-from ml_backend.web.undos import Undos
-from ml_backend.web.visitors import Permissions, Visitors
+from ml_backend.web.api.predict import Oracle
+from ml_backend.web.api.queue_status import QueueHead
+from ml_backend.web.api.undos import Undos
+from ml_backend.web.http import headers
+from ml_backend.web.http.body import MAX_REQUEST_BYTES
+from ml_backend.web.http.negotiation import is_page
+from ml_backend.web.pages import progress, static_files
+from ml_backend.web.snapshot.embedder import EarsOnDemand
+from ml_backend.web.snapshot.embeddings import Sounds
+from ml_backend.web.snapshot.snapshots import Snapshots
 
 log = logging.getLogger(__name__)
 
@@ -83,26 +82,26 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
         settings.pages_url,
         store.agenda.is_known,
     ).guard(app)
-    signing_in.register(app, store, settings, seals, visitors)
+    sign_in.register(app, store, settings, seals, visitors)
     ears = EarsOnDemand(settings, store, label_studio)
     report = WorkerReport(settings.data_dir)
-    contract.register(app, store, Oracle(store, label_studio, ears), report)
+    label_studio_api.register(app, store, Oracle(store, label_studio, ears), report)
     status.register(app, store, settings, report)
-    pages.register(app, store, settings)
+    static_files.register(app, store, settings)
     head = QueueHead(store)
     progress.register(app, store, settings, head)
     media.register(app, store, settings, label_studio)
     queue.register(app, store, head)
     snapshots, sounds = Snapshots(store), Sounds(store, settings, ears)
-    pool.register(app, store, settings, snapshots, sounds, head)
-    clips.register(app, store, settings, snapshots, permissions)
+    frame.register(app, store, settings, snapshots, sounds, head)
+    clip.register(app, store, settings, snapshots, permissions)
     similar.register(app, snapshots, sounds)
     undos, one_by_one = Undos(), OneByOne()
-    annotating.register(app, store, permissions, undos, one_by_one)
+    annotations.register(app, store, permissions, undos, one_by_one)
     bulk.register(app, store, permissions, undos, one_by_one)
-    again.register(app, store)
+    ask_again.register(app, store)
     label_queue.register(app, store, permissions)
-    asking.register(app, settings)
+    tab.register(app, settings)
     app.register_error_handler(EarmarkError, _explain)
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(Exception, _apologize)

@@ -23,7 +23,7 @@ from ml_backend.loop.worker_report import FAILED, STARTING, WorkerReport
 from ml_backend.process import tether
 from ml_backend.settings import Settings, read_secret, read_session_key
 from ml_backend.store import open_store
-from ml_backend.web.access import N_PLACES
+from ml_backend.web.access.guard import N_PLACES
 from ml_backend.web.app import create_app
 
 log = logging.getLogger(__name__)

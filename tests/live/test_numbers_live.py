@@ -16,7 +16,7 @@ import pytest
 from ml_backend.clip import STATES
 from ml_backend.label_studio.credentials import USER
 from ml_backend.settings import read_secret
-from ml_backend.web.packed import unpack
+from ml_backend.web.snapshot.packed import unpack
 from tests.browsing import opened
 from tests.live.served import Earmark
 from tests.live.test_loop_live import chosen

@@ -1,0 +1,219 @@
+"""Everything that is known of one clip: ``/projects/<id>/clips/<task>``."""
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from flask import Flask, abort, g, jsonify
+from flask.typing import ResponseReturnValue
+
+from ml_backend.clip import State, Task
+from ml_backend.errors import LabelStudioError
+from ml_backend.label_studio import LabelStudio
+from ml_backend.label_studio.annotation import read_task
+from ml_backend.label_studio.label_config import parse_label_config
+from ml_backend.label_studio.prediction import chosen_names
+from ml_backend.metadata.table import META
+from ml_backend.settings import Settings
+from ml_backend.store import Store
+from ml_backend.web.access.visitors import Permissions, Visitor
+from ml_backend.web.api.responses import NOT_READ, wait
+from ml_backend.web.snapshot.columns import write_set
+from ml_backend.web.snapshot.packed import PackedColumn
+from ml_backend.web.snapshot.snapshots import Snapshot, Snapshots
+
+ASK_AGAIN_S = 600.0
+"""So long an annotator whom Label Studio does not list stays a number, in s."""
+_UNSURE = 0.5
+_FAR = 0.25
+_NEAR = 0.1
+
+
+def register(
+    app: Flask, store: Store, settings: Settings, snapshots: Snapshots, permissions: Permissions
+) -> None:
+    """Add the route."""
+    names = _Names()
+
+    @app.get("/projects/<int:project_id>/clips/<int:task_id>")
+    def clip(project_id: int, task_id: int) -> ResponseReturnValue:
+        snapshot = snapshots.current(project_id)
+        if snapshot is None:
+            return wait(NOT_READ)
+        task, row = store.clips.find(project_id, task_id), snapshot.row_of(task_id)
+        if task is None or row is None:
+            abort(404, f"Project {project_id} has no task {task_id}, or it was not read yet.")
+        visitor: Visitor | None = g.visitor
+        project = permissions.project(visitor, project_id) if visitor else None
+        said = _as_last_read(snapshot, task_id)
+        if task_id in snapshot.labels and visitor is not None and project is not None:
+            said = _annotations(visitor, project, task_id, names) or said
+        address = f"{settings.studio_pages_url}/projects/{project_id}/data?task={task_id}"
+        return jsonify(
+            **_told(task, snapshot),
+            **_judgment(snapshot, row, said),
+            labels=_labels(snapshot, task_id),
+            state=_state(snapshot, task_id),
+            annotations=said,
+            label_studio_url=address,
+        )
+
+
+def _told(task: Task, snapshot: Snapshot) -> dict[str, Any]:
+    """Give what the task says of its clip."""
+    data = task.data or {}
+    columns = [name.removeprefix(META) for name in snapshot.kinds if name.startswith(META)]
+    duration_s = data.get("duration_s")
+    return {
+        "task_id": task.task_id,
+        "clip": str(data.get("clip") or f"Clip {task.task_id}"),
+        "recording": task.recording_id,
+        "duration_s": duration_s if isinstance(duration_s, int | float) else None,
+        "metadata": [
+            {"name": name, "value": data[name]} for name in columns if data.get(name) is not None
+        ],
+    }
+
+
+def _judgment(snapshot: Snapshot, row: int, said: list[dict[str, Any]]) -> dict[str, Any]:
+    """Give what the classifier makes of a clip, with figures as None where there are none."""
+    judged, place = snapshot.judged, snapshot.judged_row(row)
+    probabilities: dict[str, float] = {}
+    predicted: list[str] = []
+    if judged is not None and place is not None and judged.probabilities is not None:
+        row_of = np.round(judged.probabilities[place], 4).tolist()
+        probabilities = dict(zip(judged.class_names, row_of, strict=True))
+        if judged.rule is not None:
+            is_predicted = judged.rule.decide(judged.probabilities[[place]])[0]
+            predicted = chosen_names(judged.class_names, is_predicted)
+    told: dict[str, Any] = {
+        name: _value(snapshot.columns[name], row)
+        for name in ("entropy", "coverage", "disagreement", "rank")
+    }
+    told["probabilities"] = probabilities
+    told["predicted"] = predicted
+    task_id = int(snapshot.task_ids[row])
+    state = _state(snapshot, task_id)
+    if state == "pool":
+        return {**told, "why": _why(told, snapshot)}
+    by = " and ".join(one["by"] for one in said if one["kind"] == state)
+    words = {
+        "labeled": "Labeled: it is not asked about again.",
+        "skipped": f"Skipped{f' by {by}' if by else ''}: it is not asked about again.",
+        "tied": "Its annotators do not agree: equally many chose different labels. It is not "
+        "trained on; whoever has not answered it is asked, and a starred annotation decides.",
+        "no_label": f"Submitted without a label{f' by {by}' if by else ''}: it is not trained on, "
+        "and Label Studio does not ask about it again.",
+        "unreadable": f"Earmark cannot read the annotation{f' by {by}' if by else ''}: it is not "
+        "trained on, and Label Studio does not ask about it again.",
+        "failed": "Its audio cannot be embedded, so it is not asked about: "
+        f"{snapshot.failed.get(task_id, 'nobody knows why')}",
+    }
+    return {**told, "why": words[state]}
+
+
+def _state(snapshot: Snapshot, task_id: int) -> State:
+    answer = snapshot.labels.get(task_id)
+    if answer is not None:
+        return answer.state
+    return "failed" if task_id in snapshot.failed else "pool"
+
+
+def _why(told: dict[str, Any], snapshot: Snapshot) -> str:
+    """Say in words why a clip is asked about when it is."""
+    parts = []
+    likeliest = sorted(told["probabilities"], key=lambda name: -told["probabilities"][name])[:2]
+    entropy, coverage = told["entropy"], told["coverage"]
+    if entropy is None:
+        parts.append("no classifier knows it yet")
+    elif entropy >= _UNSURE and len(likeliest) > 1:
+        parts.append(f"the classifier is unsure between {likeliest[0]} and {likeliest[1]}")
+    elif likeliest:
+        predicted = told["predicted"]
+        parts.append(f"the classifier takes it for {write_set(predicted)}")
+    if coverage is not None and snapshot.n_labeled:
+        if coverage >= _FAR:
+            parts.append("nothing labeled sounds like it")
+        elif coverage <= _NEAR:
+            parts.append("something labeled sounds much like it")
+    words = ", and ".join(parts)
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
+
+
+def _value(column: PackedColumn, row: int) -> float | int | None:
+    stored = int(column.stored[row])
+    if stored == np.iinfo(column.stored.dtype).max:
+        return None
+    return stored if column.scale is None else round(stored * column.scale, 4)
+
+
+def _labels(snapshot: Snapshot, task_id: int) -> list[str]:
+    answer = snapshot.labels.get(task_id)
+    if answer is None or not answer.labels:
+        return []
+    known = {name: place for place, name in enumerate(snapshot.class_names)}
+    return sorted(answer.labels, key=lambda name: (known.get(name, len(known)), name))
+
+
+def _as_last_read(snapshot: Snapshot, task_id: int) -> list[dict[str, Any]]:
+    """Give what is known without asking Label Studio who said it."""
+    answer = snapshot.labels.get(task_id)
+    if answer is None:
+        return []
+    if answer.state == "tied":
+        return []  # nobody said what all of them make together
+    kind = "labels" if answer.state == "labeled" else answer.state
+    labels = None if kind == "skipped" else _labels(snapshot, task_id)
+    return [{"by": "annotators", "labels": labels, "is_mine": False, "kind": kind, "problems": []}]
+
+
+def _annotations(
+    visitor: Visitor, project: dict[str, Any], task_id: int, names: "_Names"
+) -> list[dict[str, Any]]:
+    """Ask Label Studio who said what; nothing where it does not answer."""
+    try:
+        annotations = visitor.label_studio.annotations(task_id)
+        config = parse_label_config(project["label_config"])
+        answers = read_task(task_id, annotations, config).by_user()
+        name_of = names.among(visitor.label_studio, set(answers) - {visitor.user_id})
+    except LabelStudioError:
+        return []
+    return [
+        {
+            "by": visitor.email if who == visitor.user_id else name_of.get(who, f"annotator {who}"),
+            "labels": None if answer.kind == "skipped" else sorted(answer.labels),
+            "is_mine": who == visitor.user_id,
+            "kind": answer.kind,
+            "problems": sorted(problem.in_words() for problem in answer.problems),
+        }
+        for who, answer in answers.items()
+    ]
+
+
+class _Names:
+    """Names of annotators, asked for once; of who is not listed any more, now and then."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, str] = {}
+        self._missed_at: dict[int, float] = {}
+
+    def among(self, label_studio: LabelStudio, user_ids: set[int]) -> Mapping[int, str]:
+        """Give the names of these users, and maybe of others, as far as there are any.
+
+        Raises
+        ------
+        LabelStudioError
+            If there are names to ask for, and Label Studio does not tell them.
+        """
+        now, unknown = time.monotonic(), user_ids - self._known.keys()
+        if any(now - self._missed_at.get(one, -math.inf) >= ASK_AGAIN_S for one in unknown):
+            self._known |= {int(one["id"]): _name(one) for one in label_studio.users()}
+            self._missed_at |= dict.fromkeys(unknown - self._known.keys(), now)
+        return self._known
+
+
+def _name(user: dict[str, Any]) -> str:
+    parts = (user.get("first_name"), user.get("last_name"))
+    return " ".join(filter(None, parts)) or user.get("email") or f"annotator {user['id']}"

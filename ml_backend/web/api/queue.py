@@ -1,0 +1,98 @@
+"""The queue's head: what people want to be asked about next, set, seen and taken back."""
+
+import time
+from typing import Any
+
+import numpy as np
+from flask import Flask, g, jsonify
+from flask.typing import ResponseReturnValue
+from numpy.typing import NDArray
+
+from ml_backend.clip import STATES
+from ml_backend.errors import RequestError
+from ml_backend.loop.requested_clips import find_wanted
+from ml_backend.store import Store
+from ml_backend.store.queue import Wanted
+from ml_backend.web.api.queue_status import Asked, QueueHead, count
+from ml_backend.web.api.responses import wait
+from ml_backend.web.http.body import json_body
+from ml_backend.web.snapshot.background_job import Pending
+
+_N_NAMED = 10
+_NOTHING = {
+    **dict.fromkeys(("where", "task_ids", "asked_by", "asked_at", "error")),
+    **dict.fromkeys(("n", "n_labeled", "n_left"), 0),
+    "states": dict.fromkeys(STATES, 0),
+}
+
+
+def register(app: Flask, store: Store, head: QueueHead) -> None:
+    """Add the routes of the queue."""
+
+    @app.get("/projects/<int:project_id>/queue")
+    def see_queue(project_id: int) -> ResponseReturnValue:
+        asked = head.see(project_id)
+        if isinstance(asked, Pending):
+            return wait(asked.state)
+        clips = store.clips.states(project_id, store.facts.embedder_at_work())
+        return jsonify({**(_tell(asked) if asked else _NOTHING), "clips": clips})
+
+    @app.post("/projects/<int:project_id>/queue")
+    def ask_first(project_id: int) -> ResponseReturnValue:
+        wanted = _read_request(json_body())
+        found = _check_request(store, project_id, wanted)
+        store.queue.ask(project_id, wanted)
+        store.agenda.hint(project_id, now=time.time(), own=True)
+        return jsonify(_tell(count(store, project_id, wanted, found)))
+
+    @app.delete("/projects/<int:project_id>/queue")
+    def clear_queue(project_id: int) -> ResponseReturnValue:
+        store.queue.forget(project_id)
+        store.agenda.hint(project_id, now=time.time(), own=True)
+        return jsonify(_NOTHING)
+
+
+def _tell(asked: Asked) -> dict[str, Any]:
+    """Tell what is asked for first, how many clips that is, and how far people have come.
+
+    ``n`` clips are asked for, ``n_labeled`` of them have a usable label, ``n_left`` are in the
+    pool, and ``states`` counts each of them once; ``error`` tells why a condition, kept from
+    before, no longer fits the clips.
+    """
+    return {**vars(asked.wanted), **asked.counts()}
+
+
+def _read_request(body: dict[str, Any]) -> Wanted:
+    where, task_ids = body.get("where"), body.get("task_ids")
+    if (where is None) == (task_ids is None):
+        raise RequestError("The queue takes either a condition 'where' or a list 'task_ids'.")
+    if where is not None and not isinstance(where, str):
+        raise RequestError(f"'where' is a text such as \"salience == 1\", not {where!r:.60}.")
+    if task_ids is not None and not (
+        isinstance(task_ids, list) and task_ids and all(type(one) is int for one in task_ids)
+    ):
+        raise RequestError(f"'task_ids' is a list of tasks' numbers, not {task_ids!r:.60}.")
+    visitor = g.get("visitor")
+    return Wanted(
+        where,
+        None if task_ids is None else tuple(sorted(set(task_ids))),
+        visitor.email if visitor else "",
+        time.time(),
+    )
+
+
+def _check_request(store: Store, project_id: int, wanted: Wanted) -> NDArray[np.int64]:
+    known = set(store.clips.task_ids(project_id).tolist())
+    if not known:
+        raise RequestError(
+            f"No clip of project {project_id} is known yet. 'earmark import' brings clips; the "
+            "backend reads them within seconds."
+        )
+    unknown = [str(one) for one in wanted.task_ids or () if one not in known]
+    if unknown:
+        more = f" and {len(unknown) - _N_NAMED} more" if len(unknown) > _N_NAMED else ""
+        named = ", ".join(unknown[:_N_NAMED])
+        raise RequestError(f"Project {project_id} has no task {named}{more}; nothing was changed.")
+    if wanted.task_ids is not None:
+        return np.array(wanted.task_ids, dtype=np.int64)
+    return find_wanted(store, project_id, wanted)
