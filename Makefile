@@ -57,4 +57,4 @@ clean:
 	rm -rf .venv .venv-studio
 
 clean-demo:
-	@$(PYTHON) -m importer.clean .demo
+	@$(PYTHON) -m importer.demo.clean .demo

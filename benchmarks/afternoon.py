@@ -34,8 +34,8 @@ import httpx
 import numpy as np
 from served import ROOT, Served, memory_mb
 
-from importer.ports import free_port
-from importer.studio import DATABASE, Studio
+from importer.demo.label_studio_process import DATABASE, Studio
+from importer.demo.ports import free_port
 from ml_backend.label_studio import LabelStudio
 
 WINDOW = ("--window", "2", "--hop", "1")

@@ -25,8 +25,8 @@ import numpy as np
 import soundfile
 from served import ROOT, Served, cpu_s, family, memory_mb, module
 
-from importer.ports import free_port
-from importer.studio import COMMAND, Studio
+from importer.demo.label_studio_process import COMMAND, Studio
+from importer.demo.ports import free_port
 
 SHARED = ROOT.parent / "shared"
 WEIGHTS = SHARED / "weights"

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stopping import ALL, AUDIT_SHARE, SHARED, STEP, open_trials, read
 
-from importer.streets.street_set import make_street_set, plan
+from importer.demo.streets.street_set import make_street_set, plan
 from ml_backend.evaluation.labeled_benchmark import Trial, split
 from ml_backend.evaluation.metrics import average_precision
 from ml_backend.evaluation.pool_performance import FIGURES, estimate_pool

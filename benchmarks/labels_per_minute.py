@@ -28,8 +28,8 @@ import soundfile
 from playwright.sync_api import Browser, Page, sync_playwright
 from served import Served
 
-from importer.ports import free_port
-from importer.studio import Studio
+from importer.demo.label_studio_process import Studio
+from importer.demo.ports import free_port
 
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic")
 N_CLIPS = 240

@@ -10,10 +10,10 @@ from typing import Any, Self
 
 import httpx
 
-from importer.backend import Backend
-from importer.demo import has_embedder
-from importer.ports import free_port
-from importer.studio import Studio
+from importer.backend_client import Backend
+from importer.demo.label_studio_process import Studio
+from importer.demo.ports import free_port
+from importer.demo.running import has_embedder
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from importer.labeled_table import read_labeled_table
+from importer.commands.labeled_table import read_labeled_table
 from ml_backend.embedders import load_embedder
 from ml_backend.evaluation import stopping
 from ml_backend.evaluation.labeled_benchmark import Trial, make_trial, split

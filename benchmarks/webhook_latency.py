@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from importer.ports import free_port
+from importer.demo.ports import free_port
 
 SECRET = "of the benchmark"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from importer.streets.street_set import make_street_set
+from importer.demo.streets.street_set import make_street_set
 from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.clip import content_hash
 from ml_backend.embedders import load_embedder

@@ -5,9 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from importer import telling
-from importer.asking import queue
-from importer.options import (
+from importer.commands import output
+from importer.commands.options import (
     AsJson,
     Labels,
     Project,
@@ -16,8 +15,9 @@ from importer.options import (
     read_text,
     split,
 )
-from importer.simulation import simulate
-from importer.starting import AgainDeleted, demo, serve
+from importer.commands.queue import queue
+from importer.commands.serve import AgainDeleted, demo, serve
+from importer.commands.simulate import simulate
 from ml_backend.errors import (
     LabelStudioError,
     LabelStudioUnreachableError,
@@ -65,11 +65,11 @@ def setup(
 
     Example: [bold]earmark setup --title "Street" --labels siren,other[/]
     """
-    from importer.bring import files_dir_of
-    from importer.pages import map_path
-    from importer.project import set_up
+    from importer.run_import import files_dir_of
+    from importer.setup.page_links import map_path
+    from importer.setup.project import set_up
 
-    with telling.explained():
+    with output.explained():
         settings = read_settings()
         xml = read_text(config)
         report = set_up(
@@ -87,14 +87,14 @@ def setup(
             pages_url=settings.pages_url,
         )
     if json_:
-        telling.print_json(vars(report))
+        output.print_json(vars(report))
         return
-    telling.say(f"Project {report.project_id}, {report.title!r}: {report.url}")
-    telling.say(f"  its map: {settings.pages_url}{map_path(report.project_id)}")
+    output.say(f"Project {report.project_id}, {report.title!r}: {report.url}")
+    output.say(f"  its map: {settings.pages_url}{map_path(report.project_id)}")
     for change in report.changes or ("everything was in place",):
-        telling.say(f"  {change}")
+        output.say(f"  {change}")
     for warning in report.warnings:
-        telling.complain(warning, "yellow")
+        output.complain(warning, "yellow")
 
 
 def _shared_secret(settings: Settings) -> str:
@@ -148,14 +148,14 @@ def import_(
 
     Example: [bold]earmark import recordings/ --window 4 --hop 4[/]
     """
-    from importer.bring import bring
+    from importer.run_import import bring
     from importer.scan import check_source
 
-    with telling.explained():
+    with output.explained():
         settings = read_settings()
         project_id = choose_project(settings, project)
         check_source(source)
-        with telling.progress("Importing", quiet=json_) as advance:
+        with output.progress("Importing", quiet=json_) as advance:
             summary = bring(
                 settings,
                 source,
@@ -171,9 +171,9 @@ def import_(
                 again_deleted=again_deleted,
             )
     if json_:
-        telling.print_json(summary)
+        output.print_json(summary)
     else:
-        telling.tell_import(summary)
+        output.tell_import(summary)
 
 
 app.command()(serve)
@@ -185,9 +185,9 @@ def status(json_: AsJson = False) -> None:
 
     Ends with status 1 where the backend or Label Studio is not as it should be.
     """
-    from importer.backend import Backend, BackendSilentError
+    from importer.backend_client import Backend, BackendSilentError
 
-    with telling.explained():
+    with output.explained():
         settings = read_settings()
         facts: dict[str, Any] = {
             "label_studio_url": settings.label_studio_url,
@@ -203,9 +203,9 @@ def status(json_: AsJson = False) -> None:
         facts["project"] = facts["project"] or only
         facts["label_studio"] = _look(settings, facts["project"])
     if json_:
-        telling.print_json(facts)
+        output.print_json(facts)
     else:
-        telling.tell_status(facts)
+        output.tell_status(facts)
     if facts["error"] or facts["label_studio"]["error"]:
         raise typer.Exit(1)
 
@@ -233,14 +233,14 @@ def map_(project: Project = 0) -> None:
 
     It signs in as the owner of LABEL_STUDIO_API_KEY: give it to nobody else.
     """
-    from importer.backend import Backend, map_link
+    from importer.backend_client import Backend, map_link
 
-    with telling.explained():
+    with output.explained():
         settings = read_settings()
         backend = Backend(settings)
         chosen = project or settings.project
         chosen = backend.known_project(chosen)["project"] if chosen else backend.only_project()
-        telling.say(map_link(settings, backend, chosen))
+        output.say(map_link(settings, backend, chosen))
 
 
 app.command()(simulate)

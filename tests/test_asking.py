@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from importer.tab import ensure_tab
+from importer.setup.data_manager_tab import ensure_tab
 from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.label_studio.task_tab import numbers_pattern
 from ml_backend.web.api.tab import MAX_TASKS, MAX_TITLE

@@ -4,7 +4,7 @@ import threading
 
 from werkzeug.serving import make_server
 
-from importer.backend import Backend
+from importer.backend_client import Backend
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret
 from ml_backend.web import create_app

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.clean import clean
+from importer.demo.clean import clean
 
 ROOT = Path(__file__).resolve().parents[1]
 

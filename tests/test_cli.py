@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 from werkzeug.serving import make_server
 
-from importer import bring, cli
+from importer import cli, run_import
 from importer.cli import app
-from importer.options import project_number
+from importer.commands.options import project_number
+from importer.commands.output import tell_import
 from importer.scan import Refusal
-from importer.telling import tell_import
 from ml_backend.clip import TaskLabels
 from ml_backend.embedders.audioset import CLASS_LIST, N_CLASSES
 from ml_backend.label_studio.label_config import label_config_xml
@@ -48,7 +48,7 @@ def audioset(tmp_path):
 @pytest.fixture
 def studio(monkeypatch):
     made = FakeLabelStudio()
-    monkeypatch.setattr(bring, "LabelStudio", lambda url, api_key: made.client())
+    monkeypatch.setattr(run_import, "LabelStudio", lambda url, api_key: made.client())
     return made
 
 

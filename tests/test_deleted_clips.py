@@ -4,11 +4,11 @@ import httpx
 import pytest
 
 from importer import push
+from importer.commands.output import tell_import
 from importer.known import Known
 from importer.push import push_clips
 from importer.scan import scan
 from importer.serving import LocalFiles
-from importer.telling import tell_import
 from ml_backend.errors import LabelStudioError
 from tests.pushing import PROJECT, Studio, ten_sounds
 from tests.sounds import noise, write

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from importer.cli import app
-from importer.demo import has_embedder, has_order, recall, remember, serves
-from importer.starting import check_labels
+from importer.commands.serve import check_labels
+from importer.demo.running import has_embedder, has_order, recall, remember, serves
 from ml_backend.clip import Task
 from ml_backend.errors import SettingsError
 from ml_backend.label_studio.label_config import label_config_xml

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from importer import telling
+from importer.commands import output
 from ml_backend.clip import content_hash
 from ml_backend.evaluation.intervals import spell_estimate
 from ml_backend.label_studio.label_config import label_config_xml
@@ -128,7 +128,7 @@ def test_nothing_is_claimed_before_there_is_a_classifier():
 
 
 def test_the_command_tells_the_figures_in_words(project, capsys):
-    telling.tell_accuracy(project.accuracy())
+    output.tell_accuracy(project.accuracy())
     told = " ".join(capsys.readouterr().out.split())
     assert "across recordings" in told
     siren = project.accuracy()["pool"]["classes"]["siren"]
@@ -142,7 +142,7 @@ def test_the_command_tells_the_figures_in_words(project, capsys):
 
 def test_the_command_gives_no_advice_while_a_version_is_held(project, capsys):
     accuracy = project.accuracy()
-    telling.tell_accuracy(accuracy, "earmark-7-abc")
+    output.tell_accuracy(accuracy, "earmark-7-abc")
     told = capsys.readouterr().out
     assert accuracy["advice"] not in told
     assert f"measured for {accuracy['model_version']}, not for earmark-7-abc" in told

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from importer.cli import app
-from importer.labeled_table import read_labeled_table
+from importer.commands.labeled_table import read_labeled_table
 from ml_backend.embedders import load_embedder
 from ml_backend.errors import SourceError
 from ml_backend.loop.embed_clips import hear_files

@@ -25,7 +25,7 @@ OPEN_TO_IMPORTER = {
     "audio", "clip", "errors", "evaluation", "label_studio", "metadata", "process",
     "settings",
 }  # fmt: skip
-SEES_ALL = ("importer.cli", "importer.simulation", "importer.starting")
+SEES_ALL = ("importer.cli", "importer.commands.simulate", "importer.commands.serve")
 
 OWNERS = {
     "flask": ("ml_backend.web",),
@@ -44,20 +44,20 @@ OWNERS = {
     "sklearn": ("ml_backend.learning.classifier", "ml_backend.loop.worker"),  # which warms it up
     "umap": ("ml_backend.similarity.map_layout",),
     "av": ("ml_backend.audio.reading",),
-    "matplotlib": ("importer.curve_report",),
+    "matplotlib": ("importer.commands.curve_report",),
     "pyarrow": ("importer.table",),
     "dotenv": ("ml_backend.settings.env_file",),
     "typer": (
         "importer.cli",
-        "importer.asking",
-        "importer.options",
-        "importer.simulation",
-        "importer.starting",
-        "importer.telling",
+        "importer.commands.queue",
+        "importer.commands.options",
+        "importer.commands.simulate",
+        "importer.commands.serve",
+        "importer.commands.output",
     ),
 }
 # These read or build environments; everything else is handed its settings.
-KNOW_THE_ENVIRONMENT = {"ml_backend.settings", "importer.demo"}
+KNOW_THE_ENVIRONMENT = {"ml_backend.settings", "importer.demo.running"}
 
 # The networks are the one place that opens with `import torch`; who needs them imports them late.
 TORCH_AT_THE_TOP = {"ml_backend.embedders.mn"}

@@ -5,10 +5,10 @@ import json
 import httpx
 import pytest
 
-from importer.instructions import EARLIER as EARLIER_INSTRUCTIONS
-from importer.pages import describe, instruct
-from importer.project import set_up
-from importer.tab import ensure_tab
+from importer.setup.data_manager_tab import ensure_tab
+from importer.setup.instructions import EARLIER as EARLIER_INSTRUCTIONS
+from importer.setup.page_links import describe, instruct
+from importer.setup.project import set_up
 from ml_backend.errors import (
     LabelConfigError,
     LabelStudioAuthError,

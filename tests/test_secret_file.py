@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from importer.studio import Studio
+from importer.demo.label_studio_process import Studio
 from ml_backend.errors import SettingsError, StudioError
 from ml_backend.settings import Settings, read_secret, read_session_key, secret_file
 from ml_backend.settings.secret_file import keep_once, keep_secret

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.login import Credentials
+from importer.demo.login import Credentials
 from ml_backend.embedders import EMBEDDER_NAMES
 from ml_backend.errors import SettingsError
 from ml_backend.settings import EMBEDDERS, Settings

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from importer.curve_report import draw, show
+from importer.commands.curve_report import draw, show
 from ml_backend.clip import content_hash
 from ml_backend.errors import SourceError
 from ml_backend.evaluation.intervals import N_RUNS_LEAST

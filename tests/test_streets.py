@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from importer.streets import make_street_set
-from importer.streets.acoustics import SPEED_OF_SOUND_M_S, pass_by, street_response
-from importer.streets.machines import car_horn, engine, jackhammer, siren
-from importer.streets.scene import SOURCES
-from importer.streets.street_set import COLUMNS, plan
-from importer.streets.synthesis import (
+from importer.demo.streets import make_street_set
+from importer.demo.streets.acoustics import SPEED_OF_SOUND_M_S, pass_by, street_response
+from importer.demo.streets.machines import car_horn, engine, jackhammer, siren
+from importer.demo.streets.scene import SOURCES
+from importer.demo.streets.street_set import COLUMNS, plan
+from importer.demo.streets.synthesis import (
     SAMPLE_RATE_HZ,
     convolved,
     harmonics,

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from importer.ports import free_port
-from importer.studio import Studio
+from importer.demo.label_studio_process import Studio
+from importer.demo.ports import free_port
 from ml_backend.errors import StudioError
 
 # Stands in for `label-studio`: a program that takes the same arguments and environment.
@@ -187,7 +187,7 @@ def sdk():
 @pytest.mark.slow
 @pytest.mark.usefixtures("sdk")
 def test_it_is_waited_for_as_long_as_its_database_grows(studio_of, monkeypatch):
-    monkeypatch.setattr("importer.studio.TELL_S", 0.5)
+    monkeypatch.setattr("importer.demo.label_studio_process.TELL_S", 0.5)
     heard = []
     studio = studio_of(BUSY)
     studio.start(patience_s=1.5, on_progress=heard.append)
@@ -198,7 +198,7 @@ def test_it_is_waited_for_as_long_as_its_database_grows(studio_of, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("sdk")
 def test_what_is_told_to_have_been_written_never_shrinks(studio_of, monkeypatch):
-    monkeypatch.setattr("importer.studio.TELL_S", 0.25)
+    monkeypatch.setattr("importer.demo.label_studio_process.TELL_S", 0.25)
     heard = []
     studio_of(JOURNALS).start(patience_s=5.0, on_progress=heard.append)
     told = [float(found[1]) for said in heard if (found := re.search(r"([\d.]+) MB written", said))]
@@ -213,7 +213,7 @@ def test_a_database_that_knows_another_login_is_named(studio_of):
 
 
 def test_it_is_not_started_twice_on_one_folder(studio_of, monkeypatch):
-    monkeypatch.setattr("importer.studio.LOCK_PATIENCE_S", 0.1)
+    monkeypatch.setattr("importer.demo.label_studio_process.LOCK_PATIENCE_S", 0.1)
     with studio_of() as first:
         with pytest.raises(StudioError, match=rf"process {first._process.pid}\).*kill"):
             studio_of().start()

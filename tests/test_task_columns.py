@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from importer.tab import CLIP_COLUMN_TYPES
+from importer.setup.data_manager_tab import CLIP_COLUMN_TYPES
 from importer.task import data_names
 from ml_backend.clip import MODEL_COLUMNS, clip_key, told
 from ml_backend.label_studio.label_config import label_config_xml

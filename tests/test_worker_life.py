@@ -10,7 +10,7 @@ import time
 import pytest
 from sqlalchemy import text
 
-from importer.telling import tell_worker
+from importer.commands.output import tell_worker
 from ml_backend.errors import StoreError
 from ml_backend.loop.worker_report import (
     FAILED,

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from benchmarks.served import join
-from importer.ports import free_port
-from importer.studio import Studio
+from importer.demo.label_studio_process import Studio
+from importer.demo.ports import free_port
 from ml_backend.label_studio import LabelStudio
 from tests.live.served import Earmark
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.streets import make_street_set
+from importer.demo.streets import make_street_set
 from ml_backend.clip import STATES
 from tests.browsing import chromium, opened, until
 from tests.live.served import Earmark

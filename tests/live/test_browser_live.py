@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from importer.streets import make_street_set
+from importer.demo.streets import make_street_set
 from ml_backend.audio.spectrogram import BOTTOM, LEFT, RIGHT, TOP
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from tests.live.served import Earmark

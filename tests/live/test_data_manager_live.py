@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from importer.streets import make_street_set
-from importer.tab import SCORE, ensure_tab
+from importer.demo.streets import make_street_set
+from importer.setup.data_manager_tab import SCORE, ensure_tab
 from ml_backend.clip import MODEL_COLUMNS
 from tests.browsing import chromium
 from tests.live.served import Earmark

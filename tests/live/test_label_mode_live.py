@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from importer.streets import make_street_set
+from importer.demo.streets import make_street_set
 from tests.browsing import until
 from tests.live.served import Earmark
 

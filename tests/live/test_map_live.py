@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from importer.streets import make_street_set
+from importer.demo.streets import make_street_set
 from tests.browsing import until
 from tests.live.served import Earmark
 from tests.live.test_loop_live import chosen, next_task

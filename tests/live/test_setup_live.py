@@ -10,11 +10,11 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
-from importer.instructions import EARLIER as EARLIER_INSTRUCTIONS
-from importer.ports import free_port
-from importer.project import set_up
-from importer.studio import Studio
-from importer.tab import ensure_tab
+from importer.demo.label_studio_process import Studio
+from importer.demo.ports import free_port
+from importer.setup.data_manager_tab import ensure_tab
+from importer.setup.instructions import EARLIER as EARLIER_INSTRUCTIONS
+from importer.setup.project import set_up
 from ml_backend.errors import (
     AudioError,
     LabelStudioAuthError,

@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from benchmarks.served import join
-from importer.streets import make_street_set
+from importer.demo.streets import make_street_set
 from ml_backend.label_studio import LabelStudio
 from tests.live.served import Earmark
 

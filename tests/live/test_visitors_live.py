@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from flask import g
 
-from importer.pages import describe, instruct
+from importer.setup.page_links import describe, instruct
 from ml_backend.clip import Task, TaskLabels, clip_key
 from ml_backend.label_studio.annotation import read_annotations
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config

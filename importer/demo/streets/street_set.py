@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from importer.streets.scene import make_scene
-from importer.streets.synthesis import SAMPLE_RATE_HZ, Waveform
+from importer.demo.streets.scene import make_scene
+from importer.demo.streets.synthesis import SAMPLE_RATE_HZ, Waveform
 from ml_backend.errors import SourceError
 
 METADATA_NAME = "metadata.csv"

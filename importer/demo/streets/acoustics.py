@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from importer.streets.synthesis import SAMPLE_RATE_HZ, Waveform, band, filtered, noise
+from importer.demo.streets.synthesis import SAMPLE_RATE_HZ, Waveform, band, filtered, noise
 
 SPEED_OF_SOUND_M_S = 343.0
 

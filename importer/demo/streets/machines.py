@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from importer.streets.synthesis import (
+from importer.demo.streets.synthesis import (
     SAMPLE_RATE_HZ,
     Waveform,
     band,

@@ -17,8 +17,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
 
-from importer.login import Credentials, read_login
-from importer.ports import LOOPBACK, free_port, listens
+from importer.demo.login import Credentials, read_login
+from importer.demo.ports import LOOPBACK, free_port, listens
 from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError, StudioError
 from ml_backend.label_studio import LabelStudio
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from importer.pages import arrival, map_path
+from importer.setup.page_links import arrival, map_path
 from ml_backend.errors import EarmarkError, RequestError, SettingsError
 from ml_backend.label_studio.credentials import USER
 from ml_backend.settings import Settings, find_secret

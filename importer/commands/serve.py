@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from importer import telling
-from importer.options import Labels, split
+from importer.commands import output
+from importer.commands.options import Labels, split
 from ml_backend.errors import LabelConfigError, SettingsError, SourceError
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret
@@ -38,10 +38,10 @@ def serve(change_embedder: ChangeEmbedder = False) -> None:
 
     It listens at EARMARK_HOST and EARMARK_PORT until Ctrl-C.
     """
-    from importer.bring import files_dir_of
+    from importer.run_import import files_dir_of
     from ml_backend.web.server import serve as serve_backend
 
-    with telling.explained():
+    with output.explained():
         settings = Settings.from_env()
         LabelStudio(settings.label_studio_url, settings.api_key)  # says so where there is no token
         files_dir_of(settings)  # says so where the document root is none
@@ -63,7 +63,7 @@ def demo(
     Without --clips it makes up a street to listen to. It stays up until Ctrl-C; started again,
     it goes on with the same data and the same settings.
     """
-    from importer.demo import recall, running
+    from importer.demo.running import recall, running
     from importer.scan import check_source
     from ml_backend.label_studio.label_config import label_config_xml
 
@@ -75,21 +75,21 @@ def demo(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    with telling.explained():
+    with output.explained():
         if clips is not None:
             check_source(clips)
         if labels:
             label_config_xml(split(labels), multi_label=False)  # says what is wrong with them
         try:
-            settings = recall(folder, telling.say)
+            settings = recall(folder, output.say)
             _check_names(settings)
             _agree_on_embedder(settings, change_embedder)
-            with running(folder, settings, telling.say) as up:
+            with running(folder, settings, output.say) as up:
                 _fill(up, folder, clips, split(labels), again_deleted)
                 up.wait(stop)
         except KeyboardInterrupt:
             pass
-    telling.say("Stopped. The same command goes on with the same data.")
+    output.say("Stopped. The same command goes on with the same data.")
 
 
 def _check_names(settings: Settings) -> None:
@@ -132,7 +132,7 @@ def _agree_on_embedder(settings: Settings, is_agreed: bool) -> None:
         if not is_agreed:
             if not (sys.stdin.isatty() and sys.stdout.isatty()):
                 raise
-            telling.complain(str(error), "yellow")
+            output.complain(str(error), "yellow")
             if not typer.confirm("Embed all clips again with the other embedder?"):
                 raise typer.Exit(1) from None
         agree(settings, store)
@@ -144,15 +144,15 @@ def _fill(
     up: Any, folder: Path, clips: Path | None, labels: tuple[str, ...], again_deleted: bool
 ) -> None:
     """Set the demo's project up, import its clips and wait until somebody can label."""
-    from importer.backend import map_link
-    from importer.bring import bring, files_dir_of
-    from importer.demo import remember
-    from importer.project import set_up
-    from importer.streets import make_street_set
+    from importer.backend_client import map_link
+    from importer.demo.running import remember
+    from importer.demo.streets import make_street_set
+    from importer.run_import import bring, files_dir_of
+    from importer.setup.project import set_up
 
     settings = up.settings
     if clips is None:
-        with telling.progress("Making up a street") as advance:
+        with output.progress("Making up a street") as advance:
             clips = make_street_set(folder / "streets", on_progress=advance)
     title = f"Earmark demo: {clips.parent.name if clips.is_file() else clips.name}"
     client = up.studio.client()
@@ -167,9 +167,9 @@ def _fill(
         pages_url=settings.pages_url,
     )
     for warning in report.warnings:
-        telling.complain(warning, "yellow")
+        output.complain(warning, "yellow")
     settings = remember(folder, settings, project=report.project_id)
-    with telling.progress("Importing") as advance:
+    with output.progress("Importing") as advance:
         summary = bring(
             settings,
             clips,
@@ -179,7 +179,7 @@ def _fill(
             again_deleted=again_deleted,
             takes_any_path=True,
         )
-    telling.tell_import(summary)
+    output.tell_import(summary)
     n_tasks = client.project(report.project_id)["task_number"]
     if not n_tasks and summary["deleted"]:
         raise SourceError(
@@ -190,12 +190,12 @@ def _fill(
         raise SourceError(f"{clips}: none of its clips can be used; there is nothing to label.")
     n_left = _wait(up, client, report.project_id, n_tasks)
     if n_left:
-        telling.say(f"{n_left} clips are still to be embedded; they join the queue as they are.")
+        output.say(f"{n_left} clips are still to be embedded; they join the queue as they are.")
     if warning := up.backend.status()["warning"]:
-        telling.complain(warning, "yellow")
+        output.complain(warning, "yellow")
     link = map_link(settings, up.backend, report.project_id)
     login, address = up.studio.credentials, settings.backend_url
-    telling.tell_ready(report.url, login, address, link, _command(folder))
+    output.tell_ready(report.url, login, address, link, _command(folder))
 
 
 def _command(folder: Path) -> str:
@@ -255,12 +255,12 @@ def _wait(up: Any, client: LabelStudio, project_id: int, n_tasks: int) -> int:
     SourceError
         If no clip can be embedded.
     """
-    from importer.backend import BackendSilentError
-    from importer.demo import has_order, serves
+    from importer.backend_client import BackendSilentError
+    from importer.demo.running import has_order, serves
 
     told: set[str] = set()
     n_left = 0
-    with telling.progress("Embedding the clips") as advance:
+    with output.progress("Embedding the clips") as advance:
 
         def look(status: dict[str, Any]) -> bool:
             nonlocal n_left
@@ -273,7 +273,7 @@ def _wait(up: Any, client: LabelStudio, project_id: int, n_tasks: int) -> int:
             advance(n_tried, n_all)
             if (error := project["error"]) and error not in told:
                 told.add(error)
-                telling.complain(error, "yellow")
+                output.complain(error, "yellow")
             if project["n_clips"] and project["n_unheard"] == project["n_clips"]:
                 raise SourceError(
                     f"None of {project['n_clips']} clips can be embedded; the first: "

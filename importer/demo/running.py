@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from importer.backend import Backend, BackendSilentError
-from importer.ports import free_port
-from importer.studio import Studio
+from importer.backend_client import Backend, BackendSilentError
+from importer.demo.label_studio_process import Studio
+from importer.demo.ports import free_port
 from ml_backend.errors import StudioError
 from ml_backend.label_studio import LabelStudio
 from ml_backend.settings import Settings, read_secret

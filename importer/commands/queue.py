@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from importer import telling
-from importer.options import AsJson, Project, choose_project, read_settings
+from importer.commands import output
+from importer.commands.options import AsJson, Project, choose_project, read_settings
 from ml_backend.errors import SettingsError
 
 
@@ -29,9 +29,9 @@ def queue(
     "siren" in clip (part of a text, in any case); hour(column); date(column) >= "2024-05-01";
     missing(column). Columns with blanks or odd characters go in `backticks`.
     """
-    from importer.backend import Backend
+    from importer.backend_client import Backend
 
-    with telling.explained():
+    with output.explained():
         if clear and where is not None:
             raise SettingsError("Either --where or --clear; both at once contradict each other.")
         settings = read_settings()
@@ -44,6 +44,6 @@ def queue(
         else:
             asked = backend.queue(project_id)
     if json_:
-        telling.print_json(asked)
+        output.print_json(asked)
     else:
-        telling.tell_queue(asked)
+        output.tell_queue(asked)

@@ -6,7 +6,7 @@ from typing import Any
 from importer.push import Progress, push_clips
 from importer.scan import LABEL_COLUMNS, Clip, scan
 from importer.serving import BaseUrl, LocalFiles, Serving, Upload
-from importer.tab import ensure_tab
+from importer.setup.data_manager_tab import ensure_tab
 from importer.task import column_types
 from ml_backend.errors import SettingsError
 from ml_backend.label_studio import LabelStudio

@@ -6,8 +6,8 @@ the number counts.
 
 import numpy as np
 
-from importer.streets.machines import Sound
-from importer.streets.synthesis import (
+from importer.demo.streets.machines import Sound
+from importer.demo.streets.synthesis import (
     SAMPLE_RATE_HZ,
     Waveform,
     band,

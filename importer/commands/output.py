@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from importer.login import Credentials
+from importer.demo.login import Credentials
 from ml_backend.clip import STATES, State
 from ml_backend.errors import EarmarkError
 from ml_backend.evaluation.intervals import spell, spell_estimate

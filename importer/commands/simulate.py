@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from importer import telling
+from importer.commands import output
 from ml_backend.errors import SettingsError
 from ml_backend.settings import Settings
 
@@ -67,15 +67,15 @@ def simulate(
 
     Example: [bold]earmark simulate clips.csv --target siren --pool fold=1 --test fold=3[/]
     """
-    from importer.curve_report import draw, show
-    from importer.labeled_table import read_labeled_table
+    from importer.commands.curve_report import draw, show
+    from importer.commands.labeled_table import read_labeled_table
     from ml_backend.evaluation.learning_curves import compare, summarize
     from ml_backend.evaluation.simulation import Plan
     from ml_backend.evaluation.simulation import simulate as play
     from ml_backend.settings.checks import objective
     from ml_backend.strategies.registry import get_strategy
 
-    with telling.explained():
+    with output.explained():
         settings = Settings.from_env()
         if (test is None) == (test_share is None):
             raise SettingsError("Give either --test column=value or --test-share 0.3.")
@@ -107,7 +107,7 @@ def simulate(
             file_column=file_column,
         )
         trial = _trial(settings, clips, target, test_share, embedder, weights, prior == "names")
-        with telling.progress("Playing", unit="curves") as advance:
+        with output.progress("Playing", unit="curves") as advance:
             curves = play(trial, plan, strategies, firsts, advance)
     report = {
         "table": str(table),
@@ -147,23 +147,23 @@ def _trial(
     weights, cache_dir = weights or settings.weights, settings.data_dir / "weights"
     embedder = load_embedder(embedder_name or settings.embedder, weights, cache_dir)
     if embedder.warning:
-        telling.complain(embedder.warning, "yellow")
+        output.complain(embedder.warning, "yellow")
     store = open_store(f"sqlite:///{settings.data_dir.absolute() / 'simulate.db'}")
-    with telling.progress("Listening to the clips") as advance:
+    with output.progress("Listening to the clips") as advance:
         heard, embeddings, unheard = hear_files(
             store, embedder, clips.clip_keys, clips.paths, advance
         )
     store.close()
     refused = [f"{one.file}: {one.reason}" for one in clips.left_out] + unheard
     for line in refused[:5]:
-        telling.complain(f"  left out: {line}")
+        output.complain(f"  left out: {line}")
     if refused:
-        telling.complain(f"{len(refused)} clips are left out.", "yellow")
+        output.complain(f"{len(refused)} clips are left out.", "yellow")
     tagger, why = (None, None)
     if with_prior:
         tagger, why = find_tagger(embedder, weights, cache_dir, settings.names)
     if why:
-        telling.complain(why, "yellow")
+        output.complain(why, "yellow")
 
     def prior_of(class_names: Any) -> Any:
         found = tagger.prior(class_names) if tagger else None
@@ -171,7 +171,7 @@ def _trial(
             return None
         for name, matched in zip(class_names, found.names, strict=True):
             heard_as = ", ".join(matched) or "nothing"
-            telling.say(f"  {name}: AudioSet's {heard_as}")
+            output.say(f"  {name}: AudioSet's {heard_as}")
         return found.logits(embeddings)
 
     return make_trial(

@@ -4,8 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from importer.streets import acoustics, machines, voices
-from importer.streets.synthesis import SAMPLE_RATE_HZ, Waveform, band, convolved, filtered, loudness
+from importer.demo.streets import acoustics, machines, voices
+from importer.demo.streets.synthesis import (
+    SAMPLE_RATE_HZ,
+    Waveform,
+    band,
+    convolved,
+    filtered,
+    loudness,
+)
 
 CLIP_S = 4.0
 FOREGROUND = 1

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from importer import pages
-from importer.connect import check_backend_url, connect_backend
-from importer.instructions import renew_instructions, write_instructions
-from importer.tab import ensure_tab
+from importer.setup import page_links
+from importer.setup.connect import check_backend_url, connect_backend
+from importer.setup.data_manager_tab import ensure_tab
+from importer.setup.instructions import renew_instructions, write_instructions
 from ml_backend.errors import (
     LabelConfigError,
     LabelStudioAuthError,
@@ -238,8 +238,8 @@ def _link_pages(site: _Site, pages_url: str) -> None:
         name: str(site.project[name] or "") for name in ("description", "expert_instruction")
     }
     wanted = {
-        "description": pages.describe(present["description"], pages_url, site.project_id),
-        "expert_instruction": pages.instruct(
+        "description": page_links.describe(present["description"], pages_url, site.project_id),
+        "expert_instruction": page_links.instruct(
             present["expert_instruction"], pages_url, site.project_id
         ),
     }

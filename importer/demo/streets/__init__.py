@@ -5,6 +5,6 @@ takes it down the street, `scene` adds traffic, weather and a microphone, and `s
 what is recorded when and writes clips and metadata. `synthesis` holds what all of them draw with.
 """
 
-from importer.streets.street_set import make_street_set
+from importer.demo.streets.street_set import make_street_set
 
 __all__ = ["make_street_set"]

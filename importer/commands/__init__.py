@@ -1,0 +1,1 @@
+"""Commands: what the command line takes and says, one module a subject."""
