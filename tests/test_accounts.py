@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ml_backend.clip import STATES
 from ml_backend.label_studio.label_config import label_config_xml
+from ml_backend.learning.round_input import RoundInput
 from ml_backend.learning.training import learn
 from ml_backend.loop.project_state import Reader
 from ml_backend.loop.stopwatch import Stopwatch
@@ -304,10 +305,11 @@ def order_of(project, n_wanted):
     found = project.studio.client().project(project.project_id)
     reader = Reader(project.store, project.studio.client(), EMBEDDER, None)
     state = reader.read(found, tasks=True, whole=False, watch=Stopwatch())
-    return learn(
-        state.clips, state.labels, state.config, get_strategy("random"), embedder_id=EMBEDDER,
-        n_head=6, n_annotators_wanted=n_wanted,
-    ).order.tolist()  # fmt: skip
+    given = RoundInput(
+        state.clips, state.labels, state.config, get_strategy("random"), EMBEDDER,
+        n_annotators_wanted=n_wanted,
+    )  # fmt: skip
+    return learn(given, n_head=6).order.tolist()
 
 
 @pytest.mark.parametrize("said", [{}, {"control": "mood"}, {"skipped": True}])

@@ -9,6 +9,7 @@ from ml_backend.clip import Task, TaskLabels, content_hash
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.learning.audit_slice import draw_slice
 from ml_backend.learning.embedded_clips import EmbeddedClips
+from ml_backend.learning.round_input import RoundInput
 from ml_backend.learning.training import learn
 from ml_backend.loop.reconcile import Reconciler
 from ml_backend.settings import Settings
@@ -37,16 +38,10 @@ def said(task_ids, *, n_annotators=1):
 
 
 def learned(answers=(), first=None, *, strategy="default", n_head=10, clips=CLIPS, **how):
-    return learn(
-        clips,
-        answers,
-        parse_label_config(CONFIG),
-        get_strategy(strategy),
-        embedder_id="toy-1",
-        n_head=n_head,
-        first=None if first is None else np.array(first, dtype=np.int64),
-        **how,
-    )
+    first = None if first is None else np.array(first, dtype=np.int64)
+    config = parse_label_config(CONFIG)
+    given = RoundInput(clips, answers, config, get_strategy(strategy), "toy-1", first=first, **how)
+    return learn(given, n_head=n_head)
 
 
 # The order
@@ -200,11 +195,7 @@ def test_a_selection_of_tasks_is_served_in_the_order_of_the_strategy(loop):
     loop.ask(task_ids=chosen)
     queue = loop.round()
     assert set(queue[:4]) == set(chosen)
-    first = np.array(chosen)
-    order = learn(
-        loop.reconciler.clips(loop.project_id), [], parse_label_config(CONFIG),
-        get_strategy("default"), embedder_id="toy-1", n_head=10, first=first,
-    ).order  # fmt: skip
+    order = learned(first=chosen, clips=loop.reconciler.clips(loop.project_id)).order
     assert queue == order[:10].tolist()
 
 

@@ -8,6 +8,7 @@ from ml_backend.label_studio.label_config import label_config_xml, parse_label_c
 from ml_backend.learning.audit_slice import N_BEFORE, draw_lots, draw_slice
 from ml_backend.learning.embedded_clips import embedded_clips
 from ml_backend.learning.labeled_set import part_answers
+from ml_backend.learning.round_input import RoundInput
 from ml_backend.learning.training import learn
 from ml_backend.strategies.registry import get_strategy
 
@@ -118,6 +119,12 @@ def test_what_is_measured_on_is_a_fair_sample(bias):
     assert chisquare(found / found.sum() * 600, np.full(5, 120)).pvalue > 0.001
 
 
+def learned_from(pool, answers, config):
+    strategy = get_strategy("random")
+    given = RoundInput(pool, answers, config, strategy, "toy-1", audit_share=SHARE)
+    return learn(given, n_head=10)
+
+
 def test_a_label_of_the_slice_changes_nothing_in_the_classifier():
     rng = np.random.default_rng(0)
     keys = [content_hash(str(row).encode()) for row in range(300)]
@@ -128,15 +135,7 @@ def test_a_label_of_the_slice_changes_nothing_in_the_classifier():
     told = said(rest[:20], "siren") + said(rest[20:40])
 
     def learned(*more):
-        return learn(
-            pool,
-            [*told, *more],
-            config,
-            get_strategy("random"),
-            embedder_id="toy-1",
-            n_head=10,
-            audit_share=SHARE,
-        )
+        return learned_from(pool, [*told, *more], config)
 
     plain = learned()
     for label in CLASSES:
@@ -153,15 +152,7 @@ def test_a_project_that_is_labeled_in_order_meets_the_slice_at_its_share():
     drawn = slice_of(pool)
     answers, met = [], []
     while len(answers) < 200:
-        order = learn(
-            pool,
-            answers,
-            config,
-            get_strategy("random"),
-            embedder_id="toy-1",
-            n_head=10,
-            audit_share=SHARE,
-        ).order
+        order = learned_from(pool, answers, config).order
         assert sorted([*order.tolist(), *(one.task_id for one in answers)]) == list(range(1, 601))
         rows = order[:7] - 1
         met += rows.tolist()

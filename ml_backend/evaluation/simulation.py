@@ -25,6 +25,7 @@ from ml_backend.evaluation.labeled_benchmark import Trial, split
 from ml_backend.evaluation.metrics import measure
 from ml_backend.learning.decision import BALANCED, F1
 from ml_backend.learning.embedded_clips import EmbeddedClips
+from ml_backend.learning.round_input import RoundInput
 from ml_backend.learning.training import Learned, learn
 from ml_backend.strategies.greedy import Ranking
 from ml_backend.strategies.registry import Pool, QueryStrategy
@@ -140,17 +141,17 @@ class Annotator:
 
     def learn(self, labels: Sequence[TaskLabels], strategy: QueryStrategy) -> Learned:
         """Do what the live loop does with these labels."""
-        return learn(
+        given = RoundInput(
             self.clips,
             labels,
             self._trial.config,
             _Reseeded(strategy, self._seed),
-            embedder_id=self._trial.embedder_id,
-            n_head=N_HEAD,
+            self._trial.embedder_id,
             prior=self.prior,
             audit_share=self._audit_share,
             objective=self._objective,
         )
+        return learn(given, n_head=N_HEAD)
 
     def answer(
         self, labels: list[TaskLabels], strategy: QueryStrategy, n_labels: int, step: int

@@ -22,7 +22,8 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.prior import Prior, Tagger
-from ml_backend.learning.training import Learned, learn, name_version
+from ml_backend.learning.round_input import RoundInput
+from ml_backend.learning.training import Learned, learn
 from ml_backend.loop.echoes import Echoes
 from ml_backend.loop.pinned_version import find_held
 from ml_backend.loop.project_state import Reader, State
@@ -235,7 +236,6 @@ class Reconciler:
             lambda: self._reader.is_hearing(state.project_id),
         ):
             return None
-        strategy = get_strategy(self._settings.strategy)
         with watch.step("prior"):
             prior = self._reader.prior(state.config)
             logits = self._reader.logits(state, prior)
@@ -246,37 +246,23 @@ class Reconciler:
             self._embedder_id,
             has_prior=prior is not None,
         )
-        n_annotators_wanted = _Question.of(state.project).n_annotators_wanted
-        wanted = name_version(
+        given = RoundInput(
             state.clips,
             state.labels,
             state.config,
-            strategy,
+            get_strategy(self._settings.strategy),
             self._embedder_id,
-            logits,
-            self._settings.audit_share,
-            held,
-            state.first,
-            n_annotators_wanted,
-            self._settings.threshold,
+            prior=logits,
+            audit_share=self._settings.audit_share,
+            held=held,
+            first=state.first,
+            n_annotators_wanted=_Question.of(state.project).n_annotators_wanted,
+            objective=self._settings.threshold,
         )
-        if standing.is_that_of(wanted):
-            return wanted
+        if standing.is_that_of(given.model_version):
+            return given.model_version
         with watch.step("learn"):
-            learned = learn(
-                state.clips,
-                state.labels,
-                state.config,
-                strategy,
-                embedder_id=self._embedder_id,
-                n_head=self._settings.head_size,
-                n_annotators_wanted=n_annotators_wanted,
-                prior=logits,
-                audit_share=self._settings.audit_share,
-                held=held,
-                first=state.first,
-                objective=self._settings.threshold,
-            )
+            learned = learn(given, n_head=self._settings.head_size)
         with watch.step("publish"):
             self._publish(turn, state, learned, prior)
         number = self._note(state.project_id, learned, watch)

@@ -23,6 +23,7 @@ from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.embedded_clips import embedded_clips
 from ml_backend.learning.prior import find_tagger
+from ml_backend.learning.round_input import RoundInput
 from ml_backend.learning.training import learn
 from ml_backend.store import open_store
 from ml_backend.strategies.registry import get_strategy
@@ -259,8 +260,8 @@ def at_random(earmark, store, project):
     for seed in range(N_RANDOM_DRAWS):
         drawn = np.random.default_rng(seed).choice(clips.task_ids, N_LABELS, replace=False)
         labels = [TaskLabels(int(one), frozenset({truth[int(one)]}), "labeled", 1) for one in drawn]
-        learned = learn(clips, labels, config, strategy, embedder_id=embedder_id, n_head=1)
-        yield learned.classifier
+        given = RoundInput(clips, labels, config, strategy, embedder_id)
+        yield learn(given, n_head=1).classifier
 
 
 def embed(shared, rows, settings):
