@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from ml_backend.clip import content_hash
 from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError
 from ml_backend.loop import background as rest_module
-from ml_backend.loop import reconcile
+from ml_backend.loop import reconcile, standing
 from ml_backend.loop.background import Rest
 from ml_backend.loop.echoes import LISTENED_S
 from ml_backend.loop.reconcile import Reconciler
@@ -165,7 +165,7 @@ def test_when_all_tasks_are_deleted_during_a_round_it_publishes_nothing_and_says
 def test_a_project_that_is_emptied_and_refilled_gets_its_first_order_as_a_new_one(
     street, monkeypatch
 ):
-    monkeypatch.setattr(reconcile, "FIRST_ORDER", 5)
+    monkeypatch.setattr(standing, "FIRST_ORDER", 5)
     street.studio.delete_tasks(list(street.studio.tasks))
     street.hint(tasks=True)
     assert street.round() is None

@@ -29,60 +29,16 @@ from ml_backend.loop.pinned_version import find_held
 from ml_backend.loop.project_state import Reader, State
 from ml_backend.loop.publish import Edition, Opened, open_edition, publish_head
 from ml_backend.loop.round_metrics import Gauge
+from ml_backend.loop.standing import Standing
 from ml_backend.loop.stopwatch import Stopwatch
 from ml_backend.loop.ties import Ties
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.agenda import Turn
-from ml_backend.store.versions import Progress, Round, Version
+from ml_backend.store.versions import Round, Version
 from ml_backend.strategies.registry import get_strategy
 
 log = logging.getLogger(__name__)
-
-FIRST_ORDER = 200
-"""So many clips are heard before a project gets its first order, where it has as many."""
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """What annotators follow when a round begins; it may end at three looks, each dearer.
-
-    ``progress`` is None before the first order; ``is_shown`` tells whether Label Studio's queue
-    follows it.
-    """
-
-    progress: Progress | None
-    is_shown: bool
-
-    @property
-    def model_version(self) -> str | None:
-        """The version that stands."""
-        return self.progress.model_version if self.progress else None
-
-    def is_untouched(self, turn: Turn, *, is_asking_anew: bool) -> bool:
-        """Tell that nothing was heard but the echo of its own publishing."""
-        may_differ = turn.labels_changed or turn.tasks_changed or is_asking_anew
-        return self.is_shown and not may_differ
-
-    def is_too_early(
-        self, state: State, n_left: Callable[[], int], is_hearing: Callable[[], bool]
-    ) -> bool:
-        """Tell that too few clips are heard; meanwhile, an order is due when they have doubled.
-
-        ``n_left`` counts the clips of the order that stands, less those deleted since.
-        """
-        if not len(state.clips):
-            return True
-        if state.is_news or not is_hearing():
-            return False
-        is_first = self.progress is None or (self.progress.n_ranked > 0 and n_left() == 0)
-        return len(state.clips) < (FIRST_ORDER if is_first else 2 * n_left())
-
-    def is_that_of(self, model_version: str) -> bool:
-        """Tell that what is true now leads to the version that annotators follow already."""
-        if self.progress is None or self.progress.model_version != model_version:
-            return False
-        return self.is_shown or not self.progress.n_ranked
 
 
 @dataclass(frozen=True)
@@ -165,7 +121,7 @@ class Reconciler:
             and progress.model_version == project.get("model_version")
             and (progress.n_published > 0 or not progress.n_ranked)
         )
-        standing = _Standing(progress, is_shown)
+        standing = Standing(progress, is_shown)
         if standing.is_untouched(turn, is_asking_anew=asked != question):
             version = standing.model_version
         else:
@@ -223,9 +179,7 @@ class Reconciler:
         config = parse_label_config(project["label_config"])
         return open_edition(version, config, clips, self._reader.prior(config))
 
-    def _follow(
-        self, turn: Turn, state: State, standing: _Standing, watch: Stopwatch
-    ) -> str | None:
+    def _follow(self, turn: Turn, state: State, standing: Standing, watch: Stopwatch) -> str | None:
         """Learn, rank and publish, unless the version that stands is the one this leads to.
 
         Where a version is held, nothing is learned and so nothing measured.
