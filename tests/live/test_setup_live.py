@@ -24,9 +24,9 @@ from ml_backend.errors import (
 from ml_backend.label_studio import LabelStudio, client
 from ml_backend.label_studio.fetch import Fetcher
 from ml_backend.label_studio.label_config import label_config_xml
+from tests.label_studio.test_label_config import EARLIER as EARLIER_PAGE
 from tests.live.conftest import COMMAND
 from tests.postgres import create_database, postgres_server
-from tests.test_label_config import EARLIER as EARLIER_PAGE
 
 pytestmark = pytest.mark.live
 

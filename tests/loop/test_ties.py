@@ -7,8 +7,8 @@ from ml_backend.loop.ties import Ties
 from ml_backend.store import open_store
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 from tests.seeing import SeenProject
-from tests.test_label_queue import Asked
 from tests.visiting import OTHER_TOKEN
+from tests.web.test_label_queue import Asked
 
 ADA, BOB, EVE = 1, 2, 3
 N_CLIPS = 40

@@ -8,7 +8,7 @@ import pytest
 
 from ml_backend.process import memory
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 HOLD = """
 import sys

@@ -10,7 +10,7 @@ from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.loop import background as rest_module
 from ml_backend.loop import task_columns
 from ml_backend.metadata.columns import Columns
-from tests.test_rest import HEAD, N_CLIPS, QUIET_S, Street
+from tests.loop.test_background import HEAD, N_CLIPS, QUIET_S, Street
 
 CLASS, PROBABILITY, ENTROPY, VERSION = MODEL_COLUMNS
 

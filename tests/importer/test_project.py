@@ -19,7 +19,7 @@ from ml_backend.errors import (
 )
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.label_config import label_config_xml
-from tests.test_label_config import EARLIER as EARLIER_PAGE
+from tests.label_studio.test_label_config import EARLIER as EARLIER_PAGE
 
 BACKEND = "http://earmark.test:9090"
 SECRET = "the-secret"

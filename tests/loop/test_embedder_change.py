@@ -9,7 +9,7 @@ from ml_backend.loop.background import Rest
 from ml_backend.loop.page_data import Lookout
 from ml_backend.loop.reconcile import Reconciler
 from ml_backend.web import create_app
-from tests.test_rest import EMBEDDER_ID, N_CLIPS, QUIET_S, Street
+from tests.loop.test_background import EMBEDDER_ID, N_CLIPS, QUIET_S, Street
 from tests.visiting import BASIC, SECRET
 
 OTHER_ID, OTHER_DIM = "other-1", 5

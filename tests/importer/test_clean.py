@@ -10,7 +10,7 @@ import pytest
 
 from importer.demo.clean import clean
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

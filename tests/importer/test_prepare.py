@@ -30,7 +30,7 @@ from importer.scan import Clip, Refusal, scan
 from ml_backend.errors import SettingsError
 from tests.sounds import noise, tone, write, write_m4a, write_sparse
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def prepared(path, files_dir, **how):

@@ -7,7 +7,7 @@ import pytest
 from ml_backend.label_studio.annotation import build_result, read_annotations
 from ml_backend.label_studio.label_config import LabelConfig
 
-PAYLOADS = Path(__file__).parent / "payloads"
+PAYLOADS = Path(__file__).parents[1] / "payloads"
 SINGLE = LabelConfig(("siren", "other", "horn"), False, "sound", "audio", "choices", "audio")
 MULTIPLE = replace(SINGLE, multi_label=True)
 

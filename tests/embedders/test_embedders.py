@@ -229,6 +229,6 @@ def test_a_network_is_loaded_and_runs_without_torch(untrained, cache_dir, tmp_pa
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     assert ran.stdout.strip() == ""

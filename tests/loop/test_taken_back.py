@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.progressing import Project
-from tests.test_progress import check_form, told, visit
+from tests.web.test_progress import check_form, told, visit
 
 pytestmark = pytest.mark.slow
 
