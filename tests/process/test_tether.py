@@ -9,7 +9,7 @@ import pytest
 from tests.processes import eventually
 
 # The parent starts a child that ties itself and then tells its number; both sleep.
-CHILD = "import os, sys, time; {how}from ml_backend import tether; {then}\
+CHILD = "import os, sys, time; {how}from ml_backend.process import tether; {then}\
 tether.end_with(int(sys.argv[1])); print(os.getpid(), flush=True); time.sleep(60)"
 PARENT = "import os, subprocess, sys, time; \
 subprocess.Popen([sys.executable, '-c', sys.argv[1], str(os.getpid())]); time.sleep(60)"
