@@ -27,7 +27,7 @@ from ml_backend.evaluation.measurements import Look, is_due
 from ml_backend.evaluation.simulation import Annotator, measure_on
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.prior import find_tagger
-from ml_backend.loop.embed_clips import hear_files
+from ml_backend.loop.embed_clips import embed_files
 from ml_backend.loop.round_metrics import take_figures
 from ml_backend.store import open_store
 from ml_backend.strategies.registry import get_strategy
@@ -102,7 +102,7 @@ def judged(looks: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], stoppi
         n_per_class = {str(row): n for row, n in enumerate(one["labels"])}
         figures = {**one, "labels": n_per_class}
         line.append(Look(place, "", 0.0, one["n_labeled"], figures, one["n_labeled"], True))
-        yield one, stopping.judge_stopping(line, n_per_class, one["n_labeled"])
+        yield one, stopping.assess_stopping(line, n_per_class, one["n_labeled"])
 
 
 def print_estimates(runs: list[dict[str, Any]]) -> None:
@@ -144,20 +144,20 @@ def open_trials(table: Path, targets: list[str] | None, data_dir: Path) -> list[
     clips = read_labeled_table(table, label_column="label", group_column="recording_id")
     embedder = load_embedder("mn04", SHARED / "weights", data_dir / "weights")
     store = open_store(f"sqlite:///{(data_dir / 'simulate.db').absolute()}")
-    heard, embeddings, _ = hear_files(
+    embedded, embeddings, _ = embed_files(
         store, embedder, clips.clip_keys, clips.paths, lambda n_done, n_total: None
     )
     tagger = find_tagger(embedder, SHARED / "weights", data_dir / "weights")[0]
-    labels = [clips.labels[row] for row in heard]
+    labels = [clips.labels[row] for row in embedded]
 
     def trial(target: str) -> Trial:
         return make_trial(
             embeddings,
             labels,
-            np.array(clips.recordings, dtype=np.int64)[heard],
-            [clips.clip_keys[row] for row in heard],
+            np.array(clips.recordings, dtype=np.int64)[embedded],
+            [clips.clip_keys[row] for row in embedded],
             target=None if target == ALL else target,
-            is_pool=np.ones(len(heard), dtype=bool),
+            is_pool=np.ones(len(embedded), dtype=bool),
             is_test=None,
             test_share=0.3,
             embedder_id=embedder.embedder_id,

@@ -108,7 +108,7 @@ class Loop:
         if self.thread:
             self.thread.join()
 
-    def hear(self, action):
+    def tell(self, action):
         body = {"action": action, "project": {"id": self.project_id}}
         answer = self.web.post("/webhook", json=body, headers={"X-Earmark-Secret": SECRET})
         assert answer.status_code == 200
@@ -129,7 +129,7 @@ class Loop:
         """Submit as an annotator does, and wait until the order has followed."""
         before = self.version
         made = self.studio.annotate(task_id, *labels, **how)
-        self.hear("ANNOTATION_CREATED")
+        self.tell("ANNOTATION_CREATED")
         self.until(lambda: self.version != before)
         return made
 
@@ -161,7 +161,7 @@ def loop_in(folder, street):
 @pytest.fixture
 def loop(tmp_path, street):
     made = loop_in(tmp_path, street)
-    made.hear("TASKS_CREATED")
+    made.tell("TASKS_CREATED")
     yield made
     made.end()
     made.store.close()
@@ -235,7 +235,7 @@ def test_a_deleted_annotation_is_unlearned_and_leads_back_to_the_same_version(ru
     task_id = running.studio.queue(running.project_id)[0]
     annotation_id = running.annotate(task_id, "siren")
     running.studio.take_back(annotation_id)
-    running.hear("ANNOTATIONS_DELETED")
+    running.tell("ANNOTATIONS_DELETED")
     running.until(lambda: running.version == before)
     assert task_id in running.studio.queue(running.project_id)
 
@@ -246,7 +246,7 @@ def test_a_changed_annotation_is_learned_anew(running):
     annotation_id = running.annotate(task_id, "siren")
     before = running.version
     running.studio.change(annotation_id, choices=["other"])
-    running.hear("ANNOTATION_UPDATED")
+    running.tell("ANNOTATION_UPDATED")
     running.until(lambda: running.version != before)
     assert running.status()["labels"] == {"siren": 0, "other": 1}
 
@@ -308,13 +308,13 @@ def test_new_and_deleted_tasks_are_followed(running, tmp_path):
     more.mkdir()
     write_wav(more / "new.wav", sound("siren", np.random.default_rng(9)))
     assert running.push(more).added == 1
-    running.hear("TASKS_CREATED")
+    running.tell("TASKS_CREATED")
     running.until(lambda: running.status()["n_embedded"] == 25)
     new = max(running.studio.tasks)
     running.until(lambda: new in running.current_predictions())
     with running.studio.lock:
         del running.studio.tasks[new]
-    running.hear("TASKS_DELETED")
+    running.tell("TASKS_DELETED")
     running.until(lambda: running.status()["n_ranked"] == 24)
 
 
@@ -332,17 +332,17 @@ def test_a_clip_whose_audio_is_gone_is_named_and_stops_nobody(loop):
     relative = task["data"]["audio"].partition("?d=")[2]
     (loop.settings.files_root / relative).unlink()
     loop.start()
-    loop.until(lambda: loop.status()["n_unheard"] == 1 and loop.status()["n_embedded"] == 23)
-    (unheard,) = loop.status()["unheard"]
-    assert unheard["task"] == task["id"]
-    assert "there is no such file" in unheard["reason"]
+    loop.until(lambda: loop.status()["n_failed"] == 1 and loop.status()["n_embedded"] == 23)
+    (failed,) = loop.status()["failed"]
+    assert failed["task"] == task["id"]
+    assert "there is no such file" in failed["reason"]
     loop.until(lambda: loop.status()["n_ranked"] == 23)
 
 
 @pytest.mark.slow
 def test_label_studio_may_be_down_for_a_while(running):
     running.studio.is_down = True
-    running.hear("ANNOTATION_CREATED")
+    running.tell("ANNOTATION_CREATED")
     running.until(lambda: running.status()["error"])
     assert TOKEN not in running.status()["error"]
     task_id = running.studio.queue(running.project_id)[0]
@@ -358,10 +358,10 @@ def test_a_label_config_that_cannot_be_learned_is_reported_until_it_can(running)
     project = running.studio.projects[running.project_id]
     good = project["label_config"]
     project["label_config"] = "<View/>"
-    running.hear("PROJECT_UPDATED")
+    running.tell("PROJECT_UPDATED")
     running.until(lambda: "label config" in (running.status()["error"] or ""))
     project["label_config"] = good.replace("other", "quiet")
-    running.hear("PROJECT_UPDATED")
+    running.tell("PROJECT_UPDATED")
     running.until(lambda: set(running.status()["labels"]) == {"siren", "quiet"})
 
 
@@ -375,7 +375,7 @@ def test_the_echo_of_publishing_costs_one_look_at_the_project(loop):
     loop.until(lambda: not loop.status()["is_waiting"])
     begun = len(loop.studio.calls)
     for _ in range(5):
-        loop.hear("PROJECT_UPDATED")
+        loop.tell("PROJECT_UPDATED")
         loop.until(lambda: not loop.status()["is_waiting"])
     assert set(loop.studio.calls[begun:]) == {("GET", f"/api/projects/{loop.project_id}")}
 
@@ -383,7 +383,7 @@ def test_the_echo_of_publishing_costs_one_look_at_the_project(loop):
 @pytest.mark.slow
 def test_a_deleted_project_is_forgotten(running):
     del running.studio.projects[running.project_id]
-    running.hear("PROJECT_UPDATED")
+    running.tell("PROJECT_UPDATED")
     running.until(lambda: running.store.agenda.project_ids() == [])
 
 
@@ -468,7 +468,7 @@ def test_a_label_studio_that_breaks_in_the_middle_of_a_round_loses_nothing(runni
     queue = running.studio.queue(running.project_id)
     running.studio.annotate(queue[0], "siren")
     running.studio.breaks_at = "import/predictions"
-    running.hear("ANNOTATION_CREATED")
+    running.tell("ANNOTATION_CREATED")
     running.until(lambda: "500" in (running.status()["error"] or ""))
     assert queue[0] in running.studio.tasks
     running.studio.breaks_at = None
@@ -483,7 +483,7 @@ def test_many_events_at_once_lead_to_few_rounds(running):
     queue = running.studio.queue(running.project_id)
     for task_id in queue[:15]:
         running.studio.annotate(task_id, running.truth_of(task_id))
-        running.hear("ANNOTATION_CREATED")
+        running.tell("ANNOTATION_CREATED")
     running.until(lambda: (running.version or "").startswith("earmark-15-"))
     assert len(running.status()["rounds"]) - n_rounds <= 6
 
@@ -493,7 +493,7 @@ def test_the_same_labels_give_the_same_order_in_another_place(running, tmp_path,
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     other = loop_in(folder, street)
-    other.hear("TASKS_CREATED")
+    other.tell("TASKS_CREATED")
     other.start()
     try:
         other.until(lambda: other.version is not None and other.status()["n_published"] == 24)

@@ -10,7 +10,7 @@ def whole_turn(project_id):
         labels_changed=True,
         tasks_changed=True,
         n_settings=1,
-        n_heard=1,
-        n_heard_labels=1,
-        n_heard_tasks=1,
+        n_events=1,
+        n_label_events=1,
+        n_task_events=1,
     )

@@ -123,7 +123,7 @@ def tell_status(facts: dict[str, Any]) -> None:
         say(f"\nProject {one['project']}  {one['title']}", "bold")
         say(f"  {one['state']}")
         say(
-            f"  {one['n_clips']} clips, {one['n_embedded']} heard, {one['n_unheard']} cannot be",
+            f"  {one['n_clips']} clips, {one['n_embedded']} heard, {one['n_failed']} cannot be",
         )
         say(f"  {in_states(one['states'])}; labels: {labels}")
         if one["states"].get("tied"):
@@ -137,13 +137,13 @@ def tell_status(facts: dict[str, Any]) -> None:
                 f"  {one['model_version']}, {one['n_published']} of {one['n_ranked']} published",
             )
         if one["accuracy"]:
-            tell_accuracy(one["accuracy"], one["held"])
+            tell_accuracy(one["accuracy"], one["pinned"])
         if one["rounds"]:
             last = one["rounds"][0]
             say(f"  last round took {last['timings_s']['total']:.2f} s")
         if one["error"]:
             complain(f"  {one['error']}", "red")
-        for clip in one["unheard"][:5]:
+        for clip in one["failed"][:5]:
             complain(f"  task {clip['task']}: {clip['reason']}")
 
 
@@ -198,7 +198,7 @@ def tell_queue(asked: dict[str, Any]) -> None:
         if "clips" in asked:
             say(f"Clips: {in_states(asked['clips'])}")
         return
-    by = f", asked for by {asked['asked_by']}" if asked["asked_by"] else ""
+    by = f", asked for by {asked['requested_by']}" if asked["requested_by"] else ""
     say(f"Asked for first: {asked['where'] or 'a selection of clips'}{by}")
     if asked["error"]:
         complain(f"  It no longer fits the clips, and counts for nothing: {asked['error']}", "red")
@@ -208,10 +208,10 @@ def tell_queue(asked: dict[str, Any]) -> None:
         say(f"Clips: {in_states(asked['clips'])}")
 
 
-def tell_accuracy(accuracy: dict[str, Any], held: str | None = None) -> None:
+def tell_accuracy(accuracy: dict[str, Any], pinned: str | None = None) -> None:
     """Print what the classifier is worth, how that came to be, and whether to go on.
 
-    While a version is held, nothing is learned and no advice given.
+    While a version is pinned, nothing is learned and no advice given.
     """
     if accuracy["pool"]:
         tell_pool(accuracy["pool"], accuracy["rule"])
@@ -234,11 +234,11 @@ def tell_accuracy(accuracy: dict[str, Any], held: str | None = None) -> None:
             for one in accuracy["curve"][-8:]
         )
         say(f"  by number of labels  {', '.join(points)}")
-    if held is None:
+    if pinned is None:
         say(f"  {accuracy['advice']}")
-    elif accuracy["model_version"] != held:
+    elif accuracy["model_version"] != pinned:
         other = accuracy["model_version"] or "labels taken back since"
-        say(f"  measured for {other}, not for {held}")
+        say(f"  measured for {other}, not for {pinned}")
 
 
 def tell_pool(pool: dict[str, Any], rule: dict[str, Any]) -> None:

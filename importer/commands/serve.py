@@ -241,10 +241,10 @@ def count_tried(project: dict[str, Any], n_tasks: int) -> tuple[int, int]:
 
     Examples
     --------
-    >>> count_tried({"n_clips": 1000, "n_embedded": 998, "n_unheard": 2}, n_tasks=1260)
+    >>> count_tried({"n_clips": 1000, "n_embedded": 998, "n_failed": 2}, n_tasks=1260)
     (1000, 1260)
     """
-    return project["n_embedded"] + project["n_unheard"], max(project["n_clips"], n_tasks)
+    return project["n_embedded"] + project["n_failed"], max(project["n_clips"], n_tasks)
 
 
 def _wait(up: Any, client: LabelStudio, project_id: int, n_tasks: int) -> int:
@@ -274,10 +274,10 @@ def _wait(up: Any, client: LabelStudio, project_id: int, n_tasks: int) -> int:
             if (error := project["error"]) and error not in told:
                 told.add(error)
                 output.complain(error, "yellow")
-            if project["n_clips"] and project["n_unheard"] == project["n_clips"]:
+            if project["n_clips"] and project["n_failed"] == project["n_clips"]:
                 raise SourceError(
                     f"None of {project['n_clips']} clips can be embedded; the first: "
-                    f"{project['unheard'][0]['reason']}"
+                    f"{project['failed'][0]['reason']}"
                 )
             return has_order(project) and serves(client, project_id, project["model_version"])
 

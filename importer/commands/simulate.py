@@ -141,7 +141,7 @@ def _trial(
     from ml_backend.embedders import load_embedder
     from ml_backend.evaluation.labeled_benchmark import make_trial
     from ml_backend.learning.prior import find_tagger
-    from ml_backend.loop.embed_clips import hear_files
+    from ml_backend.loop.embed_clips import embed_files
     from ml_backend.store import open_store
 
     weights, cache_dir = weights or settings.weights, settings.data_dir / "weights"
@@ -150,11 +150,11 @@ def _trial(
         output.complain(embedder.warning, "yellow")
     store = open_store(f"sqlite:///{settings.data_dir.absolute() / 'simulate.db'}")
     with output.progress("Listening to the clips") as advance:
-        heard, embeddings, unheard = hear_files(
+        embedded, embeddings, failed = embed_files(
             store, embedder, clips.clip_keys, clips.paths, advance
         )
     store.close()
-    refused = [f"{one.file}: {one.reason}" for one in clips.left_out] + unheard
+    refused = [f"{one.file}: {one.reason}" for one in clips.left_out] + failed
     for line in refused[:5]:
         output.complain(f"  left out: {line}")
     if refused:
@@ -176,12 +176,12 @@ def _trial(
 
     return make_trial(
         embeddings,
-        [clips.labels[row] for row in heard],
-        np.array(clips.recordings, dtype=np.int64)[heard],
-        [clips.clip_keys[row] for row in heard],
+        [clips.labels[row] for row in embedded],
+        np.array(clips.recordings, dtype=np.int64)[embedded],
+        [clips.clip_keys[row] for row in embedded],
         target=target,
-        is_pool=np.array(clips.is_pool)[heard],
-        is_test=None if test_share is not None else np.array(clips.is_test)[heard],
+        is_pool=np.array(clips.is_pool)[embedded],
+        is_test=None if test_share is not None else np.array(clips.is_test)[embedded],
         test_share=test_share,
         embedder_id=embedder.embedder_id,
         prior_of=prior_of,

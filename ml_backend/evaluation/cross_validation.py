@@ -1,7 +1,7 @@
 """What classifiers that never met a clip's recording say of it: the ground of honest figures.
 
-The labeled set is dealt out into folds by recording, and every fold is judged by a classifier
-trained on the others. What the training part could not know is not judged: a class that was
+The labeled set is dealt out into folds by recording, and every fold is predicted by a classifier
+trained on the others. What the training part could not know is not predicted: a class that was
 labeled in one recording only, or a yes-or-no question with one answer.
 """
 
@@ -30,7 +30,7 @@ class OutOfFold:
     labels : ndarray of int8, shape=(n_labeled, n_classes)
         0/1, as people said.
     probabilities : ndarray of float64, shape=(n_labeled, n_classes)
-        NaN where nothing was judged: whole rows, or single answers where a clip may have several
+        NaN where nothing was predicted: whole rows, or single answers where a clip may have several
         labels.
     groups : ndarray of int64, shape=(n_labeled,)
         Recordings; clips of one are right or wrong together.
@@ -42,7 +42,7 @@ class OutOfFold:
     groups: NDArray[np.int64]
 
 
-def judge_out_of_fold(
+def predict_out_of_fold(
     clips: EmbeddedClips,
     labeled: LabeledSet,
     config: LabelConfig,

@@ -18,8 +18,10 @@ from ml_backend.learning.decision import Rule
 N_SUSPECTS = 50
 
 
-def find_confusions(judged: OutOfFold, config: LabelConfig, rule: Rule) -> dict[str, Any] | None:
-    """Count what was predicted against what people said; None where nothing was judged.
+def count_confusions(
+    out_of_fold: OutOfFold, config: LabelConfig, rule: Rule
+) -> dict[str, Any] | None:
+    """Count what was predicted against what people said; None where nothing was measured.
 
     Parameters
     ----------
@@ -32,25 +34,25 @@ def find_confusions(judged: OutOfFold, config: LabelConfig, rule: Rule) -> dict[
         ``class_names``, ``counts``, ``wrong``, ``right`` and ``left_out``. Where a clip has one
         label, ``counts[i][j]`` is the number of clips of class i that were taken for j, ``wrong``
         lists ``{"label", "predicted", "task_ids"}`` (names) for every i other than j, ``right`` for
-        every i equal to j, and ``left_out`` ``{"label", "task_ids"}`` for what was not judged.
+        every i equal to j, and ``left_out`` ``{"label", "task_ids"}`` for what was not measured.
         Where it may have several, ``counts[k]`` is ``[[no as no, no as yes], [yes as no, yes as
         yes]]`` of class k, ``wrong`` lists ``{"class", "label", "predicted", "task_ids"}`` (yes:
         true), ``right`` the same for yes as yes, and ``left_out`` is empty.
     """
-    is_judged = ~np.isnan(judged.probabilities)
-    if not is_judged.any():
+    is_measured = ~np.isnan(out_of_fold.probabilities)
+    if not is_measured.any():
         return None
     names = list(config.class_names)
-    predicted = rule.decide(judged.probabilities)
+    predicted = rule.decide(out_of_fold.probabilities)
     if config.multi_label:
         tables = [
             _tabulate(
-                judged.labels[mine, k],
+                out_of_fold.labels[mine, k],
                 predicted[mine, k],
                 2,
-                judged.task_ids[mine],
+                out_of_fold.task_ids[mine],
             )
-            for k, mine in enumerate(is_judged.T)
+            for k, mine in enumerate(is_measured.T)
         ]
         listed = [
             {"class": name, "label": bool(i), "predicted": bool(j), "task_ids": ids}
@@ -59,22 +61,22 @@ def find_confusions(judged: OutOfFold, config: LabelConfig, rule: Rule) -> dict[
             if i or j
         ]
         return _told(names, [counts for counts, _ in tables], listed, [])
-    mine = is_judged.all(axis=1)
-    given = judged.labels[mine].argmax(axis=1)
+    mine = is_measured.all(axis=1)
+    given = out_of_fold.labels[mine].argmax(axis=1)
     said = predicted[mine].argmax(axis=1)
-    counts, cells = _tabulate(given, said, len(names), judged.task_ids[mine])
+    counts, cells = _tabulate(given, said, len(names), out_of_fold.task_ids[mine])
     listed = [
         {"label": names[i], "predicted": names[j], "task_ids": ids} for (i, j), ids in cells.items()
     ]
-    not_judged = judged.labels[~mine].argmax(axis=1)
+    not_measured = out_of_fold.labels[~mine].argmax(axis=1)
     left_out = [
-        {"label": names[i], "task_ids": judged.task_ids[~mine][not_judged == i].tolist()}
-        for i in np.unique(not_judged)
+        {"label": names[i], "task_ids": out_of_fold.task_ids[~mine][not_measured == i].tolist()}
+        for i in np.unique(not_measured)
     ]
     return _told(names, counts, listed, left_out)
 
 
-def find_suspects(judged: OutOfFold, config: LabelConfig) -> list[dict[str, Any]]:
+def find_suspects(out_of_fold: OutOfFold, config: LabelConfig) -> list[dict[str, Any]]:
     """List the labels most worth checking, the least believed first, at most ``N_SUSPECTS``.
 
     Returns
@@ -85,7 +87,7 @@ def find_suspects(judged: OutOfFold, config: LabelConfig) -> list[dict[str, Any]
         clip, the lowest).
     """
     names = np.array(config.class_names, dtype=object)
-    labels, p = judged.labels, judged.probabilities
+    labels, p = out_of_fold.labels, out_of_fold.probabilities
     instead = labels.copy()
     confidence = np.full(len(labels), np.inf)
     if config.multi_label:
@@ -100,7 +102,7 @@ def find_suspects(judged: OutOfFold, config: LabelConfig) -> list[dict[str, Any]
     order = np.argsort(confidence, kind="stable")[:N_SUSPECTS]
     return [
         {
-            "task_id": int(judged.task_ids[row]),
+            "task_id": int(out_of_fold.task_ids[row]),
             "labels": names[labels[row] == 1].tolist(),
             "predicted": names[instead[row] == 1].tolist(),
             "confidence": round(float(confidence[row]), 4),
@@ -148,10 +150,10 @@ def doubt(
     """
     rows = np.flatnonzero(~np.isnan(probabilities).any(axis=1))
     p, labeled = probabilities[rows], given[rows]
-    usual = np.full(p.shape[1], np.inf)  # a class nobody was judged for is no alternative
+    usual = np.full(p.shape[1], np.inf)  # a class nobody was measured for is no alternative
     for one in np.unique(labeled):
         usual[one] = p[labeled == one, one].mean()
-    confident = np.where(p >= usual, p, -1.0)  # (n_judged, n_classes)
+    confident = np.where(p >= usual, p, -1.0)  # (n_measured, n_classes)
     instead = confident.argmax(axis=1)
     is_other = (confident.max(axis=1) >= 0) & (instead != labeled)
     found = np.flatnonzero(is_other & (p.argmax(axis=1) != labeled))

@@ -1,8 +1,8 @@
 """Figures an annotator can trust: how good the current classifier is.
 
-*Cross-validated*: every labeled clip is judged by a classifier that never met its recording
+*Cross-validated*: every labeled clip is predicted by a classifier that never met its recording
 (``out_of_fold.py``). The labels are those that were chosen, the hard ones among them: the figure is
-rather too low. A class labeled in one recording only cannot be judged so and is left out.
+rather too low. A class labeled in one recording only cannot be measured so and is left out.
 Intervals rest on the number of recordings, since clips of one are right or wrong together.
 
 *Audit*: clips drawn at random, which the classifier was never trained on (``audit.py``).
@@ -25,7 +25,9 @@ from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.labeled_set import LabeledSet
 
 
-def cross_validate(judged: OutOfFold, config: LabelConfig, rule: Rule) -> dict[str, Any] | None:
+def cross_validate(
+    out_of_fold: OutOfFold, config: LabelConfig, rule: Rule
+) -> dict[str, Any] | None:
     """Tell how good classifiers are on labeled clips of recordings they never met.
 
     Parameters
@@ -36,10 +38,10 @@ def cross_validate(judged: OutOfFold, config: LabelConfig, rule: Rule) -> dict[s
     Returns
     -------
     dict or None
-        As ``summarize_recalls``; None while fewer than two classes can be judged.
+        As ``summarize_recalls``; None while fewer than two classes can be measured.
     """
-    says = decide(judged.probabilities, rule)
-    return summarize_recalls(judged.labels, says, judged.groups, config)
+    says = decide(out_of_fold.probabilities, rule)
+    return summarize_recalls(out_of_fold.labels, says, out_of_fold.groups, config)
 
 
 def audit(
@@ -90,7 +92,7 @@ def decide_about(
 
 
 def decide(probabilities: NDArray[np.float64], rule: Rule) -> NDArray[np.int8]:
-    """Turn probabilities into 0/1, shape=(n_clips, n_classes); NaN into -1, nothing judged.
+    """Turn probabilities into 0/1, shape=(n_clips, n_classes); NaN into -1, nothing measured.
 
     Examples
     --------
@@ -115,17 +117,17 @@ def summarize_recalls(
     Parameters
     ----------
     labels, says : ndarray, shape=(n_clips, n_classes)
-        0/1; -1 in ``says`` where nothing was judged.
+        0/1; -1 in ``says`` where nothing was measured.
     groups : ndarray of int64, shape=(n_clips,)
         Clips of one group are one observation.
     config : LabelConfig
     """
     per_class: dict[str, Estimate] = {}
     for column, name in enumerate(config.class_names):
-        is_judged = says[:, column] >= 0
+        is_measured = says[:, column] >= 0
         sides = []
         for side in (1, 0) if config.multi_label else (1,):
-            mine = is_judged & (labels[:, column] == side)
+            mine = is_measured & (labels[:, column] == side)
             if mine.any():
                 n_groups = len(np.unique(groups[mine]))
                 right = float((says[mine, column] == side).mean())

@@ -6,7 +6,7 @@ class (``posterior.py``), and the figures are what is to be expected of all unla
 their scores. Clips drawn at random count among the labels, too.
 
 Scores are those of classifiers that never met the *clip*: an unlabeled clip may well have a
-neighbor of its recording among the labeled ones, and the labeled ones must be judged alike.
+neighbor of its recording among the labeled ones, and the labeled ones must be weighted alike.
 Intervals are from many draws of the curve, where recordings count at random, and of which clips
 then have the class. ``benchmarks/interval_coverage.py`` tells how often they hold the truth. Where
 one of three classes or more is predicted, they hold it too seldom: with few labels of each, folds
@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.evaluation.cross_validation import judge_out_of_fold
+from ml_backend.evaluation.cross_validation import predict_out_of_fold
 from ml_backend.evaluation.intervals import CONFIDENCE, Estimate, rounded, wilson
 from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.learning.audit_slice import N_ENOUGH
 from ml_backend.learning.classifier import Classifier
-from ml_backend.learning.decision import can_judge
+from ml_backend.learning.decision import can_measure
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.labeled_set import LabeledSet
 from ml_backend.learning.posterior import draw_curves, draw_weights, fit_curve, log_odds, shares
@@ -65,21 +65,21 @@ def estimate_pool(
         ``n_clips``, without a label; ``balanced_accuracy``; ``classes``, by name a dict of
         ``FIGURES``, ``precision`` being None where nothing is predicted; all as
         ``intervals.Estimate``, whose ``n`` is the number of recordings labeled with the class.
-        ``left_out``, the classes that could not be judged, and ``shares_from``: ``random`` where
+        ``left_out``, the classes that could not be measured, and ``shares_from``: ``random`` where
         clips drawn at random are enough to tell the shares, else ``calibrated``; ``spread``, what
         ``low`` and ``high`` are: an ``interval`` or a ``range``. None while fewer than two classes
-        can be judged, or every clip is labeled.
+        can be measured, or every clip is labeled.
     """
-    judged = judge_out_of_fold(clips, training, config, prior, by_clip=True)
+    out_of_fold = predict_out_of_fold(clips, training, config, prior, by_clip=True)
     is_open = np.ones(len(clips), dtype=bool)
     rows = np.concatenate([training.rows, audit.rows])
     is_open[rows] = False
     probabilities = classifier.probabilities(clips.embeddings, prior)
     labels = np.vstack([training.labels, audit.labels])
-    scored = np.vstack([judged.probabilities, probabilities[audit.rows]])
+    scored = np.vstack([out_of_fold.probabilities, probabilities[audit.rows]])
     groups = clips.groups(rows)
     n_classes = len(config.class_names)
-    columns = [k for k in range(n_classes) if can_judge(labels[:, k], scored[:, k], groups)]
+    columns = [k for k in range(n_classes) if can_measure(labels[:, k], scored[:, k], groups)]
     if not is_open.any() or len(columns) < (1 if config.multi_label else 2):
         return None
     pool = probabilities[is_open]

@@ -83,7 +83,7 @@ class Stopping:
         return {name: value for name, value in asdict(self).items() if name != "words"}
 
 
-def judge_stopping(
+def assess_stopping(
     line: Sequence[Look], n_per_class: Mapping[str, int], n_labeled: int
 ) -> Stopping:
     """Judge by the looks that stand whether labeling may stop.
@@ -99,7 +99,7 @@ def judge_stopping(
 
     Examples
     --------
-    >>> judge_stopping([], {"siren": 4, "other": 36}, 40).missing
+    >>> assess_stopping([], {"siren": 4, "other": 36}, 40).missing
     ['interval', 'classes', 'stability']
     """
     rests_on = _sharp(line)

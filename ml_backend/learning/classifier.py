@@ -188,7 +188,7 @@ def fit_classifier(
     >>> classifier.probabilities(np.zeros((1, 1), dtype=np.float32)).round(3).tolist()
     [[0.5, 0.5]]
     """
-    fitted = fit_and_judge(
+    fitted = fit_and_predict(
         embeddings,
         labels,
         class_names,
@@ -201,7 +201,7 @@ def fit_classifier(
     return fitted[0] if fitted else None
 
 
-def fit_and_judge(
+def fit_and_predict(
     embeddings: NDArray[np.float32],
     labels: NDArray[np.int8],
     class_names: Sequence[str],
@@ -237,17 +237,19 @@ def fit_and_judge(
         for column in range(n_classes):
             answers = labels[:, column].astype(np.int64)
             if 0 < answers.sum() < n_labeled:
-                *no_and_yes, judged = _fit_calibrated(rows, answers, groups, seed)
+                *no_and_yes, held_out_logits = _fit_calibrated(rows, answers, groups, seed)
                 weights[column], biases[column] = (pair[1] - pair[0] for pair in no_and_yes)
                 constants[column] = np.nan
-                out_of_fold[:, column] = np.exp(log_softmax(judged))[:, 1]
+                out_of_fold[:, column] = np.exp(log_softmax(held_out_logits))[:, 1]
     else:
         constants = np.full(n_classes, 1.0 / (n_labeled + n_classes))
         seen, answers = np.unique(labels.argmax(axis=1), return_inverse=True)
         if len(seen) > 1:
-            weights[seen], biases[seen], judged = _fit_calibrated(rows, answers, groups, seed)
+            weights[seen], biases[seen], held_out_logits = _fit_calibrated(
+                rows, answers, groups, seed
+            )
             constants[seen] = np.nan
-            out_of_fold[:, seen] = np.exp(log_softmax(judged))
+            out_of_fold[:, seen] = np.exp(log_softmax(held_out_logits))
     if not np.isnan(constants).any():
         return None
     unit_weights = weights[:, :embedding_dim] / layout.spread
@@ -331,8 +333,8 @@ def _fit_calibrated(
         temperature = fit_temperature(logits, answers)
     if rotation is not None:
         weights = weights @ rotation
-    judged = np.where(was_held_out[:, None], logits / temperature, np.nan)
-    return weights / temperature, biases / temperature, judged
+    held_out_logits = np.where(was_held_out[:, None], logits / temperature, np.nan)
+    return weights / temperature, biases / temperature, held_out_logits
 
 
 def _rotated(

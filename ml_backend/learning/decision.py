@@ -31,7 +31,7 @@ F1 = "f1"
 PRECISION = "precision:"
 _MEANS = {BALANCED: "balanced accuracy", F1: "the best F1"}
 N_RECORDINGS = 2
-"""A class is judged from so many recordings on, with it and without it."""
+"""A class is measured from so many recordings on, with it and without it."""
 _CANDIDATES = np.array(sorted(np.arange(-24, 25) / 6.0, key=abs))
 """Offsets that are tried, those near 0 first."""
 _AS_GOOD = 0.01
@@ -147,30 +147,32 @@ def learn_rule(
     Returns
     -------
     Rule
-        A class that cannot be judged has offset 0.
+        A class that cannot be measured has offset 0.
     """
     n_classes = pool.shape[1]
     rule = Rule(objective, np.zeros(n_classes), multi_label)
-    judged = [k for k in range(n_classes) if can_judge(labels[:, k], probabilities[:, k], groups)]
-    if objective == BALANCED or not len(pool) or len(judged) < (1 if multi_label else 2):
+    measured = [
+        k for k in range(n_classes) if can_measure(labels[:, k], probabilities[:, k], groups)
+    ]
+    if objective == BALANCED or not len(pool) or len(measured) < (1 if multi_label else 2):
         return rule
     likely = np.zeros(pool.shape)  # that a clip has a class
-    for k in judged:
+    for k in measured:
         is_known = ~np.isnan(probabilities[:, k])
         curve = fit_curve(log_odds(probabilities[is_known, k]), labels[is_known, k] == 1)
         likely[:, k] = shares(curve, log_odds(pool[:, k]))[0]
     if multi_label:
-        for k in judged:
+        for k in measured:
             rule.offsets[k] = _search(objective, log_odds(pool[:, k]), likely[:, [k]], None)
         return rule
     with np.errstate(divide="ignore"):
         logs = np.log(pool)
-    for k in judged[:1] if n_classes == 2 else judged * _N_PASSES:
+    for k in measured[:1] if n_classes == 2 else measured * _N_PASSES:
         others = logs + rule.offsets
         others[:, k] = -np.inf
         rival = others.argmax(axis=1)
         ahead = logs[:, k] - others[np.arange(len(pool)), rival]
-        columns = [k, *(one for one in judged if one != k)]
+        columns = [k, *(one for one in measured if one != k)]
         rival_column = np.array(
             [columns.index(j) if j in columns else -1 for j in range(n_classes)]
         )
@@ -178,14 +180,14 @@ def learn_rule(
     return rule
 
 
-def can_judge(
+def can_measure(
     labels: NDArray[np.int8], probabilities: NDArray[np.float64], groups: NDArray[np.int64]
 ) -> bool:
-    """Tell whether a class was judged in two recordings, and in two without it.
+    """Tell whether a class was measured in two recordings, and in two without it.
 
     Examples
     --------
-    >>> can_judge(np.array([1, 1, 0, 0]), np.full(4, 0.5), np.array([0, 0, 1, 2]))
+    >>> can_measure(np.array([1, 1, 0, 0]), np.full(4, 0.5), np.array([0, 0, 1, 2]))
     False
     """
     is_known = ~np.isnan(probabilities)
@@ -206,19 +208,19 @@ def _search(
     ----------
     ahead : ndarray, shape=(n_pool,)
         By how much the class leads, before its offset.
-    likely : ndarray, shape=(n_pool, n_judged)
+    likely : ndarray, shape=(n_pool, n_measured)
     rival : ndarray of int64, shape=(n_pool,), or None
-        Column of the class that is predicted instead, -1 for one that is not judged; None where
+        Column of the class that is predicted instead, -1 for one that is not measured; None where
         nothing is.
     """
-    n_judged = likely.shape[1]
+    n_measured = likely.shape[1]
     n_of_class = likely.sum(axis=0)
     values = []
     for offset in _CANDIDATES:
         column = np.where(ahead + offset >= 0, 0, -1 if rival is None else rival)
         mine = column >= 0
-        right = np.bincount(column[mine], likely[mine, column[mine]], n_judged).astype(np.float64)
-        n_predicted = np.bincount(column[mine], minlength=n_judged).astype(np.float64)
+        right = np.bincount(column[mine], likely[mine, column[mine]], n_measured).astype(np.float64)
+        n_predicted = np.bincount(column[mine], minlength=n_measured).astype(np.float64)
         values.append(_value(objective, right, n_predicted, n_of_class))
     best = max(values)
     return float(next(o for o, v in zip(_CANDIDATES, values, strict=True) if v >= best - _AS_GOOD))

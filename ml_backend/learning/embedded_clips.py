@@ -98,16 +98,16 @@ def embedded_clips(
     [2]
     """
     row_of = {key: row for row, key in enumerate(clip_keys)}
-    heard = [task for task in tasks if task.clip_key in row_of]
+    embedded = [task for task in tasks if task.clip_key in row_of]
     numbers: dict[str, int] = {}
     recordings = [
         -1 if task.recording_id is None else numbers.setdefault(task.recording_id, len(numbers))
-        for task in heard
+        for task in embedded
     ]
-    rows = np.array([row_of[task.clip_key] for task in heard], dtype=np.int64)
+    rows = np.array([row_of[task.clip_key] for task in embedded], dtype=np.int64)
     return EmbeddedClips(
-        np.array([task.task_id for task in heard], dtype=np.int64),
-        tuple(task.clip_key for task in heard),
+        np.array([task.task_id for task in embedded], dtype=np.int64),
+        tuple(task.clip_key for task in embedded),
         np.array(recordings, dtype=np.int64),
         vectors[rows] if len(rows) else np.empty((0, 0), dtype=np.float32),
     )

@@ -22,8 +22,8 @@ _SIGN = "+"
 
 
 @dataclass(frozen=True)
-class Held:
-    """A version that is held, and its classifier."""
+class Pinned:
+    """A version that is pinned, and its classifier."""
 
     model_version: str
     classifier: Classifier
@@ -34,7 +34,7 @@ class Held:
 
 
 def learned_version(model_version: str) -> str:
-    """Give the version whose classifier a version has: another one's while that is held.
+    """Give the version whose classifier a version has: another one's while that is pinned.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class RoundInput:
         it is a column of NaN.
     audit_share : float
         Share of the clips that is set aside to measure on (``audit_slice.py``).
-    held : Held or None
+    pinned : Pinned or None
         Ranks instead of a classifier that is trained (``pinned_version.py``).
     first : ndarray of int64, or None
         Task numbers that people want to be asked about; answered and unknown ones do not matter.
@@ -86,7 +86,7 @@ class RoundInput:
     embedder_id: str
     prior: NDArray[np.float32] | None = None
     audit_share: float = 0.0
-    held: Held | None = None
+    pinned: Pinned | None = None
     first: NDArray[np.int64] | None = None
     n_annotators_wanted: int = 1
     objective: str = F1
@@ -136,7 +136,7 @@ class RoundInput:
         """Name the version that this leads to, without the work."""
         n_usable = sum(one.labels is not None for one in self.answers)
         digest = self._digest()[:12]
-        return self.held.name(digest) if self.held else f"earmark-{n_usable}-{digest}"
+        return self.pinned.name(digest) if self.pinned else f"earmark-{n_usable}-{digest}"
 
     def _digest(self) -> str:
         said = [

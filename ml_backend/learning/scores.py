@@ -16,7 +16,7 @@ from ml_backend.strategies.uncertainty import (
 
 
 @dataclass(frozen=True)
-class Judgment:
+class Scores:
     """One row per clip; all but the distance are None before a classifier exists.
 
     ``predicted`` tells which classes a clip is predicted to have, shape=(n_clips, n_classes).
@@ -29,13 +29,13 @@ class Judgment:
     predicted: NDArray[np.bool_] | None = None
 
 
-def judge(
+def score_clips(
     classifier: Classifier | None,
     embeddings: NDArray[np.float32],
     labeled_unit: NDArray[np.float32],
     prior: NDArray[np.float32] | None = None,
-) -> Judgment:
-    """Judge clips by a classifier and by the labeled set.
+) -> Scores:
+    """Score clips by a classifier and by their distance to the labeled set.
 
     Parameters
     ----------
@@ -50,10 +50,10 @@ def judge(
     """
     distance = coverage_distance(normalize_rows(embeddings), labeled_unit)
     if classifier is None:
-        return Judgment(None, None, None, distance)
+        return Scores(None, None, None, distance)
     probabilities = classifier.probabilities(embeddings, prior)
     entropy = binary_entropy if classifier.multi_label else normalized_entropy
-    return Judgment(
+    return Scores(
         probabilities,
         entropy(probabilities),
         binary_margin(probabilities) if classifier.multi_label else margin(probabilities),

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.learning.audit_slice import interleave
-from ml_backend.learning.classifier import Classifier, fit_and_judge
+from ml_backend.learning.classifier import Classifier, fit_and_predict
 from ml_backend.learning.decision import learn_rule
 from ml_backend.learning.features import lay_out
 from ml_backend.learning.labeled_set import LabeledSet, Parted, part_answers
@@ -35,7 +35,7 @@ class Learned:
 
 
 def learn(given: RoundInput, *, n_head: int) -> Learned:
-    """Train on the labeled set, unless a classifier is held, and rank the pool.
+    """Train on the labeled set, unless a classifier is pinned, and rank the pool.
 
     Clips whose annotations cannot be used are in neither. First come the clips that people want to
     be asked about, ranked as if they were the pool and those of the audit slice among them; then
@@ -50,7 +50,7 @@ def learn(given: RoundInput, *, n_head: int) -> Learned:
         How many clips are ranked greedily.
     """
     parted = part_answers(given.clips, given.answers, given.config.class_names, given.audit_share)
-    classifier = given.held.classifier if given.held else _fit(given, parted.training)
+    classifier = given.pinned.classifier if given.pinned else _fit(given, parted.training)
     ranking = _Ranking(given, parted.training, classifier)
 
     head = ranking.rank(given.asked, n_head)
@@ -89,7 +89,7 @@ def _fit(given: RoundInput, training: LabeledSet) -> Classifier | None:
     """Train on labels, and learn on clips without an answer how classes are predicted."""
     clips, prior = given.clips, given.prior
     groups = clips.groups(training.rows)
-    fitted = fit_and_judge(
+    fitted = fit_and_predict(
         clips.embeddings[training.rows],
         training.labels,
         given.config.class_names,

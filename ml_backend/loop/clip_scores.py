@@ -42,7 +42,7 @@ class Nearest:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ClipScores:
     """All clips as a model version sees them; rows = clips, in the order of the tasks' numbers.
 
     Attributes
@@ -105,7 +105,7 @@ class Judged:
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Judged":
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "ClipScores":
         """Make them of the arrays of ``to_arrays``."""
         stored = arrays.get("probabilities")
         class_names = tuple(arrays["class_names"].tolist())
@@ -123,7 +123,7 @@ class Judged:
         )
 
 
-def judge_all(
+def score_all_clips(
     clips: EmbeddedClips,
     classifier: Classifier | None,
     prior: NDArray[np.float32] | None,
@@ -133,7 +133,7 @@ def judge_all(
     class_names: Sequence[str],
     *,
     multi_label: bool,
-) -> Judged:
+) -> ClipScores:
     """Judge all clips of a project.
 
     Parameters
@@ -154,15 +154,15 @@ def judge_all(
     multi_label : bool
     """
     rank = np.zeros(len(clips), dtype=np.int32)
-    is_held = np.isin(order, clips.task_ids)
-    rank[clips.rows(order[is_held])] = np.flatnonzero(is_held) + 1
+    is_known = np.isin(order, clips.task_ids)
+    rank[clips.rows(order[is_known])] = np.flatnonzero(is_known) + 1
     probabilities = entropy = disagreement = None
     if classifier is not None:
         class_names, multi_label = classifier.class_names, classifier.multi_label
         probabilities = classifier.probabilities(clips.embeddings, prior)
         entropy = (binary_entropy if multi_label else normalized_entropy)(probabilities)
         disagreement = _disagreement(probabilities, clips, labels_of, nearest, class_names)
-    return Judged(
+    return ClipScores(
         tuple(class_names),
         multi_label,
         clips.task_ids,

@@ -18,7 +18,7 @@ class Echoes:
         """Note a change made here."""
         self._expected.setdefault(project_id, []).append(now)
 
-    def take(self, project_id: int, n_heard: int, *, now: float) -> int:
+    def take(self, project_id: int, n_events: int, *, now: float) -> int:
         """Return how many of the changes heard of are no echoes.
 
         Examples
@@ -29,5 +29,5 @@ class Echoes:
         (1, 1)
         """
         kept = [at for at in self._expected.get(project_id, []) if now - at < LISTENED_S]
-        self._expected[project_id] = kept[n_heard:]
-        return max(n_heard - len(kept), 0)
+        self._expected[project_id] = kept[n_events:]
+        return max(n_events - len(kept), 0)

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 Reading = NDArray[np.float32] | str | LabelStudioError | None
 
 BATCH = 32
-MAX_HEARD_S = 60.0
-"""How much of a clip is heard at most, in s: longer recordings should be cut by the importer."""
+MAX_EMBEDDED_S = 60.0
+"""How much of a clip is embedded at most, in s: longer recordings should be cut by the importer."""
 
 _FILES = 0
 """In a store of files there is one project only, with a number that Label Studio never gives."""
@@ -52,7 +52,7 @@ class Disk:
         """Do nothing: the disk is there."""
 
 
-class Listener:
+class ClipEmbedder:
     """Embeds the clips of tasks, batch by batch, and keeps each batch as soon as it is made."""
 
     def __init__(
@@ -67,8 +67,8 @@ class Listener:
         self._embedder = embedder
         self._clock = clock
 
-    def hear(self, tasks: Sequence[Task], *, limit_s: float | None = None) -> None:
-        """Embed and store the clips of tasks; what cannot be heard is noted with the reason.
+    def embed(self, tasks: Sequence[Task], *, limit_s: float | None = None) -> None:
+        """Embed and store the clips of tasks; what cannot be is noted with the reason.
 
         Parameters
         ----------
@@ -78,7 +78,7 @@ class Listener:
         Raises
         ------
         LabelStudioUnreachableError, LabelStudioAuthError
-            If Label Studio, not a clip, is what cannot be had; what was heard is kept.
+            If Label Studio, not a clip, is what cannot be had; what was embedded is kept.
         """
         deadline = None if limit_s is None else time.monotonic() + limit_s
         batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
@@ -99,7 +99,7 @@ class Listener:
             if not task.audio:
                 raise AudioError(f"task {task.task_id} has no audio; give it one or delete it.")
             source = self._fetcher.fetch(task.audio)
-            recording = read_recording(source, name=task.audio, duration_s=MAX_HEARD_S)
+            recording = read_recording(source, name=task.audio, duration_s=MAX_EMBEDDED_S)
             samples = waveform(recording, self._embedder.sample_rate_hz)
             check_waveform(samples, self._embedder.sample_rate_hz, task.audio)
             return samples
@@ -113,40 +113,40 @@ class Listener:
 
     def _keep(self, batch: Sequence[Task], readings: Sequence[Reading]) -> None:
         """Embed what could be read; say why of the rest, if it is the clips' own fault."""
-        heard, withheld = [], []
+        read, withheld = [], []
         for task, reading in zip(batch, readings, strict=True):
             if isinstance(reading, str):
                 self._give_up(task, reading)
             elif isinstance(reading, LabelStudioError):
                 withheld.append((task, reading))
             elif reading is not None:
-                heard.append((task, reading))
-        if heard:
-            self._embed(heard)
+                read.append((task, reading))
+        if read:
+            self._embed(read)
         if withheld:
             self._fetcher.check()
             for task, error in withheld:
                 self._give_up(task, f"{task.audio} cannot be had: {error.plain}")
 
-    def _embed(self, heard: Sequence[tuple[Task, NDArray[np.float32]]]) -> None:
+    def _embed(self, read: Sequence[tuple[Task, NDArray[np.float32]]]) -> None:
         try:
-            embeddings = self._embedder.embed([samples for _, samples in heard])
+            embeddings = self._embedder.embed([samples for _, samples in read])
             if not np.isfinite(embeddings).all():
                 raise FloatingPointError("an embedding is not finite")
         except Exception as error:  # whatever it is: one clip must not stop the others
-            if len(heard) > 1:
-                for one in heard:
+            if len(read) > 1:
+                for one in read:
                     self._embed([one])
                 return
-            task = heard[0][0]
+            task = read[0][0]
             log.exception("task %d: embedding it failed", task.task_id)
             self._give_up(task, f"{task.audio}: cannot be embedded ({type(error).__name__}).")
             return
-        keys = [task.clip_key for task, _ in heard]
+        keys = [task.clip_key for task, _ in read]
         self._store.clips.add_embeddings(self._embedder.embedder_id, keys, embeddings)
 
     def _give_up(self, task: Task, reason: str) -> None:
-        self._store.clips.add_unheard(
+        self._store.clips.add_failed(
             self._embedder.embedder_id, task.clip_key, reason, now=self._clock()
         )
 
@@ -159,7 +159,7 @@ def _within(deadline: float | None, reading: "Future[Reading]") -> Reading:
         return None
 
 
-def hear_files(
+def embed_files(
     store: Store,
     embedder: Embedder,
     clip_keys: Sequence[str],
@@ -170,9 +170,9 @@ def hear_files(
 
     Returns
     -------
-    heard : ndarray of int64, shape=(n_heard,)
-        Rows of the files that could be heard.
-    embeddings : ndarray of float32, shape=(n_heard, embedding_dim)
+    embedded : ndarray of int64, shape=(n_embedded,)
+        Rows of the files that could be embedded.
+    embeddings : ndarray of float32, shape=(n_embedded, embedding_dim)
     reasons : list of str
         Why the others could not.
     """
@@ -182,17 +182,17 @@ def hear_files(
     ]
     held = set(store.clips.embeddings(embedder.embedder_id, clip_keys)[0])
     new = [task for task in tasks if task.clip_key not in held]
-    listener = Listener(store, Disk(), embedder)
+    clip_embedder = ClipEmbedder(store, Disk(), embedder)
     on_progress(len(tasks) - len(new), len(tasks))
     for start in range(0, len(new), BATCH):
-        listener.hear(new[start : start + BATCH])
+        clip_embedder.embed(new[start : start + BATCH])
         on_progress(len(tasks) - len(new) + min(start + BATCH, len(new)), len(tasks))
     keys, vectors = store.clips.embeddings(embedder.embedder_id, clip_keys)
     row_of = {key: row for row, key in enumerate(keys)}
-    heard = np.array([t.task_id for t in tasks if t.clip_key in row_of], dtype=np.int64)
+    embedded = np.array([t.task_id for t in tasks if t.clip_key in row_of], dtype=np.int64)
     rows = np.array([row_of[t.clip_key] for t in tasks if t.clip_key in row_of], dtype=np.int64)
     store.clips.replace_tasks(_FILES, tasks)
     reasons = [
-        reason for _, reason in store.clips.unheard(_FILES, embedder.embedder_id, limit=len(tasks))
+        reason for _, reason in store.clips.failed(_FILES, embedder.embedder_id, limit=len(tasks))
     ]
-    return heard, vectors[rows] if len(rows) else vectors, reasons
+    return embedded, vectors[rows] if len(rows) else vectors, reasons

@@ -33,7 +33,7 @@ from ml_backend.store import Store
 log = logging.getLogger(__name__)
 
 RETRY_S = 600.0
-WAITING = "waiting until all clips are heard"
+WAITING = "waiting until all clips are embedded"
 _LOOK_S = 0.25
 _SEED = 0
 
@@ -94,7 +94,7 @@ class Cartographer:
         self._tell(project_id, locality, 1.0, "")
 
     def wait_for_clips(self, project_id: int, locality: int) -> None:
-        """Note that a map is not fitted before all clips are heard."""
+        """Note that a map is not fitted before all clips are embedded."""
         one = self._store.maps.standing(project_id, self._embedder_id).get(locality)
         if one is None or one.state != WAITING:
             self._tell(project_id, locality, 0.0, WAITING)
@@ -192,8 +192,8 @@ class Cartographer:
 def _lined_up(clips: EmbeddedClips, task_ids: NDArray[np.int64], xy: Positions) -> Positions:
     """Give the positions of these clips on a map; NaN for those that it does not have."""
     lined_up = np.full((len(clips), 2), np.nan, dtype=np.float32)
-    is_held = np.isin(task_ids, clips.task_ids)
-    lined_up[clips.rows(task_ids[is_held])] = xy[is_held]
+    is_known = np.isin(task_ids, clips.task_ids)
+    lined_up[clips.rows(task_ids[is_known])] = xy[is_known]
     return lined_up
 
 

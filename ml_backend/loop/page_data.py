@@ -15,14 +15,14 @@ import numpy as np
 
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.embedded_clips import EmbeddedClips
-from ml_backend.loop.clip_scores import Nearest, find_nearest, judge_all
+from ml_backend.loop.clip_scores import Nearest, find_nearest, score_all_clips
 from ml_backend.loop.maps import Cartographer
 from ml_backend.loop.reconcile import Reconciler
 from ml_backend.metadata.table import lay_out_sheet
 from ml_backend.store import Store
 
 DRAW_AGAIN_S = 3.0
-"""While clips are being heard, the map is added to no more often than this, in s."""
+"""While clips are being embedded, the map is added to no more often than this, in s."""
 MAP_AFTER_S = 20.0
 """A map is fitted when no clips have come for this long, in s: a slow import brings 250 in it."""
 _N_NEAREST = 8
@@ -58,19 +58,19 @@ class Lookout:
         self._cartographer = cartographer
         self._quiet_s = quiet_s
         self._nearest: OrderedDict[int, tuple[EmbeddedClips, Nearest]] = OrderedDict()
-        self._heard: dict[int, int] = {}
+        self._embedded: dict[int, int] = {}
         self._drawn: dict[int, _Drawn] = {}
 
     def forget_all_but(self, project_ids: Iterable[int]) -> None:
         """Let go of what is held for other projects than these."""
         known = set(project_ids)
-        for held in (self._nearest, self._heard, self._drawn):
+        for held in (self._nearest, self._embedded, self._drawn):
             for project_id in set(held) - known:
                 del held[project_id]
 
-    def heard(self, project_id: int) -> None:
+    def embedded(self, project_id: int) -> None:
         """Note that more clips of a project were embedded."""
-        self._heard[project_id] = self._heard.get(project_id, 0) + 1
+        self._embedded[project_id] = self._embedded.get(project_id, 0) + 1
 
     def look(self, project_id: int) -> None:
         """Make anew what does not hold any more."""
@@ -81,9 +81,9 @@ class Lookout:
         is_usable = progress is not None and progress.embedder_id == self._embedder_id
         if progress is not None and is_usable and (progress.n_published or not progress.n_ranked):
             made_from = f"{progress.model_version} {tasks}"
-            if self._store.judgments.stamp(project_id) != made_from:
-                self._judge(project_id, made_from)
-        self._draw(project_id, (tasks, self._heard.get(project_id)))
+            if self._store.clip_scores.stamp(project_id) != made_from:
+                self._score(project_id, made_from)
+        self._draw(project_id, (tasks, self._embedded.get(project_id)))
 
     def fit_maps(self, project_id: int, stop: threading.Event) -> None:
         """Fit what maps of a project are due, where no clips have come for a while.
@@ -96,7 +96,7 @@ class Lookout:
             if locality is None:
                 return
             silent_s = time.monotonic() - self._drawn.get(project_id, _NEVER).changed_at
-            if silent_s < self._quiet_s or self._reconciler.is_hearing(project_id):
+            if silent_s < self._quiet_s or self._reconciler.is_embedding(project_id):
                 self._cartographer.wait_for_clips(project_id, locality)
                 return
             clips = self._reconciler.clips(project_id)
@@ -113,7 +113,7 @@ class Lookout:
         columns = lay_out_sheet(clips.tasks(project_id), clips.data(project_id))
         self._store.sheets.replace(project_id, columns, tasks)
 
-    def _judge(self, project_id: int, made_from: str) -> None:
+    def _score(self, project_id: int, made_from: str) -> None:
         version = self._store.versions.current(project_id)
         if version is None or version.ranking is None:
             return
@@ -134,7 +134,7 @@ class Lookout:
         ]
         nearest = self._find_nearest(project_id, clips, labeled_ids)
         described = self._store.agenda.description(project_id)
-        judged = judge_all(
+        scores = score_all_clips(
             clips,
             classifier,
             prior,
@@ -144,8 +144,8 @@ class Lookout:
             described["class_names"],
             multi_label=described["multi_label"],
         )
-        self._store.judgments.write(
-            project_id, version.model_version, judged.to_arrays(), made_from
+        self._store.clip_scores.write(
+            project_id, version.model_version, scores.to_arrays(), made_from
         )
 
     def _find_nearest(

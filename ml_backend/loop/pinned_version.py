@@ -1,14 +1,14 @@
-"""Making an earlier version current again: it is held, and learning waits.
+"""Making an earlier version current again: it is pinned, and learning waits.
 
-What is held is a wish, kept in the store; every round reads it anew and honors it if it can. A
-round then reads labels and tasks as ever, but its classifier is the held one instead of one that is
-trained. All else follows: clips are ranked by it, away from everything labeled meanwhile; new clips
-get their place; the rest is published and superseded predictions go as after any round. Once
-nothing is held, the next round finds that what is true leads to another version.
+The pinned version is a wish, kept in the store; every round reads it anew and honors it if it can.
+A round then reads labels and tasks as ever, but uses the pinned classifier instead of training one.
+All else follows: clips are ranked by it, away from everything labeled meanwhile; new clips get
+their rank; the rest is published and superseded predictions are deleted as after any round. Once
+nothing is pinned, the next round finds that the input leads to another version.
 
-An order made with a held classifier is not the one of back then, and Label Studio cannot tell two
+An order made with a pinned classifier is not the earlier one, and Label Studio cannot tell two
 predictions of one version apart: it would serve by the lower of both scores, and deleting takes it
-10 ms each. So such an order has a name of its own, ``held version + state``.
+10 ms each. So such an order has a name of its own, ``pinned version + state``.
 """
 
 import logging
@@ -16,23 +16,23 @@ import logging
 from ml_backend.errors import RequestError
 from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.learning.classifier import Classifier
-from ml_backend.learning.round_input import Held, learned_version
+from ml_backend.learning.round_input import Pinned, learned_version
 from ml_backend.store import Store
 from ml_backend.store.versions import Version
 
 log = logging.getLogger(__name__)
 
 
-def held_version(store: Store, project_id: int) -> str | None:
+def pinned_version(store: Store, project_id: int) -> str | None:
     """Name the version that a project is to keep to; None where it goes on learning."""
     name: str | None = store.facts.read(_fact(project_id))
     return name
 
 
-def hold(store: Store, project_id: int, model_version: str | None, *, now: float) -> str | None:
+def pin(store: Store, project_id: int, model_version: str | None, *, now: float) -> str | None:
     """Keep a project to a version from the next round on, or (None) let it go on learning.
 
-    Returns the version held, which is the learned one of those that share its classifier.
+    Returns the version pinned, which is the learned one of those that share its classifier.
 
     Raises
     ------
@@ -54,11 +54,11 @@ def hold(store: Store, project_id: int, model_version: str | None, *, now: float
     return model_version
 
 
-def find_held(
+def find_pinned(
     store: Store, project_id: int, config: LabelConfig, embedder_id: str, *, has_prior: bool
-) -> Held | None:
-    """Open the held version; None where nothing is held, or it does not fit (any more)."""
-    name = held_version(store, project_id)
+) -> Pinned | None:
+    """Open the pinned version; None where nothing is pinned, or it does not fit (any more)."""
+    name = pinned_version(store, project_id)
     version = store.versions.find(project_id, name) if name else None
     if version is None or version.classifier is None:
         return None
@@ -69,9 +69,9 @@ def find_held(
     if not reason and classifier.needs_prior and not has_prior:
         reason = "it reads what AudioSet makes of class names, which is not known now"
     if reason:
-        log.warning("project %d: %s is held, but %s; learning on", project_id, name, reason)
+        log.warning("project %d: %s is pinned, but %s; learning on", project_id, name, reason)
         return None
-    return Held(version.model_version, classifier)
+    return Pinned(version.model_version, classifier)
 
 
 def _why_not(version: Version, class_names: tuple[str, ...], embedder_id: str) -> str | None:
@@ -87,4 +87,4 @@ def _why_not(version: Version, class_names: tuple[str, ...], embedder_id: str) -
 
 
 def _fact(project_id: int) -> str:
-    return f"held version of project {project_id}"
+    return f"pinned version of project {project_id}"

@@ -20,7 +20,7 @@ from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.prior import Prior, Tagger
 from ml_backend.loop.annotation_cache import Annotated
 from ml_backend.loop.embedding_cache import Gatherer
-from ml_backend.loop.requested_clips import AskedFirst
+from ml_backend.loop.requested_clips import RequestedFirst
 from ml_backend.loop.stopwatch import Stopwatch
 from ml_backend.metadata.sanitize import cleaned
 from ml_backend.store import Store
@@ -78,7 +78,7 @@ class Reader:
         self._tagger = tagger
         self._annotated = Annotated(store, label_studio, _PROJECTS_HELD)
         self._gatherer = Gatherer(store, _PROJECTS_HELD)
-        self._asked_first = AskedFirst(store)
+        self._requested_first = RequestedFirst(store)
         self._priors: OrderedDict[int, _HeldPrior] = OrderedDict()
         self._named: dict[int, dict[str, tuple[str, ...]] | None] = {}
         self._lock = threading.Lock()
@@ -115,7 +115,7 @@ class Reader:
             labels = self._annotated.read(project_id, config, whole=whole)
             is_news = self._store.labels.replace(project_id, labels)
         with watch.step("queue"):
-            first, is_new_request = self._asked_first.task_ids(project_id)
+            first, is_new_request = self._requested_first.task_ids(project_id)
         with watch.step("embeddings"):
             clips = self.clips(project_id)
         return State(project, config, labels, is_news or is_new_request, clips, first)
@@ -126,17 +126,17 @@ class Reader:
         found = [_task(row["id"], row["data"], config.audio_field) for row in rows]
         is_changed = self._store.clips.replace_tasks(project_id, found)
         if is_changed:
-            self._asked_first.tasks_changed(project_id)
+            self._requested_first.tasks_changed(project_id)
         return is_changed
 
     def clips(self, project_id: int) -> EmbeddedClips:
         """Line a project's tasks up with their embeddings, reading only what is new."""
         return self._gatherer.clips(project_id, self._embedder_id)
 
-    def is_hearing(self, project_id: int) -> bool:
-        """Tell whether there are clips that nobody has tried to hear yet."""
+    def is_embedding(self, project_id: int) -> bool:
+        """Tell whether there are clips that nobody has tried to embed yet."""
         counts = self._store.clips.count(project_id, self._embedder_id)
-        return counts["embedded"] + counts["unheard"] < counts["clips"]
+        return counts["embedded"] + counts["failed"] < counts["clips"]
 
     def prior(self, config: LabelConfig) -> Prior | None:
         """Give what is known of a project's classes before any label."""

@@ -23,7 +23,7 @@ from ml_backend.label_studio.prediction import build_prediction
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.prior import Prior
-from ml_backend.learning.scores import Judgment, judge
+from ml_backend.learning.scores import Scores, score_clips
 from ml_backend.loop.handover import hand_over
 from ml_backend.store.versions import Version
 
@@ -101,11 +101,11 @@ class Edition:
         ranks = np.minimum(positions, len(self.order))
         return self.write(chosen, clips.embeddings[clips.rows(chosen)], ranks)
 
-    def judge(self, embeddings: NDArray[np.float32]) -> Judgment:
-        """Judge clips by the classifier and by the labeled set."""
+    def scores(self, embeddings: NDArray[np.float32]) -> Scores:
+        """Score clips by the classifier and by their distance to the labeled set."""
         is_read = self.classifier is not None and self.classifier.needs_prior
         prior = self.prior.logits(embeddings) if self.prior is not None and is_read else None
-        return judge(self.classifier, embeddings, self.labeled_unit, prior)
+        return score_clips(self.classifier, embeddings, self.labeled_unit, prior)
 
     def write(
         self,
@@ -124,19 +124,19 @@ class Edition:
         """
         if not len(task_ids):
             return []
-        judged = self.judge(embeddings)
+        scores = self.scores(embeddings)
         return [
             build_prediction(
                 int(task_id),
                 self.config,
-                None if judged.probabilities is None else judged.probabilities[row],
-                entropy=None if judged.entropy is None else float(judged.entropy[row]),
-                margin=None if judged.margin is None else float(judged.margin[row]),
-                coverage_distance=float(judged.coverage_distance[row]),
+                None if scores.probabilities is None else scores.probabilities[row],
+                entropy=None if scores.entropy is None else float(scores.entropy[row]),
+                margin=None if scores.margin is None else float(scores.margin[row]),
+                coverage_distance=float(scores.coverage_distance[row]),
                 rank=int(rank),
                 n_pool=len(self.order),
                 model_version=self.model_version,
-                predicted=None if judged.predicted is None else judged.predicted[row],
+                predicted=None if scores.predicted is None else scores.predicted[row],
             )
             for row, (task_id, rank) in enumerate(zip(task_ids, ranks, strict=True))
         ]

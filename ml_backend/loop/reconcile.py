@@ -25,7 +25,7 @@ from ml_backend.learning.prior import Prior, Tagger
 from ml_backend.learning.round_input import RoundInput
 from ml_backend.learning.training import Learned, learn
 from ml_backend.loop.echoes import Echoes
-from ml_backend.loop.pinned_version import find_held
+from ml_backend.loop.pinned_version import find_pinned
 from ml_backend.loop.project_state import Reader, State
 from ml_backend.loop.publish import Edition, Opened, open_edition, publish_head
 from ml_backend.loop.round_metrics import Gauge
@@ -151,9 +151,9 @@ class Reconciler:
         """Give what is known of some classes before any label, by rows of ``clips``."""
         return self._reader.logits_of(project_id, clips, class_names)
 
-    def is_hearing(self, project_id: int) -> bool:
-        """Tell whether there are clips that nobody has tried to hear yet."""
-        return self._reader.is_hearing(project_id)
+    def is_embedding(self, project_id: int) -> bool:
+        """Tell whether there are clips that nobody has tried to embed yet."""
+        return self._reader.is_embedding(project_id)
 
     def is_blind(self, project_id: int) -> bool:
         """Tell whether a project hides predictions from annotators, as the last round found it."""
@@ -182,18 +182,18 @@ class Reconciler:
     def _follow(self, turn: Turn, state: State, standing: Standing, watch: Stopwatch) -> str | None:
         """Learn, rank and publish, unless the version that stands is the one this leads to.
 
-        Where a version is held, nothing is learned and so nothing measured.
+        Where a version is pinned, nothing is learned and so nothing measured.
         """
         if standing.is_too_early(
             state,
             lambda: self._count_left(state),
-            lambda: self._reader.is_hearing(state.project_id),
+            lambda: self._reader.is_embedding(state.project_id),
         ):
             return None
         with watch.step("prior"):
             prior = self._reader.prior(state.config)
             logits = self._reader.logits(state, prior)
-        held = find_held(
+        pinned = find_pinned(
             self._store,
             state.project_id,
             state.config,
@@ -208,7 +208,7 @@ class Reconciler:
             self._embedder_id,
             prior=logits,
             audit_share=self._settings.audit_share,
-            held=held,
+            pinned=pinned,
             first=state.first,
             n_annotators_wanted=_Question.of(state.project).n_annotators_wanted,
             objective=self._settings.threshold,
@@ -220,7 +220,7 @@ class Reconciler:
         with watch.step("publish"):
             self._publish(turn, state, learned, prior)
         number = self._note(state.project_id, learned, watch)
-        if held is None:
+        if pinned is None:
             measure = partial(self._gauge.measure, state.project_id, number, learned, state, logits)
             self._measure_later(state.project_id, measure)
         return learned.model_version

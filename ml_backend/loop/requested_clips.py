@@ -33,7 +33,7 @@ def find_wanted(store: Store, project_id: int, wanted: Wanted) -> NDArray[np.int
     return np.fromiter(data, dtype=np.int64, count=len(data))[is_wanted]
 
 
-class AskedFirst:
+class RequestedFirst:
     """Finds what is asked for, and finds it again only when the request or the tasks change.
 
     Tasks may change in another thread while it looks.

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.evaluation.cross_validation import judge_out_of_fold
-from ml_backend.evaluation.label_errors import find_confusions, find_suspects
+from ml_backend.evaluation.cross_validation import predict_out_of_fold
+from ml_backend.evaluation.label_errors import count_confusions, find_suspects
 from ml_backend.evaluation.measurements import Known, is_due, know, line_of, read_looks
 from ml_backend.evaluation.metrics import kappa
 from ml_backend.evaluation.performance import audit, cross_validate, decide_about
@@ -111,7 +111,7 @@ def take_figures(
     began = time.perf_counter()
     assert learned.classifier is not None
     rule = learned.classifier.rule
-    judged = judge_out_of_fold(clips, learned.training, config, prior)
+    out_of_fold = predict_out_of_fold(clips, learned.training, config, prior)
     n_labels = learned.training.labels.sum(axis=0) + learned.audit.labels.sum(axis=0)
     return {
         "class_names": list(config.class_names),
@@ -120,9 +120,9 @@ def take_figures(
         "pool": estimate_pool(
             learned.classifier, clips, learned.training, learned.audit, config, prior
         ),
-        "cross_validated": cross_validate(judged, config, rule),
-        "confusion": find_confusions(judged, config, rule),
-        "suspects": find_suspects(judged, config),
+        "cross_validated": cross_validate(out_of_fold, config, rule),
+        "confusion": count_confusions(out_of_fold, config, rule),
+        "suspects": find_suspects(out_of_fold, config),
         "audit": audit(learned.classifier, clips, learned.audit, config, prior),
         "n_audit": len(learned.audit),
         "kappa": _agreement(learned.classifier, before, clips, prior),

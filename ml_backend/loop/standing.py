@@ -33,7 +33,7 @@ class Standing:
         return self.is_shown and not may_differ
 
     def is_too_early(
-        self, state: State, n_left: Callable[[], int], is_hearing: Callable[[], bool]
+        self, state: State, n_left: Callable[[], int], is_embedding: Callable[[], bool]
     ) -> bool:
         """Tell that too few clips are embedded; meanwhile, an order is due when they have doubled.
 
@@ -41,7 +41,7 @@ class Standing:
         """
         if not len(state.clips):
             return True
-        if state.is_news or not is_hearing():
+        if state.is_news or not is_embedding():
             return False
         is_first = self.progress is None or (self.progress.n_ranked > 0 and n_left() == 0)
         return len(state.clips) < (FIRST_ORDER if is_first else 2 * n_left())

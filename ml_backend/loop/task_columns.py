@@ -134,11 +134,11 @@ def values_of(edition: Edition, embeddings: NDArray[np.float32]) -> Values:
         where none is predicted, it is the highest. All are empty before a classifier exists.
     """
     values = _nothing(len(embeddings))
-    judged = edition.judge(embeddings)
-    if judged.probabilities is None or judged.entropy is None or judged.predicted is None:
+    scores = edition.scores(embeddings)
+    if scores.probabilities is None or scores.entropy is None or scores.predicted is None:
         return values
     for row, (probabilities, entropy, predicted) in enumerate(
-        zip(judged.probabilities, judged.entropy, judged.predicted, strict=True)
+        zip(scores.probabilities, scores.entropy, scores.predicted, strict=True)
     ):
         chosen = chosen_names(edition.config.class_names, predicted)
         probability = min(probabilities[predicted].tolist(), default=float(probabilities.max()))

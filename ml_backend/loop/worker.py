@@ -1,10 +1,10 @@
-"""The background: hears new clips, does a round where something changed, publishes the rest.
+"""The background: embeds new clips, does a round where something changed, publishes the rest.
 
 Run as ``python -m ml_backend.loop.worker``; ``earmark serve`` starts it and starts it again should
 it die. One worker at a time looks after a store; others wait. Several things go on beside each
 other, so that none waits for another: rounds (several projects at once), reading all tasks where
-some were added or deleted, hearing (one batch after the other, projects in turn), the rest of each
-order (only where it has been quiet for a while), what pages show, and maps.
+some were added or deleted, embedding (batch after batch, projects in turn), the rest of each order
+(only where it has been quiet for a while), what pages show, and maps.
 """
 
 import logging
@@ -22,7 +22,7 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.fetch import Fetcher
 from ml_backend.learning.prior import find_tagger
 from ml_backend.loop.background import Rest
-from ml_backend.loop.embed_clips import BATCH, Listener
+from ml_backend.loop.embed_clips import BATCH, ClipEmbedder
 from ml_backend.loop.embedder_guard import check_embedder
 from ml_backend.loop.maps import Cartographer
 from ml_backend.loop.page_data import Lookout
@@ -75,7 +75,7 @@ class Worker:
         )
         self._rest = Rest(store, label_studio, settings, self._reconciler)
         fetcher = Fetcher(label_studio, settings.files_root, settings.audio_hosts)
-        self._listener = Listener(store, fetcher, embedder)
+        self._clip_embedder = ClipEmbedder(store, fetcher, embedder)
         cartographer = Cartographer(store, embedder.embedder_id, settings.data_dir / "maps")
         self._lookout = Lookout(store, self._reconciler, embedder.embedder_id, cartographer)
         self._unfinished: set[int] = set()
@@ -104,7 +104,7 @@ class Worker:
             for work in (
                 self._read_tasks,
                 self._measure,
-                self._hear,
+                self._embed,
                 self._do_rest,
                 self._look,
                 self._draw_maps,
@@ -215,24 +215,24 @@ class Worker:
                 except Exception:
                     log.exception("project %d: its figures cannot be taken", project_id)
 
-    def _hear(self, stop: threading.Event) -> None:
+    def _embed(self, stop: threading.Event) -> None:
         """Embed what is missing, a few batches of a project at a time."""
         while not stop.wait(TICK_S):
             for project_id in list(self._unfinished):
                 if stop.is_set():
                     break
                 try:
-                    self._hear_some(project_id)
+                    self._embed_some(project_id)
                 except EarmarkError as error:
-                    log.warning("project %d: cannot hear: %s", project_id, error)
+                    log.warning("project %d: cannot embed: %s", project_id, error)
                     # A round meets the same trouble, and tells of it in the status.
                     self._store.agenda.hint(project_id, now=time.time(), labels=False)
                     stop.wait(1.0)
                 except Exception:
-                    log.exception("project %d: hearing failed", project_id)
+                    log.exception("project %d: embedding failed", project_id)
                     self._unfinished.discard(project_id)
 
-    def _hear_some(self, project_id: int) -> None:
+    def _embed_some(self, project_id: int) -> None:
         self._unfinished.discard(project_id)
         missing = self._store.clips.missing(
             project_id,
@@ -242,8 +242,8 @@ class Worker:
         )
         if missing:
             self._unfinished.add(project_id)
-            self._listener.hear(missing)
-            self._lookout.heard(project_id)
+            self._clip_embedder.embed(missing)
+            self._lookout.embedded(project_id)
             self._store.agenda.hint(project_id, now=time.time(), own=True)
 
     def _do_rest(self, stop: threading.Event) -> None:

@@ -4,7 +4,7 @@ A ``Store`` has eleven parts: ``agenda`` (which projects want a round), ``clips`
 embeddings), ``labels`` (what people said, as last read), ``queue`` (what they want to
 be asked about first), ``versions`` (classifiers, orders and
 rounds), ``facts`` (what one process tells another), ``sessions`` (who is signed in), and what pages
-show: ``sheets`` (what tasks say), ``judgments`` (what the classifier makes of them) and ``maps``;
+show: ``sheets`` (what tasks say), ``clip_scores`` (what the classifier makes of them) and ``maps``;
 ``task_columns`` is what Label Studio shows of them.
 SQLite on one machine and PostgreSQL in compose are the same code.
 """
@@ -23,7 +23,7 @@ from ml_backend.store.facts import Facts
 from ml_backend.store.labels import Labels
 from ml_backend.store.maps import Maps
 from ml_backend.store.queue import Queue
-from ml_backend.store.scores import Judgments
+from ml_backend.store.scores import ClipScoreStore
 from ml_backend.store.sessions import Sessions
 from ml_backend.store.sheets import Sheets
 from ml_backend.store.task_columns import TaskColumns
@@ -45,14 +45,14 @@ class Store:
     facts: Facts
     sessions: Sessions
     sheets: Sheets
-    judgments: Judgments
+    clip_scores: ClipScoreStore
     maps: Maps
     task_columns: TaskColumns
 
     def forget(self, project_id: int) -> None:
         """Drop a project that Label Studio no longer has; embeddings stay for other projects."""
         parts = (self.clips, self.labels, self.queue, self.versions, self.facts, self.agenda)
-        for part in (*parts, self.sheets, self.judgments, self.maps, self.task_columns):
+        for part in (*parts, self.sheets, self.clip_scores, self.maps, self.task_columns):
             part.forget(project_id)
 
     def close(self) -> None:
@@ -106,7 +106,7 @@ def open_store(url: str) -> Store:
         Facts(engine),
         Sessions(engine),
         Sheets(engine),
-        Judgments(engine),
+        ClipScoreStore(engine),
         Maps(engine),
         TaskColumns(engine),
     )

@@ -33,9 +33,9 @@ class Turn:
     labels_changed: bool
     tasks_changed: bool
     n_settings: int
-    n_heard: int
-    n_heard_labels: int
-    n_heard_tasks: int
+    n_events: int
+    n_label_events: int
+    n_task_events: int
     n_failures: int = 0
 
 
@@ -62,18 +62,18 @@ class Agenda:
         then more is to come. What Earmark does of its ``own`` accord changes no annotation, but
         wants a round. Else the stamp of its annotations is another one.
         """
-        heard_at = case((project.c.leased_until < now, 0.0), else_=now) if single else now
+        last_event_at = case((project.c.leased_until < now, 0.0), else_=now) if single else now
         change = {
-            "n_heard": project.c.n_heard + 1,
-            "n_heard_labels": project.c.n_heard_labels + int(labels),
-            "n_heard_tasks": project.c.n_heard_tasks + int(tasks),
-            "heard_at": heard_at,
+            "n_events": project.c.n_events + 1,
+            "n_label_events": project.c.n_label_events + int(labels),
+            "n_task_events": project.c.n_task_events + int(tasks),
+            "last_event_at": last_event_at,
             "waiting_since": case(
-                (project.c.n_heard == project.c.n_done, now), else_=project.c.waiting_since
+                (project.c.n_events == project.c.n_done, now), else_=project.c.waiting_since
             ),
         }
-        row = {"heard_at": now, "waiting_since": now}
-        row |= dict.fromkeys(("n_heard", "n_heard_labels", "n_heard_tasks"), 1)
+        row = {"last_event_at": now, "waiting_since": now}
+        row |= dict.fromkeys(("n_events", "n_label_events", "n_task_events"), 1)
         statement = update(project).where(project.c.project_id == project_id).values(change)
         with self._engine.begin() as connection:
             if connection.execute(statement).rowcount == 0:
@@ -96,12 +96,12 @@ class Agenda:
 
     def due(self, *, now: float, debounce_s: float, ceiling_s: float) -> list[int]:
         """List projects that have changed and are quiet, or have waited long enough."""
-        quiet = project.c.heard_at <= now - debounce_s
+        quiet = project.c.last_event_at <= now - debounce_s
         patient = project.c.waiting_since <= now - ceiling_s
         statement = (
             select(project.c.project_id)
             .where(
-                project.c.n_heard > project.c.n_done,
+                project.c.n_events > project.c.n_done,
                 project.c.leased_until < now,
                 project.c.retry_at <= now,
                 or_(quiet, patient),
@@ -113,7 +113,7 @@ class Agenda:
 
     def is_waiting(self, project_id: int) -> bool:
         """Tell whether something was heard of a project that no round has dealt with."""
-        statement = select(project.c.n_heard > project.c.n_done).where(
+        statement = select(project.c.n_events > project.c.n_done).where(
             project.c.project_id == project_id
         )
         with self._engine.connect() as connection:
@@ -129,23 +129,23 @@ class Agenda:
             row = connection.execute(
                 select(project).where(project.c.project_id == project_id)
             ).one()
-        n_labels = row.n_heard_labels - row.n_done_labels
+        n_labels = row.n_label_events - row.n_done_labels
         return Turn(
             project_id,
             labels_changed=n_labels > 0,
-            tasks_changed=row.n_heard_tasks > row.n_done_tasks,
-            n_settings=row.n_heard - row.n_done - n_labels,
-            n_heard=row.n_heard,
-            n_heard_labels=row.n_heard_labels,
-            n_heard_tasks=row.n_heard_tasks,
+            tasks_changed=row.n_task_events > row.n_done_tasks,
+            n_settings=row.n_events - row.n_done - n_labels,
+            n_events=row.n_events,
+            n_label_events=row.n_label_events,
+            n_task_events=row.n_task_events,
             n_failures=row.n_failures,
         )
 
     def has_more_labels(self, turn: Turn) -> bool:
         """Tell whether more was heard of a project's labels since it was taken."""
-        statement = select(project.c.n_heard_labels).where(project.c.project_id == turn.project_id)
+        statement = select(project.c.n_label_events).where(project.c.project_id == turn.project_id)
         with self._engine.connect() as connection:
-            return (connection.scalar(statement) or 0) > turn.n_heard_labels
+            return (connection.scalar(statement) or 0) > turn.n_label_events
 
     def release_all(self) -> None:
         """Give every project back undone: what a killed worker held is due again."""
@@ -162,9 +162,9 @@ class Agenda:
         """Give a project back: everything heard until it was taken is dealt with."""
         self._set(
             turn.project_id,
-            n_done=turn.n_heard,
-            n_done_labels=turn.n_heard_labels,
-            n_done_tasks=turn.n_heard_tasks,
+            n_done=turn.n_events,
+            n_done_labels=turn.n_label_events,
+            n_done_tasks=turn.n_task_events,
             waiting_since=now,
             leased_until=0.0,
             retry_at=0.0,

@@ -12,7 +12,7 @@ from sqlalchemy import func as sql
 
 from ml_backend.clip import STATES, State, Task
 from ml_backend.store.dialect import pieces, upsert
-from ml_backend.store.schema import embedding, label, task, unheard
+from ml_backend.store.schema import embedding, failure, label, task
 from ml_backend.store.stamps import stamp
 
 MAX_TASK_ID = 2**63 - 1
@@ -110,9 +110,9 @@ class Clips:
         with self._engine.begin() as connection:
             upsert(connection, embedding, rows, update=False)
             for piece in pieces(clip_keys):
-                chosen = unheard.c.clip_key.in_(piece)
+                chosen = failure.c.clip_key.in_(piece)
                 connection.execute(
-                    delete(unheard).where(unheard.c.embedder_id == embedder_id, chosen)
+                    delete(failure).where(failure.c.embedder_id == embedder_id, chosen)
                 )
 
     def embeddings(
@@ -146,11 +146,11 @@ class Clips:
                 sql.min(task.c.recording_id),
             )
             .outerjoin(embedding, _same_sound(embedding, embedder_id))
-            .outerjoin(unheard, _same_sound(unheard, embedder_id))
+            .outerjoin(failure, _same_sound(failure, embedder_id))
             .where(
                 task.c.project_id == project_id,
                 embedding.c.clip_key.is_(None),
-                or_(unheard.c.clip_key.is_(None), unheard.c.tried_at < tried_before),
+                or_(failure.c.clip_key.is_(None), failure.c.tried_at < tried_before),
             )
             .group_by(task.c.clip_key)
             .order_by(sql.min(task.c.task_id))
@@ -159,19 +159,19 @@ class Clips:
         with self._engine.connect() as connection:
             return [Task(*row) for row in connection.execute(statement)]
 
-    def add_unheard(self, embedder_id: str, clip_key: str, reason: str, *, now: float) -> None:
+    def add_failed(self, embedder_id: str, clip_key: str, reason: str, *, now: float) -> None:
         """Remember why a clip could not be embedded."""
         row = {"embedder_id": embedder_id, "clip_key": clip_key, "reason": reason, "tried_at": now}
         with self._engine.begin() as connection:
-            upsert(connection, unheard, [row])
+            upsert(connection, failure, [row])
 
-    def unheard(
+    def failed(
         self, project_id: int, embedder_id: str, *, limit: int | None = None
     ) -> list[tuple[int, str]]:
         """List tasks that could not be embedded, with the reason."""
         statement = (
-            select(task.c.task_id, unheard.c.reason)
-            .join(unheard, _same_sound(unheard, embedder_id))
+            select(task.c.task_id, failure.c.reason)
+            .join(failure, _same_sound(failure, embedder_id))
             .where(task.c.project_id == project_id)
             .order_by(task.c.task_id)
             .limit(limit)
@@ -180,11 +180,11 @@ class Clips:
             return [(task_id, reason) for task_id, reason in connection.execute(statement)]
 
     def count(self, project_id: int, embedder_id: str) -> dict[str, int]:
-        """Count ``clips``, those ``embedded`` and those ``unheard``."""
+        """Count ``clips``, those ``embedded`` and those ``failed``."""
         mine = task.c.project_id == project_id
         n_clips = select(sql.count()).select_from(task).where(mine)
         counts = {"clips": n_clips}
-        for name, table in (("embedded", embedding), ("unheard", unheard)):
+        for name, table in (("embedded", embedding), ("failed", failure)):
             counts[name] = n_clips.join(table, _same_sound(table, embedder_id))
         with self._engine.connect() as connection:
             return {name: connection.scalar(query) or 0 for name, query in counts.items()}
@@ -193,7 +193,7 @@ class Clips:
         """Count a project's clips by their state; together they are all its clips."""
         state = case(
             (label.c.state.is_not(None), label.c.state),
-            (unheard.c.clip_key.is_not(None), "failed"),
+            (failure.c.clip_key.is_not(None), "failed"),
             else_="pool",
         )
         is_its_label = and_(
@@ -203,7 +203,7 @@ class Clips:
             select(state, sql.count())
             .select_from(task)
             .outerjoin(label, is_its_label)
-            .outerjoin(unheard, _same_sound(unheard, embedder_id))
+            .outerjoin(failure, _same_sound(failure, embedder_id))
             .where(task.c.project_id == project_id)
             .group_by(state)
         )
@@ -213,8 +213,8 @@ class Clips:
 
     def failures(self, embedder_id: str) -> str:
         """Give a word that is another one whenever other clips cannot be embedded."""
-        statement = select(sql.count(), sql.max(unheard.c.tried_at)).where(
-            unheard.c.embedder_id == embedder_id
+        statement = select(sql.count(), sql.max(failure.c.tried_at)).where(
+            failure.c.embedder_id == embedder_id
         )
         with self._engine.connect() as connection:
             return "{} {}".format(*connection.execute(statement).one())

@@ -13,13 +13,13 @@ from ml_backend.store.stamps import stamp
 class Wanted:
     """Clips that are asked for: those that a condition is true of (``where.py``), or these tasks.
 
-    One of the two is None. ``asked_by`` is an e-mail address, empty for who has the secret.
+    One of the two is None. ``requested_by`` is an e-mail address, empty for who has the secret.
     """
 
     where: str | None
     task_ids: tuple[int, ...] | None
-    asked_by: str
-    asked_at: float
+    requested_by: str
+    requested_at: float
 
 
 class Queue:
@@ -36,14 +36,14 @@ class Queue:
 
     def wanted(self, project_id: int) -> Wanted | None:
         """Give what is asked for, or None."""
-        columns = (wanted.c.where, wanted.c.task_ids, wanted.c.asked_by, wanted.c.asked_at)
+        columns = (wanted.c.where, wanted.c.task_ids, wanted.c.requested_by, wanted.c.requested_at)
         statement = select(*columns).where(wanted.c.project_id == project_id)
         with self._engine.connect() as connection:
             row = connection.execute(statement).one_or_none()
         if row is None:
             return None
         task_ids = None if row.task_ids is None else tuple(row.task_ids)
-        return Wanted(row.where, task_ids, row.asked_by, row.asked_at)
+        return Wanted(row.where, task_ids, row.requested_by, row.requested_at)
 
     def forget(self, project_id: int) -> None:
         """Drop what is asked for."""

@@ -30,13 +30,13 @@ project = Table(
     Column("hotkeys", JSON, nullable=False, default=list),
     Column("error", Text, nullable=False, default=""),
     # The agenda: what was heard of the project, and how far a round has come to terms with it.
-    Column("n_heard", BigInteger, nullable=False, default=0),
-    Column("n_heard_labels", BigInteger, nullable=False, default=0),
-    Column("n_heard_tasks", BigInteger, nullable=False, default=0),
+    Column("n_events", BigInteger, nullable=False, default=0),
+    Column("n_label_events", BigInteger, nullable=False, default=0),
+    Column("n_task_events", BigInteger, nullable=False, default=0),
     Column("n_done", BigInteger, nullable=False, default=0),
     Column("n_done_labels", BigInteger, nullable=False, default=0),
     Column("n_done_tasks", BigInteger, nullable=False, default=0),
-    Column("heard_at", Float, nullable=False, default=0.0),
+    Column("last_event_at", Float, nullable=False, default=0.0),
     Column("waiting_since", Float, nullable=False, default=0.0),
     Column("leased_until", Float, nullable=False, default=0.0),
     Column("retry_at", Float, nullable=False, default=0.0),
@@ -63,8 +63,8 @@ embedding = Table(
     Column("vector", LargeBinary, nullable=False),
 )
 
-unheard = Table(
-    "unheard",
+failure = Table(
+    "failure",
     metadata,
     Column("embedder_id", String(64), primary_key=True),
     Column("clip_key", String(64), primary_key=True),
@@ -125,8 +125,8 @@ wanted = Table(
     Column("project_id", Integer, primary_key=True, autoincrement=False),
     Column("where", Text),
     Column("task_ids", JSON(none_as_null=True)),
-    Column("asked_by", Text, nullable=False),
-    Column("asked_at", Float, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_at", Float, nullable=False),
 )
 
 # What the model said of each clip when it was last written into Label Studio's columns.
@@ -165,8 +165,8 @@ sheet = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
-judged = Table(
-    "judged",
+clip_scores = Table(
+    "clip_scores",
     metadata,
     Column("project_id", Integer, primary_key=True, autoincrement=False),
     Column("stamp", String(64), nullable=False),

@@ -7,10 +7,10 @@ from sqlalchemy import Engine, delete, select
 
 from ml_backend.store.arrays import pack_arrays, unpack_arrays
 from ml_backend.store.dialect import upsert
-from ml_backend.store.schema import judged
+from ml_backend.store.schema import clip_scores
 
 
-class Judgments:
+class ClipScoreStore:
     """One set of named arrays per project, stamped with what it was made from."""
 
     def __init__(self, engine: Engine) -> None:
@@ -19,7 +19,7 @@ class Judgments:
     def write(
         self, project_id: int, model_version: str, arrays: dict[str, NDArray[Any]], made_from: str
     ) -> None:
-        """Keep the judgments of a model version instead of what was kept."""
+        """Keep the scores of a model version instead of what was kept."""
         row = {
             "project_id": project_id,
             "stamp": made_from,
@@ -27,22 +27,22 @@ class Judgments:
             "content": pack_arrays(arrays),
         }
         with self._engine.begin() as connection:
-            upsert(connection, judged, [row])
+            upsert(connection, clip_scores, [row])
 
     def read(self, project_id: int) -> tuple[str, dict[str, NDArray[Any]]] | None:
-        """Give the model version and the arrays; None before anything was judged."""
-        statement = select(judged).where(judged.c.project_id == project_id)
+        """Give the model version and the arrays; None before there are any."""
+        statement = select(clip_scores).where(clip_scores.c.project_id == project_id)
         with self._engine.connect() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else (row.model_version, unpack_arrays(row.content))
 
     def stamp(self, project_id: int) -> str:
-        """Tell what the judgments were made from; empty before there are any."""
-        statement = select(judged.c.stamp).where(judged.c.project_id == project_id)
+        """Tell what the scores were made from; empty before there are any."""
+        statement = select(clip_scores.c.stamp).where(clip_scores.c.project_id == project_id)
         with self._engine.connect() as connection:
             return connection.scalar(statement) or ""
 
     def forget(self, project_id: int) -> None:
-        """Drop a project's judgments."""
+        """Drop a project's scores."""
         with self._engine.begin() as connection:
-            connection.execute(delete(judged).where(judged.c.project_id == project_id))
+            connection.execute(delete(clip_scores).where(clip_scores.c.project_id == project_id))

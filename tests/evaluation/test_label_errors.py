@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ml_backend.clip import Task
-from ml_backend.evaluation.cross_validation import OutOfFold, judge_out_of_fold
-from ml_backend.evaluation.label_errors import N_SUSPECTS, doubt, find_confusions, find_suspects
+from ml_backend.evaluation.cross_validation import OutOfFold, predict_out_of_fold
+from ml_backend.evaluation.label_errors import N_SUSPECTS, count_confusions, doubt, find_suspects
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.learning.decision import Rule
 from ml_backend.learning.embedded_clips import embedded_clips
@@ -84,7 +84,7 @@ def test_nearly_all_wrong_labels_that_were_planted_are_found_and_few_others():
     said[wrong] = (answers[wrong] + 1) % 3
     labeled = LabeledSet(np.arange(240), one_hot(said, 3))
     asked = config("a", "b", "c")
-    suspects = find_suspects(judge_out_of_fold(clips, labeled, asked, None), asked)
+    suspects = find_suspects(predict_out_of_fold(clips, labeled, asked, None), asked)
     found = [one["task_id"] for one in suspects]
     assert len(set(wrong) & set(found)) >= 10
     assert len(set(found) - set(wrong)) <= 6
@@ -117,7 +117,7 @@ def test_a_confusion_is_counted_and_its_clips_are_named():
     p = np.array(
         [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.2, 0.7, 0.1], [0, 1, 0], [NAN] * 3, [0.5, 0.2, 0.3]]
     )
-    found = find_confusions(
+    found = count_confusions(
         judged(labels, p), config("a", "b", "c"), Rule.balanced(3, multi_label=False)
     )
     assert found == {
@@ -139,7 +139,7 @@ def test_several_labels_are_confused_class_by_class():
     labels = [[1, 0], [1, 1], [0, 1]]
     p = [[0.9, 0.6], [0.2, NAN], [0.1, 0.7]]
     rule = Rule.balanced(2, multi_label=True)
-    found = find_confusions(judged(labels, p), config("a", "b", multi_label=True), rule)
+    found = count_confusions(judged(labels, p), config("a", "b", multi_label=True), rule)
     assert found["counts"] == [[[1, 0], [1, 1]], [[0, 1], [0, 1]]]
     assert found["wrong"] == [
         {"class": "a", "label": True, "predicted": False, "task_ids": [102]},
@@ -156,5 +156,5 @@ def test_nothing_judged_is_nothing_said(multi_label):
     asked = config("a", "b", multi_label=multi_label)
     rule = Rule.balanced(2, multi_label=multi_label)
     for labels, p in [(np.empty((0, 2)), np.empty((0, 2))), (one_hot([0, 0], 2), [[NAN] * 2] * 2)]:
-        assert find_confusions(judged(labels, p), asked, rule) is None
+        assert count_confusions(judged(labels, p), asked, rule) is None
         assert find_suspects(judged(labels, p), asked) == []

@@ -4,7 +4,7 @@ import numpy as np
 
 from ml_backend.clip import Task
 from ml_backend.evaluation import performance
-from ml_backend.evaluation.cross_validation import judge_out_of_fold
+from ml_backend.evaluation.cross_validation import predict_out_of_fold
 from ml_backend.evaluation.performance import audit, summarize_recalls
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.learning.decision import Rule
@@ -27,7 +27,7 @@ def one_hot(answers, n_classes=2):
 
 
 def cross_validate(pool, labeled, config, prior):
-    judged = judge_out_of_fold(pool, labeled, config, prior)
+    judged = predict_out_of_fold(pool, labeled, config, prior)
     rule = Rule.balanced(len(config.class_names), multi_label=config.multi_label)
     return performance.cross_validate(judged, config, rule)
 

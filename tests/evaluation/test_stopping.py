@@ -5,7 +5,7 @@ import pytest
 
 from ml_backend.evaluation.intervals import mean_of, wilson
 from ml_backend.evaluation.measurements import Look
-from ml_backend.evaluation.stopping import N_PER_CLASS, WIDTH, judge_stopping
+from ml_backend.evaluation.stopping import N_PER_CLASS, WIDTH, assess_stopping
 
 ENOUGH = {"siren": N_PER_CLASS, "other": 3 * N_PER_CLASS}
 
@@ -33,7 +33,7 @@ def test_a_few_sirens_are_not_well_known_however_stable_the_classifier():
     """Forty labels, four sirens, nothing drawn at random: the classifier no longer changes."""
     balanced = mean_of([wilson(4, 4), wilson(35, 36)])
     across = figure(balanced.low, balanced.high)
-    stopping = judge_stopping(line(across=across, n_labeled=40), {"siren": 4, "other": 36}, 40)
+    stopping = assess_stopping(line(across=across, n_labeled=40), {"siren": 4, "other": 36}, 40)
     assert not stopping.is_reached
     assert stopping.missing == ["classes"]
     assert "siren has 4 labels (20 are wanted)" in stopping.words
@@ -45,14 +45,14 @@ def test_a_class_that_was_found_early_is_not_expected_to_go_on_coming_so():
     """Ten sirens among the first forty labels, two among the last forty: one in twenty to come."""
     looks = line(across=SHARP)
     looks[0] = Look(40, "v40", 0.0, 40, {**looks[0].figures, "labels": {"siren": 10}}, 40, True)
-    stopping = judge_stopping(looks, {"siren": 12, "other": 68}, 80)
+    stopping = assess_stopping(looks, {"siren": 12, "other": 68}, 80)
     assert stopping.about_n_labels == 8 * 20
     looks[0].figures["labels"]["siren"] = 4
-    assert judge_stopping(looks, {"siren": 12, "other": 68}, 80).about_n_labels == 54
+    assert assess_stopping(looks, {"siren": 12, "other": 68}, 80).about_n_labels == 54
 
 
 def test_all_three_together_are_enough():
-    stopping = judge_stopping(line(audit=SHARP, n_audit=30), ENOUGH, 80)
+    stopping = assess_stopping(line(audit=SHARP, n_audit=30), ENOUGH, 80)
     assert stopping.is_reached
     assert (stopping.rests_on, stopping.missing, stopping.about_n_labels) == ("audit", [], 0)
     assert stopping.words.startswith("You may stop: balanced accuracy is ")
@@ -62,7 +62,7 @@ def test_all_three_together_are_enough():
 @pytest.mark.parametrize(("n_audit", "drawn"), [(0, "no clips"), (1, "only 1 clip"), (7, "only 7")])
 def test_chosen_labels_alone_have_a_weaker_word(n_audit, drawn):
     looks = line(across=SHARP, audit=BLUNT if n_audit else None, n_audit=n_audit)
-    stopping = judge_stopping(looks, ENOUGH, 80)
+    stopping = assess_stopping(looks, ENOUGH, 80)
     assert stopping.is_reached
     assert stopping.rests_on == "cross_validated"
     assert stopping.words.startswith("You can probably stop")
@@ -79,7 +79,7 @@ def test_chosen_labels_alone_have_a_weaker_word(n_audit, drawn):
     ],
 )
 def test_each_condition_alone_keeps_people_going_and_is_named(looks, labels, missing, words):
-    stopping = judge_stopping(looks, labels, 80)
+    stopping = assess_stopping(looks, labels, 80)
     assert not stopping.is_reached
     assert stopping.missing == [missing]
     assert stopping.words.startswith("Go on: ")
@@ -90,14 +90,14 @@ def test_each_condition_alone_keeps_people_going_and_is_named(looks, labels, mis
 @pytest.mark.parametrize("width", [0.35, 0.5, 0.8])
 def test_the_interval_is_expected_to_narrow_with_the_root_of_the_labels(width):
     looks = line(across=figure(0.1, 0.1 + width), n_labeled=100)
-    n_more = judge_stopping(looks, ENOUGH, 100).about_n_labels
+    n_more = assess_stopping(looks, ENOUGH, 100).about_n_labels
     assert width * np.sqrt(100 / (100 + n_more)) <= WIDTH
     assert width * np.sqrt(100 / (100 + n_more - 2)) > WIDTH
 
 
 def test_a_class_that_no_figure_speaks_of_has_no_sharp_interval():
     looks = line(across=figure(0.9, 0.95, ["rain"]))
-    stopping = judge_stopping(looks, {**ENOUGH, "rain": N_PER_CLASS}, 100)
+    stopping = assess_stopping(looks, {**ENOUGH, "rain": N_PER_CLASS}, 100)
     assert stopping.missing == ["interval"]
     assert "rain: in too few recordings to be judged" in stopping.words
     assert stopping.about_n_labels is None
@@ -105,12 +105,12 @@ def test_a_class_that_no_figure_speaks_of_has_no_sharp_interval():
 
 
 def test_nobody_can_tell_when_a_class_turns_up_that_never_did():
-    stopping = judge_stopping(line(across=BLUNT), {**ENOUGH, "rain": 0}, 80)
+    stopping = assess_stopping(line(across=BLUNT), {**ENOUGH, "rain": 0}, 80)
     assert stopping.missing == ["interval", "classes"]
     assert stopping.words.endswith("That takes about 45 more labels, or more.")
     assert "rain has no label (20" in stopping.words.replace("labels", "label")
     assert stopping.is_least
-    stopping = judge_stopping([], {"siren": 0, "other": 0}, 0)
+    stopping = assess_stopping([], {"siren": 0, "other": 0}, 0)
     assert "takes 20 more labels at the least" in stopping.words
 
 
@@ -118,11 +118,11 @@ def test_a_corrected_label_is_no_further_look():
     """Three looks at the same eighty labels are one."""
     (*_, last) = looks = line((None, 1.0, 1.0), across=SHARP)
     again = [Look(n, f"w{n}", 0.0, n, last.figures, n, True) for n in (81, 82, 83)]
-    assert judge_stopping([*looks, *again], ENOUGH, 83).missing == ["stability"]
+    assert assess_stopping([*looks, *again], ENOUGH, 83).missing == ["stability"]
 
 
 def test_without_a_look_that_stands_all_is_missing():
-    stopping = judge_stopping([], {"siren": 0, "other": 0}, 0)
+    stopping = assess_stopping([], {"siren": 0, "other": 0}, 0)
     assert stopping.missing == ["interval", "classes", "stability"]
     assert stopping.facts()["agreement"] is None
     assert "words" not in stopping.facts()

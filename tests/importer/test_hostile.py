@@ -10,7 +10,7 @@ from importer.push import push_clips
 from importer.scan import Clip, Refusal, scan
 from importer.serving import LocalFiles
 from ml_backend.embedders.melstats import MelStats
-from ml_backend.loop.embed_clips import hear_files
+from ml_backend.loop.embed_clips import embed_files
 from ml_backend.store import open_store
 from tests.fake_label_studio import FakeLabelStudio
 from tests.hostile import write_hostile
@@ -59,7 +59,7 @@ def test_every_hostile_file_is_embedded_or_given_up_with_a_reason(hostile, tmp_p
     paths = sorted(path for path in hostile.rglob("*.*") if path.is_file())
     store = open_store("sqlite://")
     keys = [str(number) for number in range(len(paths))]
-    heard, embeddings, reasons = hear_files(store, MelStats(), keys, paths, lambda *_: None)
+    heard, embeddings, reasons = embed_files(store, MelStats(), keys, paths, lambda *_: None)
     assert len(heard) + len(reasons) == len(paths)
     assert len(embeddings) == len(heard) > 100
     assert all(reasons)

@@ -12,7 +12,7 @@ from importer.cli import app
 from importer.commands.labeled_table import read_labeled_table
 from ml_backend.embedders import load_embedder
 from ml_backend.errors import SourceError
-from ml_backend.loop.embed_clips import hear_files
+from ml_backend.loop.embed_clips import embed_files
 from ml_backend.store import open_store
 from tests.test_journey import sound, write_wav
 
@@ -128,7 +128,7 @@ def test_what_is_embedded_is_not_heard_again(tmp_path):
     write_wav(tmp_path / "c.wav", sound("siren", np.random.default_rng(0)))
     gone = [tmp_path / f"{key}.wav" for key in "abcd"]
     told = []
-    heard, embeddings, reasons = hear_files(
+    heard, embeddings, reasons = embed_files(
         store, embedder, ["a", "b", "c", "d"], gone, lambda *counts: told.append(counts)
     )
     assert heard.tolist() == [0, 1, 2]

@@ -24,7 +24,7 @@ ROWS = {
 }
 CONDITION = "salience == 1 and hour(recorded_at) >= 20"
 NOTHING = {
-    "where": None, "task_ids": None, "asked_by": None, "asked_at": None, "error": None,
+    "where": None, "task_ids": None, "requested_by": None, "requested_at": None, "error": None,
     "n": 0, "n_labeled": 0, "n_left": 0, "states": dict.fromkeys(STATES, 0),
 }  # fmt: skip
 
@@ -90,11 +90,11 @@ def test_before_anything_is_asked_for_there_is_nothing(call):
 def test_a_condition_is_set_seen_and_taken_back(call, store):
     code, told = call("POST", {"where": CONDITION})
     assert code == 200
-    assert told.pop("asked_at") > 1.7e9
+    assert told.pop("requested_at") > 1.7e9
     states = told.pop("states")
     assert (states["labeled"], states["pool"], sum(states.values())) == (1, 1, 2)
     assert told == {
-        "where": CONDITION, "task_ids": None, "asked_by": "", "error": None,
+        "where": CONDITION, "task_ids": None, "requested_by": "", "error": None,
         "n": 2, "n_labeled": 1, "n_left": 1,
     }  # fmt: skip
     assert call("GET")[1]["where"] == CONDITION

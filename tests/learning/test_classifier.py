@@ -130,10 +130,10 @@ def test_what_only_recognizes_recordings_is_not_believed_of_other_recordings():
     recordings = np.repeat(np.arange(20), 10)
     voices, others = rng.normal(size=(2, 20, 64))
     embeddings = voices[recordings] + 0.1 * rng.normal(size=(200, 64))
-    unheard = (others[recordings] + 0.1 * rng.normal(size=(200, 64))).astype(np.float32)
+    failed = (others[recordings] + 0.1 * rng.normal(size=(200, 64))).astype(np.float32)
     labels = one_hot(rng.permutation(20)[recordings] % 2, 2)
     believed = [
-        fit(embeddings, labels, groups=groups).probabilities(unheard)
+        fit(embeddings, labels, groups=groups).probabilities(failed)
         for groups in (None, recordings)
     ]
     naive, honest = (rows.max(axis=1).mean() for rows in believed)

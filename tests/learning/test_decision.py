@@ -5,7 +5,7 @@ import pytest
 
 from ml_backend.evaluation.metrics import f1
 from ml_backend.learning.classifier import Classifier
-from ml_backend.learning.decision import Rule, can_judge, learn_rule
+from ml_backend.learning.decision import Rule, can_measure, learn_rule
 
 
 def world(n_clips, share, rng, n_classes=2):
@@ -100,7 +100,7 @@ def test_a_class_known_from_one_recording_moves_no_threshold():
     truth, p = world(100, 0.3, np.random.default_rng(4))
     groups = np.where(truth == 0, 0, np.arange(100))
     labels = np.eye(2, dtype=np.int8)[truth]
-    assert not can_judge(labels[:, 0], p[:, 0], groups)
+    assert not can_measure(labels[:, 0], p[:, 0], groups)
     rule = learn_rule("f1", labels, p, groups, p, multi_label=False)
     assert rule.offsets.tolist() == [0.0, 0.0]
 

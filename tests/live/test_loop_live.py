@@ -410,8 +410,8 @@ def test_the_train_button_arrives(earmark, api, project, status):
     try:
         project.answer_next(earmark.label_studio)
         time.sleep(1.5)
-        unheard = earmark.backend.project(project.project_id)
-        assert unheard["n_labeled"] == status["n_labeled"]
+        failed = earmark.backend.project(project.project_id)
+        assert failed["n_labeled"] == status["n_labeled"]
         assert api.post(f"/api/ml/{backend['id']}/train").status_code == 200
         n_labeled = status["n_labeled"] + 1
         earmark.wait_for_labels(project.project_id, n_labeled, status["n_skipped"])

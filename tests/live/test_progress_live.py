@@ -46,9 +46,10 @@ def test_an_earlier_version_is_served_to_annotators_until_it_is_let_go(
         assert answered.status_code == 200, answered.text
         return answered.json()
 
-    def hold(model_version):
+    def pin(model_version):
         assert (
-            ask("POST", "/version", json={"model_version": model_version})["held"] == model_version
+            ask("POST", "/version", json={"model_version": model_version})["pinned"]
+            == model_version
         )
         return earmark.wait_for(project_id, lambda status: not status["is_waiting"])
 
@@ -64,7 +65,7 @@ def test_an_earlier_version_is_served_to_annotators_until_it_is_let_go(
     assert names[0] == bad
     assert good in names
 
-    hold(good)
+    pin(good)
     assert learned_version(earmark.model_version(project_id)) == good
     task = label_studio.next_task(project_id)
     assert task["id"] == earmark.order(project_id)[0]
@@ -72,7 +73,7 @@ def test_an_earlier_version_is_served_to_annotators_until_it_is_let_go(
     answer(label_studio, 1)
     earmark.wait_for_labels(project_id, 15)
     assert learned_version(earmark.model_version(project_id)) == good
-    hold(None)
+    pin(None)
     assert earmark.model_version(project_id).startswith("earmark-15-")
 
     # The wrong labels are deleted: what is shown is true of those that are left.

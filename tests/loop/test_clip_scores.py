@@ -5,7 +5,7 @@ from ml_backend.clip import Task
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.decision import Rule
 from ml_backend.learning.embedded_clips import embedded_clips
-from ml_backend.loop.clip_scores import Judged, find_nearest, judge_all
+from ml_backend.loop.clip_scores import ClipScores, find_nearest, score_all_clips
 from ml_backend.similarity.coverage import coverage_distance, nearest_labeled, normalize_rows
 
 CLASSES = ("bark", "siren", "other")
@@ -30,7 +30,7 @@ def make_classifier(*, multi_label=False, dim=6, names=CLASSES, offsets=None):
 def judge(clips, labels_of, *, classifier=None, order=(), multi_label=False):
     nearest = find_nearest(clips.unit, np.sort(clips.rows(sorted(labels_of))))
     said = {task_id: frozenset(labels) for task_id, labels in labels_of.items()}
-    return judge_all(
+    return score_all_clips(
         clips, classifier, None, np.array(order, dtype=np.int64), said, nearest, CLASSES,
         multi_label=multi_label,
     )  # fmt: skip
@@ -122,7 +122,7 @@ def test_a_class_that_must_be_likelier_is_predicted_of_fewer_clips():
         for offsets in (None, [0.0, -1.0, 0.0])
     )
     assert 0 < shifted[:, 1].sum() < plain[:, 1].sum()
-    again = Judged.from_arrays(
+    again = ClipScores.from_arrays(
         judge(clips, {}, classifier=make_classifier(offsets=[0.0, -1.0, 0.0])).to_arrays()
     )
     assert np.array_equal(again.predicted(), shifted)
@@ -133,14 +133,14 @@ def test_what_was_stored_before_there_were_rules_is_decided_without_favor():
     arrays = judge(clips, {}, classifier=make_classifier(offsets=[0.0, -1.0, 0.0])).to_arrays()
     del arrays["objective"], arrays["offsets"]
     before = judge(clips, {}, classifier=make_classifier())
-    assert np.array_equal(Judged.from_arrays(arrays).predicted(), before.predicted())
+    assert np.array_equal(ClipScores.from_arrays(arrays).predicted(), before.predicted())
 
 
 def test_what_is_stored_comes_back_to_four_digits():
     names = tuple(f"class {number}" for number in range(20))
     clips = make_clips(40)
     judged = judge(clips, {10: ["class 3"]}, classifier=make_classifier(names=names), order=[12])
-    again = Judged.from_arrays(judged.to_arrays())
+    again = ClipScores.from_arrays(judged.to_arrays())
     assert (again.class_names, again.multi_label) == (names, False)
     assert again.probabilities == pytest.approx(judged.probabilities, abs=5e-5)
     for name in ("task_ids", "entropy", "disagreement", "coverage", "rank"):
@@ -148,7 +148,7 @@ def test_what_is_stored_comes_back_to_four_digits():
 
 
 def test_what_was_never_judged_comes_back_as_nothing():
-    again = Judged.from_arrays(judge(make_clips(1), {}).to_arrays())
+    again = ClipScores.from_arrays(judge(make_clips(1), {}).to_arrays())
     assert (again.probabilities, again.entropy, again.disagreement) == (None, None, None)
 
 

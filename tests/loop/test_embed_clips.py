@@ -14,7 +14,7 @@ from ml_backend.embedders import load_embedder
 from ml_backend.errors import LabelStudioUnreachableError
 from ml_backend.label_studio import LabelStudio, connection
 from ml_backend.label_studio.fetch import Fetcher
-from ml_backend.loop.embed_clips import BATCH, Listener
+from ml_backend.loop.embed_clips import BATCH, ClipEmbedder
 from ml_backend.store import open_store
 
 RATE_HZ = 16_000
@@ -70,10 +70,10 @@ def embedder(tmp_path):
 
 
 @pytest.fixture
-def listener_of(network, store):
+def clip_embedder_of(network, store):
     def make(embedder):
         studio = LabelStudio("http://studio.test", "t" * 40, transport=httpx.MockTransport(network))
-        return Listener(store, Fetcher(studio, None, ()), embedder)
+        return ClipEmbedder(store, Fetcher(studio, None, ()), embedder)
 
     return make
 
@@ -91,42 +91,42 @@ def heard(store, embedder):
 
 
 def reasons(store, embedder):
-    return dict(store.clips.unheard(1, embedder.embedder_id, limit=1000))
+    return dict(store.clips.failed(1, embedder.embedder_id, limit=1000))
 
 
 def test_a_file_that_label_studio_cannot_give_is_named_and_the_others_are_heard(
-    listener_of, store, embedder, network
+    clip_embedder_of, store, embedder, network
 ):
     network.broken = {2}
-    listener_of(embedder).hear(tasks_of(store, range(1, 6)))
+    clip_embedder_of(embedder).embed(tasks_of(store, range(1, 6)))
     assert heard(store, embedder) == {1, 3, 4, 5}
     assert list(reasons(store, embedder)) == [2]
     assert "/data/upload/1/2.wav cannot be had" in reasons(store, embedder)[2]
 
 
 def test_a_whole_batch_that_label_studio_cannot_give_lets_the_next_one_through(
-    listener_of, store, embedder, network
+    clip_embedder_of, store, embedder, network
 ):
     network.broken = set(range(1, BATCH + 1))
-    listener_of(embedder).hear(tasks_of(store, range(1, BATCH + 3)))
+    clip_embedder_of(embedder).embed(tasks_of(store, range(1, BATCH + 3)))
     assert heard(store, embedder) == {BATCH + 1, BATCH + 2}
     assert set(reasons(store, embedder)) == network.broken
 
 
-def test_a_label_studio_that_is_down_is_no_clips_fault(listener_of, store, embedder, network):
-    listener = listener_of(embedder)
+def test_a_label_studio_that_is_down_is_no_clips_fault(clip_embedder_of, store, embedder, network):
+    clip_embedder = clip_embedder_of(embedder)
     tasks = tasks_of(store, range(1, 4))
     network.is_down = True
     with pytest.raises(LabelStudioUnreachableError):
-        listener.hear(tasks)
+        clip_embedder.embed(tasks)
     assert reasons(store, embedder) == {}
     network.is_down = False
-    listener.hear(tasks)
+    clip_embedder.embed(tasks)
     assert heard(store, embedder) == {1, 2, 3}
 
 
 def test_a_clip_that_the_embedder_fails_on_is_named_and_the_others_are_heard(
-    listener_of, store, embedder
+    clip_embedder_of, store, embedder
 ):
     class Fussy:
         embedder_id = embedder.embedder_id
@@ -140,30 +140,32 @@ def test_a_clip_that_the_embedder_fails_on_is_named_and_the_others_are_heard(
                 raise RuntimeError("out of memory")
             return embedder.embed(waveforms)
 
-    listener_of(Fussy()).hear(tasks_of(store, range(1, 6)))
+    clip_embedder_of(Fussy()).embed(tasks_of(store, range(1, 6)))
     assert heard(store, embedder) == {1, 2, 4, 5}
     assert "3.wav: cannot be embedded (RuntimeError)" in reasons(store, embedder)[3]
 
 
-def test_an_embedding_that_is_no_number_is_not_kept(listener_of, store, embedder, monkeypatch):
+def test_an_embedding_that_is_no_number_is_not_kept(clip_embedder_of, store, embedder, monkeypatch):
     embed = type(embedder).embed
 
     def poisoned(self, waveforms):
         return np.where(np.arange(len(waveforms))[:, None] == 1, np.nan, embed(self, waveforms))
 
     monkeypatch.setattr(type(embedder), "embed", poisoned)
-    listener_of(embedder).hear(tasks_of(store, range(1, 6)))
+    clip_embedder_of(embedder).embed(tasks_of(store, range(1, 6)))
     keys = [task.clip_key for task in store.clips.tasks(1)]
     assert np.isfinite(store.clips.embeddings(embedder.embedder_id, keys)[1]).all()
 
 
 @pytest.mark.slow
-def test_what_is_not_read_in_time_is_left_for_another_time(listener_of, store, embedder, network):
+def test_what_is_not_read_in_time_is_left_for_another_time(
+    clip_embedder_of, store, embedder, network
+):
     network.slow = {2}
-    listener = listener_of(embedder)
+    clip_embedder = clip_embedder_of(embedder)
     tasks = tasks_of(store, range(1, 5))
     began = time.monotonic()
-    listener.hear(tasks, limit_s=1.0)
+    clip_embedder.embed(tasks, limit_s=1.0)
     assert time.monotonic() - began < 50.0
     assert heard(store, embedder) == {1, 3, 4}
     assert reasons(store, embedder) == {}

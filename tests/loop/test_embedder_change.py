@@ -103,12 +103,12 @@ def test_what_pages_show_is_not_made_of_two_embedders(changed):
     changed.change_embedder(10)
     lookout = Lookout(changed.store, changed.reconciler, OTHER_ID, Nothing(), quiet_s=0.0)
     lookout.look(changed.project_id)
-    assert changed.store.judgments.read(changed.project_id) is None
+    assert changed.store.clip_scores.read(changed.project_id) is None
     changed.embed(N_CLIPS)
     changed.hint()
     changed.round()
     lookout.look(changed.project_id)
-    assert changed.store.judgments.read(changed.project_id)[0] == changed.version
+    assert changed.store.clip_scores.read(changed.project_id)[0] == changed.version
 
 
 def test_the_rest_of_the_new_order_follows(changed):

@@ -9,7 +9,7 @@ import pytest
 from ml_backend.clip import Task
 from ml_backend.errors import LabelStudioError
 from ml_backend.loop import page_data
-from ml_backend.loop.clip_scores import Judged
+from ml_backend.loop.clip_scores import ClipScores
 from ml_backend.loop.maps import WAITING
 from ml_backend.similarity.map_layout import DEFAULT, FEWEST, PCA
 from tests.seeing import SeenProject
@@ -24,8 +24,8 @@ def project(tmp_path):
 
 
 def judged(project):
-    version, arrays = project.store.judgments.read(project.project_id)
-    return version, Judged.from_arrays(arrays)
+    version, arrays = project.store.clip_scores.read(project.project_id)
+    return version, ClipScores.from_arrays(arrays)
 
 
 def add_clips(project, n, seed=5):
@@ -63,10 +63,10 @@ def test_each_version_is_judged_once(project):
     second, made = judged(project)
     assert second != first
     assert made.coverage[:2].tolist() == [0.0, 0.0]
-    made_from = project.store.judgments.stamp(project.project_id)
-    project.store.judgments.write(project.project_id, "changed by nobody", {}, made_from)
+    made_from = project.store.clip_scores.stamp(project.project_id)
+    project.store.clip_scores.write(project.project_id, "changed by nobody", {}, made_from)
     project.lookout.look(project.project_id)
-    assert project.store.judgments.read(project.project_id)[0] == "changed by nobody"
+    assert project.store.clip_scores.read(project.project_id)[0] == "changed by nobody"
 
 
 def test_a_version_is_not_judged_before_its_head_is_published(project):
@@ -87,7 +87,7 @@ def test_labels_added_to_the_same_clips_are_judged_as_if_anew(project):
         project.follow()
     _, step_by_step = judged(project)
     project.lookout._nearest.clear()
-    project.lookout._judge(project.project_id, "again")
+    project.lookout._score(project.project_id, "again")
     _, at_once = judged(project)
     assert step_by_step.coverage == pytest.approx(at_once.coverage)
     assert step_by_step.disagreement == pytest.approx(at_once.disagreement, nan_ok=True)
@@ -159,7 +159,7 @@ def test_no_map_is_fitted_while_clips_are_heard(tmp_path):
     project.fit_maps()
     assert (standing(project, DEFAULT).stamp, standing(project, DEFAULT).state) == ("", WAITING)
     for key in project.keys[4:]:
-        store.clips.add_unheard(project.embedder_id, key, "no sound", now=1.0)
+        store.clips.add_failed(project.embedder_id, key, "no sound", now=1.0)
     project.fit_maps()
     assert standing(project, DEFAULT).stamp != ""
 
@@ -190,7 +190,7 @@ def test_a_map_is_fitted_once_after_an_import_and_not_between_its_batches(projec
         clock.now += 15.0
         project.follow()
         project.fit_maps()
-        assert not project.reconciler.is_hearing(project.project_id)
+        assert not project.reconciler.is_embedding(project.project_id)
         assert (standing(project, DEFAULT).stamp, standing(project, DEFAULT).state) == ("", WAITING)
         assert len(drawn(project, PCA)[0]) == (1 + batch) * len(project.embeddings)
     clock.now += 20.0
@@ -203,7 +203,7 @@ def test_looks_that_find_no_new_clips_do_not_put_a_map_off(project, clock):
         clock.now += 8.0
         project.label(0)
         project.follow()
-        project.lookout.heard(project.project_id)
+        project.lookout.embedded(project.project_id)
         project.lookout.look(project.project_id)
     project.fit_maps()
     assert standing(project, DEFAULT).stamp != ""
@@ -230,7 +230,7 @@ def test_a_project_that_is_gone_is_forgotten_whole(project):
     project.fit_maps()
     project.store.forget(project.project_id)
     assert project.store.sheets.kinds(project.project_id) == {}
-    assert project.store.judgments.read(project.project_id) is None
+    assert project.store.clip_scores.read(project.project_id) is None
     assert project.store.maps.standing(project.project_id, project.embedder_id) == {}
 
 
@@ -238,7 +238,7 @@ def test_nothing_is_held_of_a_project_that_is_gone(project):
     project.label(0)
     project.follow()
     clips = weakref.ref(project.reconciler.clips(project.project_id))
-    project.lookout.heard(project.project_id)
+    project.lookout.embedded(project.project_id)
     project.reconciler._reader._gatherer._held.clear()
     project.lookout.forget_all_but([project.project_id])
     assert clips() is not None  # for what is nearest to its labels

@@ -7,7 +7,7 @@ from ml_backend.clip import content_hash
 from ml_backend.errors import RequestError
 from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.learning.round_input import learned_version
-from ml_backend.loop.pinned_version import held_version, hold
+from ml_backend.loop.pinned_version import pin, pinned_version
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from tests.fake_label_studio import FakeLabelStudio
@@ -54,8 +54,8 @@ class Street(Rounds):
         self.hint()
         self.round()
 
-    def hold(self, model_version):
-        hold(self.store, self.project_id, model_version, now=self.now)
+    def pin(self, model_version):
+        pin(self.store, self.project_id, model_version, now=self.now)
         self.round()
 
     def publish_all(self):
@@ -84,7 +84,7 @@ def street(tmp_path):
 
 def test_what_annotators_get_is_what_the_version_said_back_then(street):
     bad = street.version
-    street.hold(street.good)
+    street.pin(street.good)
     assert learned_version(street.version) == street.good
     now, then, between = (street.said_by(one) for one in (street.version, street.good, bad))
     both = now.keys() & then.keys()
@@ -96,7 +96,7 @@ def test_what_annotators_get_is_what_the_version_said_back_then(street):
 
 @pytest.mark.slow
 def test_the_order_is_the_versions_own_and_holds_every_clip_that_nobody_labeled(street):
-    street.hold(street.good)
+    street.pin(street.good)
     street.publish_all()
     assert sorted(street.queue) == street.task_ids[24:]
     said = street.said_by(street.version)
@@ -105,7 +105,7 @@ def test_the_order_is_the_versions_own_and_holds_every_clip_that_nobody_labeled(
 
 
 def test_labels_are_read_meanwhile_and_nothing_is_learned_from_them(street):
-    street.hold(street.good)
+    street.pin(street.good)
     learned = {learned_version(one) for one in street.store.versions.names(street.project_id)}
     n_measured = len(street.store.versions.measured_rounds(street.project_id))
     for row in (24, 30):
@@ -120,7 +120,7 @@ def test_labels_are_read_meanwhile_and_nothing_is_learned_from_them(street):
 
 @pytest.mark.slow
 def test_new_clips_are_predicted_by_it(street):
-    street.hold(street.good)
+    street.pin(street.good)
     (new,) = street.add_clips(np.full((1, 8), 2.0))
     street.hint(tasks=True)
     street.round()
@@ -131,27 +131,27 @@ def test_new_clips_are_predicted_by_it(street):
 
 def test_going_on_learning_leads_to_where_it_would_be_without(street):
     before = street.version
-    street.hold(street.good)
-    street.hold(None)
+    street.pin(street.good)
+    street.pin(None)
     assert street.version == before
-    assert held_version(street.store, street.project_id) is None
-    street.hold(street.good)
+    assert pinned_version(street.store, street.project_id) is None
+    street.pin(street.good)
     street.label([24], is_right=True)
-    street.hold(None)
+    street.pin(None)
     assert street.version.startswith("earmark-25-")
     assert learned_version(street.version) == street.version
 
 
 @pytest.mark.slow
 def test_the_same_state_gives_the_same_order_and_a_round_without_news_changes_nothing(street):
-    street.hold(street.good)
+    street.pin(street.good)
     before, n_rounds = street.version, len(street.store.versions.rounds(street.project_id))
     street.restart()
     street.hint(tasks=True)
     assert street.round() == before
     assert len(street.store.versions.rounds(street.project_id)) == n_rounds
-    street.hold(None)
-    street.hold(street.good)
+    street.pin(None)
+    street.pin(street.good)
     assert street.version == before
 
 
@@ -161,7 +161,7 @@ def test_it_comes_back_although_its_predictions_were_deleted(street):
     street.now += 2 * QUIET_S
     street.publish_all()
     assert street.said_by(street.good) == {}
-    street.hold(street.good)
+    street.pin(street.good)
     assert len(street.queue) >= HEAD
     street.now += 3 * QUIET_S
     street.publish_all()
@@ -171,25 +171,25 @@ def test_it_comes_back_although_its_predictions_were_deleted(street):
 
 @pytest.mark.slow
 def test_an_order_of_a_held_version_can_be_named_to_hold_it(street):
-    street.hold(street.good)
+    street.pin(street.good)
     order = street.version
-    street.hold(None)
-    street.hold(order)
-    assert held_version(street.store, street.project_id) == street.good
+    street.pin(None)
+    street.pin(order)
+    assert pinned_version(street.store, street.project_id) == street.good
     assert street.version == order
 
 
 @pytest.mark.slow
 def test_the_version_that_is_current_can_be_kept_too(street):
     bad = street.version
-    street.hold(bad)
+    street.pin(bad)
     street.label([24], is_right=True)
     assert learned_version(street.version) == bad
 
 
 @pytest.mark.slow
 def test_a_version_that_does_not_fit_any_more_waits_while_learning_goes_on(street):
-    street.hold(street.good)
+    street.pin(street.good)
     project = street.studio.projects[street.project_id]
     fitting = project["label_config"]
     project["label_config"] = fitting.replace("other", "quiet")
@@ -197,7 +197,7 @@ def test_a_version_that_does_not_fit_any_more_waits_while_learning_goes_on(stree
     street.round()
     assert learned_version(street.version) != street.good
     with pytest.raises(RequestError, match="other labels"):
-        street.hold(street.good)
+        street.pin(street.good)
     project["label_config"] = fitting
     street.hint()
     street.round()
@@ -214,12 +214,12 @@ def test_what_cannot_be_held_is_refused_in_words(street, fault):
     if fault == "another embedder":
         street.store.facts.write("embedder", {"embedder_id": "drawn-2"})
     with pytest.raises(RequestError, match=name):
-        street.hold(name)
-    assert held_version(street.store, street.project_id) is None
+        street.pin(name)
+    assert pinned_version(street.store, street.project_id) is None
 
 
 @pytest.mark.slow
 def test_a_project_that_is_gone_is_held_no_more(street):
-    street.hold(street.good)
+    street.pin(street.good)
     street.store.forget(street.project_id)
-    assert held_version(street.store, street.project_id) is None
+    assert pinned_version(street.store, street.project_id) is None

@@ -13,9 +13,11 @@ from sqlalchemy import create_engine, inspect, text
 
 from ml_backend.clip import STATES, Task, TaskLabels
 from ml_backend.errors import StoreError
+from ml_backend.loop.pinned_version import pinned_version
 from ml_backend.metadata.table import SheetColumn
 from ml_backend.store import open_store
 from ml_backend.store.maps import MapStanding
+from ml_backend.store.queue import Wanted
 from ml_backend.store.schema import metadata
 from ml_backend.store.versions import Round, Version
 
@@ -93,12 +95,32 @@ def test_labels_of_before_get_the_state_that_is_known_of_them(store_url):
     store.close()
 
 
+def test_what_a_store_of_before_holds_is_found_under_the_new_names(store_url):
+    with store_of(store_url, "0010") as connection:
+        for values in (
+            "task VALUES (1, 2, 'a', '/a.wav', 'r', NULL)",
+            "unheard VALUES ('mn04', 'a', 'silent', 7)",
+            "wanted VALUES (1, 'hour < 6', NULL, 'ada@here', 8)",
+            "fact VALUES ('held version of project 1', '\"v3\"')",
+            "fact VALUES ('embedder', '\"mn04\"')",
+            "judged VALUES (1, 'tasks', 'v3', '')",
+        ):
+            connection.exec_driver_sql(f"INSERT INTO {values}")
+    store = open_store(store_url)
+    assert store.clips.failed(1, "mn04", limit=9) == [(2, "silent")]
+    assert store.queue.wanted(1) == Wanted("hour < 6", None, "ada@here", 8.0)
+    assert pinned_version(store, 1) == "v3"
+    assert store.facts.read("embedder") == "mn04"
+    assert store.clip_scores.stamp(1) == "tasks"
+    store.close()
+
+
 def test_clips_are_counted_by_their_state(store):
     store.clips.replace_tasks(1, [task(row, f"k{row}") for row in range(1, 8)])
     store.clips.replace_tasks(2, [task(row, f"k{row}") for row in range(1, 3)])
     store.clips.add_embeddings("mn04", ["k5"], np.ones((1, 4), dtype=np.float32))
     for key in ("k1", "k6"):
-        store.clips.add_unheard("mn04", key, "silent", now=1.0)
+        store.clips.add_failed("mn04", key, "silent", now=1.0)
     told = [TaskLabels(1, frozenset({"siren"}), "labeled", 1), TaskLabels(9, None, "tied", 2)]
     store.labels.replace(1, [*told, *(TaskLabels(row, None, "no_label", 1) for row in (2, 3))])
     nothing = dict.fromkeys(STATES, 0)
@@ -112,7 +134,7 @@ def test_clips_are_counted_by_their_state(store):
 def test_other_failures_are_told_by_another_word(store):
     words = [store.clips.failures("mn04")]
     for now in (1.0, 2.0):
-        store.clips.add_unheard("mn04", "a", "silent", now=now)
+        store.clips.add_failed("mn04", "a", "silent", now=now)
         words.append(store.clips.failures("mn04"))
     store.clips.add_embeddings("mn04", ["a"], np.ones((1, 4), dtype=np.float32))
     assert len(set(words)) == 3
@@ -329,11 +351,11 @@ def test_projects_do_not_see_each_others_tasks_but_share_embeddings(store):
     assert [one.clip_key for one in store.clips.missing(2, "mn04", limit=9, tried_before=0.0)] == [
         "b"
     ]
-    assert store.clips.count(2, "mn04") == {"clips": 2, "embedded": 1, "unheard": 0}
+    assert store.clips.count(2, "mn04") == {"clips": 2, "embedded": 1, "failed": 0}
 
 
 def test_embeddings_are_measured_as_the_tasks_need_them(store):
-    store.clips.replace_tasks(1, [task(1, "a"), task(2, "b"), task(3, "a"), task(4, "unheard")])
+    store.clips.replace_tasks(1, [task(1, "a"), task(2, "b"), task(3, "a"), task(4, "failed")])
     store.clips.add_embeddings("mn04", ["a", "b", "elsewhere"], np.ones((3, 5), np.float32))
     store.clips.add_embeddings("other", ["a"], np.ones((1, 7), np.float32))
     assert store.clips.n_bytes(1, "mn04") == 3 * 5 * 4
@@ -365,15 +387,15 @@ def test_a_sound_in_two_tasks_is_missing_once(store):
 
 def test_a_clip_that_cannot_be_heard_is_left_alone_for_a_while_and_forgiven_when_it_can(store):
     store.clips.replace_tasks(1, [task(1, "a"), task(2, "b")])
-    store.clips.add_unheard("mn04", "a", "a.wav is gone", now=100.0)
+    store.clips.add_failed("mn04", "a", "a.wav is gone", now=100.0)
     assert [one.task_id for one in store.clips.missing(1, "mn04", limit=9, tried_before=50.0)] == [
         2
     ]
     again = store.clips.missing(1, "mn04", limit=9, tried_before=101.0)
     assert [one.task_id for one in again] == [1, 2]
-    assert store.clips.unheard(1, "mn04", limit=9) == [(1, "a.wav is gone")]
+    assert store.clips.failed(1, "mn04", limit=9) == [(1, "a.wav is gone")]
     store.clips.add_embeddings("mn04", ["a"], np.ones((1, 2), np.float32))
-    assert store.clips.unheard(1, "mn04", limit=9) == []
+    assert store.clips.failed(1, "mn04", limit=9) == []
 
 
 def test_a_killed_process_loses_nothing_that_was_added(tmp_path):
@@ -518,14 +540,14 @@ def test_a_sheet_comes_back_as_it_was_and_says_what_it_was_made_from(store):
 
 
 def test_judgments_are_those_of_the_last_version(store):
-    assert (store.judgments.read(1), store.judgments.stamp(1)) == (None, "")
+    assert (store.clip_scores.read(1), store.clip_scores.stamp(1)) == (None, "")
     for name, number in (("v1", 1), ("v2", 2)):
-        store.judgments.write(1, name, {"rank": np.array([number])}, f"{name} of these tasks")
-    name, arrays = store.judgments.read(1)
+        store.clip_scores.write(1, name, {"rank": np.array([number])}, f"{name} of these tasks")
+    name, arrays = store.clip_scores.read(1)
     assert (name, arrays["rank"].tolist()) == ("v2", [2])
-    assert store.judgments.stamp(1) == "v2 of these tasks"
+    assert store.clip_scores.stamp(1) == "v2 of these tasks"
     store.forget(1)
-    assert store.judgments.read(1) is None
+    assert store.clip_scores.read(1) is None
 
 
 def test_maps_are_kept_by_embedder_and_locality(store):

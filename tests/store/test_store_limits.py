@@ -52,14 +52,14 @@ def test_all_tasks_are_removed_at_once(limited):
 def test_all_embeddings_are_kept_and_found_at_once(limited):
     store, n = limited
     keys = [f"{number:08d}" for number in range(n)]
-    store.clips.add_unheard("e", keys[-1], "it was away", now=1.0)
+    store.clips.add_failed("e", keys[-1], "it was away", now=1.0)
     store.clips.replace_tasks(1, [Task(1, keys[-1], "/a.wav")])
     vectors = np.arange(2 * n, dtype=np.float32).reshape(n, 2)
     store.clips.add_embeddings("e", keys, vectors)
     found, rows = store.clips.embeddings("e", keys[::-1])
     assert sorted(found) == keys
     assert np.array_equal(rows[np.argsort(found)], vectors)
-    assert store.clips.unheard(1, "e", limit=9) == []
+    assert store.clips.failed(1, "e", limit=9) == []
 
 
 def test_more_columns_than_one_statement_asks_for_are_read(limited):

@@ -79,7 +79,7 @@ class Site:
             self.round()
         elif kind in ("fail", "embed") and (key := self.key_of(task_id)):
             if kind == "fail" and task_id not in self.failed:
-                self.store.clips.add_unheard(EMBEDDER, key, "silent", now=1.0)
+                self.store.clips.add_failed(EMBEDDER, key, "silent", now=1.0)
                 self.failed.add(task_id)
             elif kind == "embed":
                 self.store.clips.add_embeddings(EMBEDDER, [key], np.ones((1, 4), np.float32))
@@ -150,7 +150,7 @@ def test_the_states_add_up_and_are_right_whatever_happens(place, events):
     assert told["states"] == {name: list(expected.values()).count(name) for name in STATES}
 
     labels = {one.task_id: one for one in site.store.labels.read(site.project_id)}
-    failed = dict(site.store.clips.unheard(site.project_id, EMBEDDER))
+    failed = dict(site.store.clips.failed(site.project_id, EMBEDDER))
     task_ids = site.store.clips.task_ids(site.project_id)
     shown = label_columns(task_ids, labels, failed, ("siren", "other"))["state"]
     by_task = zip(task_ids.tolist(), (list(STATES)[code] for code in shown.stored), strict=True)
@@ -173,7 +173,7 @@ def project(tmp_path):
     made.studio.annotate(made.task_ids[4], by=2)
     made.label(5, "gone")
     made.studio.annotate(made.task_ids[6], "siren", control="mood")
-    made.store.clips.add_unheard(EMBEDDER, made.keys[7], "it is silent.", now=1.0)
+    made.store.clips.add_failed(EMBEDDER, made.keys[7], "it is silent.", now=1.0)
     made.follow()
     return made
 
@@ -213,7 +213,7 @@ def test_the_page_tells_every_number_and_leads_to_its_clips(project):
 
 def test_a_clip_that_fails_is_on_the_page_at_once(project):
     assert project.column("state").count("failed") == 1
-    project.store.clips.add_unheard(EMBEDDER, project.keys[8], "it is short.", now=2.0)
+    project.store.clips.add_failed(EMBEDDER, project.keys[8], "it is short.", now=2.0)
     assert project.column("state").count("failed") == 2
 
 

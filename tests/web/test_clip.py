@@ -92,7 +92,7 @@ def test_a_visitor_is_told_who_said_what(project):
 def test_every_state_is_told_as_what_it_is(project):
     project.studio.annotate(project.task_ids[0], by=2)
     project.studio.annotate(project.task_ids[1], "siren", by=2, control="mood")
-    project.store.clips.add_unheard(EMBEDDER, project.keys[2], "it is silent.", now=1.0)
+    project.store.clips.add_failed(EMBEDDER, project.keys[2], "it is silent.", now=1.0)
     project.follow()
     ada = project.place.browser(TOKEN)
     empty, strange, failed = (told(project, row, ada) for row in range(3))

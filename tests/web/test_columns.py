@@ -7,8 +7,8 @@ import pytest
 
 from ml_backend.clip import TaskLabels
 from ml_backend.learning.decision import Rule
-from ml_backend.loop.clip_scores import Judged
-from ml_backend.web.snapshot.columns import judged_columns, label_columns
+from ml_backend.loop.clip_scores import ClipScores
+from ml_backend.web.snapshot.columns import label_columns, score_columns
 from ml_backend.web.snapshot.packed import pack, unpack
 
 AWKWARD = ("dog, barking", "dog", "barking", "“dog”", "(dog, barking)", "none of them", ",")
@@ -40,12 +40,12 @@ def test_every_set_of_predicted_classes_is_a_value_of_its_own():
     said = subsets(AWKWARD)
     probabilities = np.array([[float(name in one) for name in AWKWARD] for one in said])
     n_clips = len(said)
-    judged = Judged(
+    judged = ClipScores(
         AWKWARD, True, np.arange(n_clips), probabilities, None, None,
         np.zeros(n_clips, dtype=np.float32), np.zeros(n_clips, dtype=np.int32),
         Rule.balanced(len(AWKWARD), multi_label=True),
     )  # fmt: skip
-    columns = judged_columns(judged, np.arange(n_clips), AWKWARD)
+    columns = score_columns(judged, np.arange(n_clips), AWKWARD)
     assert sets_of(columns["predicted"]) == said
 
 

@@ -132,7 +132,7 @@ def test_clips_heard_later_are_nowhere_until_they_are_placed(tmp_path):
     project.store.clips.add_embeddings(
         project.embedder_id, project.keys[:4], project.embeddings[:4]
     )
-    project.lookout.heard(project.project_id)
+    project.lookout.embedded(project.project_id)
     project.lookout._drawn.clear()
     project.lookout.look(project.project_id)
     _, columns = frame(project)
@@ -239,15 +239,15 @@ def test_the_revision_changes_with_what_is_seen_and_only_then(tmp_path):
 def test_the_revision_tells_what_is_asked_for_first(tmp_path):
     project = seen(tmp_path, n=6)
     project.follow()
-    assert project.get("revision").json["asked_first"] is None
+    assert project.get("revision").json["requested_first"] is None
     how = {"json": {"task_ids": project.task_ids[:3]}, "auth": BASIC}
     project.client.post(f"/projects/{project.project_id}/queue", **how)
     project.label(0)
     project.follow()
-    asked = project.get("revision").json["asked_first"]
+    asked = project.get("revision").json["requested_first"]
     assert sum(asked.pop("states").values()) == 3
     assert asked == {
-        "where": None, "asked_by": "", "error": None, "n": 3, "n_labeled": 1, "n_left": 2,
+        "where": None, "requested_by": "", "error": None, "n": 3, "n_labeled": 1, "n_left": 2,
     }  # fmt: skip
 
 

@@ -335,7 +335,7 @@ def test_hearing_trouble_and_what_cannot_be_heard_are_told_in_words(fresh):
         fresh.project_id, fresh.store.clips.tasks(fresh.project_id) + gone
     )
     reason = "/data/<a>.wav: there is no such file."
-    fresh.store.clips.add_unheard(EMBEDDER_ID, "gone 0", reason, now=1.0)
+    fresh.store.clips.add_failed(EMBEDDER_ID, "gone 0", reason, now=1.0)
     turn = fresh.store.agenda.take(fresh.project_id, now=2.0, lease_s=1.0)
     fresh.store.agenda.fail(turn, "Label Studio does not answer.", now=3.0)
     page = visit(fresh)
@@ -344,7 +344,7 @@ def test_hearing_trouble_and_what_cannot_be_heard_are_told_in_words(fresh):
     (bar,) = page.all("progress")
     assert (bar["value"], bar["max"]) == ("121", "123")
     assert any("Label Studio does not answer." in one["text"] for one in page.all("p"))
-    assert f"9000 {reason}" in page.section("unheard")
+    assert f"9000 {reason}" in page.section("failed")
 
 
 def ask_first(project, **wanted):
@@ -353,9 +353,9 @@ def ask_first(project, **wanted):
     assert answer.status_code == 200, answer.get_json()
 
 
-def asked_first(page):
-    (section,) = (one for one in page.all("section") if one["id"] == "asked-first")
-    words = page.section("asked-first").removeprefix("Asked for first").strip()
+def requested_first(page):
+    (section,) = (one for one in page.all("section") if one["id"] == "requested-first")
+    words = page.section("requested-first").removeprefix("Asked for first").strip()
     return "hidden" not in section, words
 
 
@@ -364,7 +364,7 @@ def links_to_map(page):
 
 
 def test_where_nothing_is_asked_for_first_nothing_is_said_of_it(street):
-    assert asked_first(visit(street)) == (False, "")
+    assert requested_first(visit(street)) == (False, "")
 
 
 def test_chosen_clips_are_counted_and_lead_to_those_still_to_label(fresh):
@@ -372,7 +372,7 @@ def test_chosen_clips_are_counted_and_lead_to_those_still_to_label(fresh):
     ask_first(fresh, task_ids=fresh.task_ids[8:13])
     page = visit(fresh)
     check_form(page)
-    is_shown, words = asked_first(page)
+    is_shown, words = requested_first(page)
     assert is_shown
     assert words.startswith("5 chosen clips Asked for by first@studio.test")
     assert "Labeled 2 In the pool 3 Open all 3 on the map Drop it" in words
@@ -381,7 +381,7 @@ def test_chosen_clips_are_counted_and_lead_to_those_still_to_label(fresh):
         f"{fresh.address()}/map?focus={left[0]}#sel={','.join(map(str, left))}"
     ]
     fresh.label(5)
-    words = asked_first(visit(fresh))[1]
+    words = requested_first(visit(fresh))[1]
     assert "Labeled 5 In the pool 0 None of them is left to label." in words
 
 
@@ -391,7 +391,7 @@ def test_a_condition_is_told_in_its_own_words(fresh):
     page = visit(fresh)
     check_form(page)
     assert "i" not in {one["tag"] for one in page.elements}
-    words = asked_first(page)[1]
+    words = requested_first(page)[1]
     assert words.startswith("""clip in ["street <10>.wav", "street <3>.wav"] and clip != '<i>'""")
     assert "Match 2 Labeled 1 In the pool 1 Open it on the map" in words
     assert links_to_map(page) == [
@@ -404,13 +404,13 @@ def test_a_condition_that_fits_no_more_says_why_and_can_be_dropped(fresh):
     clips = [Task(one.task_id, one.clip_key, one.audio, None, {}) for one in
              fresh.store.clips.tasks(fresh.project_id)]  # fmt: skip
     fresh.store.clips.replace_tasks(fresh.project_id, clips)
-    words = asked_first(visit(fresh))[1]
+    words = requested_first(visit(fresh))[1]
     assert "It no longer fits the clips, and counts for nothing: There is no column" in words
     assert words.endswith("Drop it")
     client = fresh.place.browser(TOKEN)
     assert client.delete(fresh.address("/queue")).status_code == 403
     assert client.delete(fresh.address("/queue"), headers=csrf(client)).status_code == 200
-    assert asked_first(visit(fresh)) == (False, "")
+    assert requested_first(visit(fresh)) == (False, "")
 
 
 def test_who_has_read_it_is_told_that_nothing_changed(fresh):
@@ -470,7 +470,7 @@ class TestGoingBack:
         assert f"Measured for {measured['model_version']} , not for the version kept" in quality
         assert measured["advice"] not in quality
         (status,) = client.get("/status", auth=BASIC).get_json()["projects"]
-        assert status["held"] == early
+        assert status["pinned"] == early
 
     @pytest.mark.slow
     def test_null_lets_it_go_on(self, labeled):
@@ -480,10 +480,10 @@ class TestGoingBack:
         for wanted in (early, None):
             body = {"model_version": wanted}
             answer = client.post(labeled.address("/version"), json=body, headers=csrf(client))
-            assert answer.get_json() == {"held": wanted}
+            assert answer.get_json() == {"pinned": wanted}
             labeled.round()
         assert told(labeled)["model_version"] == before
-        assert told(labeled)["held"] is None
+        assert told(labeled)["pinned"] is None
 
     @pytest.mark.slow
     def test_between_the_wish_and_its_round_the_page_says_so(self, labeled):
@@ -502,7 +502,7 @@ class TestGoingBack:
         assert (
             labeled.place.browser().post(labeled.address("/version"), json=body).status_code == 401
         )
-        assert told(labeled)["held"] is None
+        assert told(labeled)["pinned"] is None
 
     @pytest.mark.parametrize("wanted", ["earmark-7-0123456789ab", 7, ["x"], "<b>", "", "\0"])
     def test_nonsense_is_refused_with_a_word(self, street, wanted):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ml_backend.learning.round_input import learned_version
-from ml_backend.loop.pinned_version import held_version
+from ml_backend.loop.pinned_version import pinned_version
 from tests.browsing import signed_in
 from tests.progressing import Project
 from tests.visiting import TOKEN
@@ -225,18 +225,18 @@ def test_making_a_version_current_again_asks_first(visit, project):
     assert "for everybody" in question.inner_text()
     keep_picture(page, "question")
     question.get_by_role("button", name="Cancel").click()
-    assert held_version(project.store, project.project_id) is None
+    assert pinned_version(project.store, project.project_id) is None
     button.click()
     question.get_by_role("button", name="Make it current").click()
     page.locator(".kept").get_by_text(name).wait_for()
-    assert held_version(project.store, project.project_id) == name
+    assert pinned_version(project.store, project.project_id) == name
     project.round()
     page.get_by_text("not for the version kept").wait_for()
     keep_picture(page, "kept")
     page.locator(".kept").get_by_role("button", name="Go on learning").click()
     page.get_by_role("dialog").get_by_role("button", name="Go on learning").click()
     page.locator(".kept").wait_for(state="detached")
-    assert held_version(project.store, project.project_id) is None
+    assert pinned_version(project.store, project.project_id) is None
     project.round()
 
 

@@ -73,15 +73,15 @@ def ask_first(project, where=None, task_ids=None):
 
 def keep_picture(page, name):
     if folder := os.environ.get("EARMARK_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"asked-first-{name}.png")
+        page.screenshot(path=Path(folder) / f"requested-first-{name}.png")
 
 
 def test_it_comes_and_goes_on_the_progress_page_without_a_reload(visit, project):
     page = visit()
-    assert not page.is_visible("#asked-first")
+    assert not page.is_visible("#requested-first")
     ask_first(project, where=NIGHT)
-    page.wait_for_selector("#asked-first:not([hidden])")
-    words = page.inner_text("#asked-first")
+    page.wait_for_selector("#requested-first:not([hidden])")
+    words = page.inner_text("#requested-first")
     assert NIGHT in words
     assert "ada@studio.test" in words
     keep_picture(page, "progress")
@@ -91,7 +91,7 @@ def test_it_comes_and_goes_on_the_progress_page_without_a_reload(visit, project)
     page.get_by_role("button", name="Drop it").click()
     keep_picture(page, "question")
     page.get_by_role("dialog").get_by_role("button", name="Drop it").click()
-    page.wait_for_selector("#asked-first", state="hidden")
+    page.wait_for_selector("#requested-first", state="hidden")
     assert project.store.queue.wanted(project.project_id) is None
     assert page.evaluate("document.activeElement.id") == "main"
     page.locator(".notice").get_by_text("usual order again").wait_for()
@@ -100,7 +100,7 @@ def test_it_comes_and_goes_on_the_progress_page_without_a_reload(visit, project)
 def test_without_a_script_nothing_is_offered_that_needs_one(visit, project):
     ask_first(project, where=NIGHT)
     page = visit(java_script_enabled=False)
-    assert NIGHT in page.inner_text("#asked-first")
+    assert NIGHT in page.inner_text("#requested-first")
     assert not page.get_by_role("button", name="Drop it").is_visible()
 
 
@@ -120,7 +120,7 @@ def test_the_link_opens_the_map_on_exactly_the_clips_still_to_label(visit, proje
         is_left = [row >= 12 and holds(said) for row, said in enumerate(ROWS)]
         left = [project.task_ids[row] for row in np.flatnonzero(is_left)]
         page.goto(page.url.partition("/map")[0])
-        link = page.locator("#asked-first a")
+        link = page.locator("#requested-first a")
         assert link.inner_text() == f"Open all {len(left)} on the map"
         assert ("#sel=" in link.get_attribute("href")) == (" or " in condition)
         link.click()
@@ -137,7 +137,7 @@ def hour(row):
 def test_the_map_tells_it_beside_the_buttons_and_follows(visit, project, scheme, width):
     page = visit("/map", color_scheme=scheme, viewport={"width": width, "height": 900})
     page.wait_for_selector("body[data-ready=yes]")
-    line = page.locator("#table .asked-first")
+    line = page.locator("#table .requested-first")
     assert not line.is_visible()
     ask_first(project, task_ids=tuple(project.task_ids[10:22]))
     line.get_by_text("12 asked for first, 2 labeled").wait_for()

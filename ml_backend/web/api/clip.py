@@ -53,7 +53,7 @@ def register(
         address = f"{settings.studio_pages_url}/projects/{project_id}/data?task={task_id}"
         return jsonify(
             **_told(task, snapshot),
-            **_judgment(snapshot, row, said),
+            **_scores(snapshot, row, said),
             labels=_labels(snapshot, task_id),
             state=_state(snapshot, task_id),
             annotations=said,
@@ -77,17 +77,17 @@ def _told(task: Task, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _judgment(snapshot: Snapshot, row: int, said: list[dict[str, Any]]) -> dict[str, Any]:
+def _scores(snapshot: Snapshot, row: int, said: list[dict[str, Any]]) -> dict[str, Any]:
     """Give what the classifier makes of a clip, with figures as None where there are none."""
-    judged, place = snapshot.judged, snapshot.judged_row(row)
+    scores, place = snapshot.scores, snapshot.score_row(row)
     probabilities: dict[str, float] = {}
     predicted: list[str] = []
-    if judged is not None and place is not None and judged.probabilities is not None:
-        row_of = np.round(judged.probabilities[place], 4).tolist()
-        probabilities = dict(zip(judged.class_names, row_of, strict=True))
-        if judged.rule is not None:
-            is_predicted = judged.rule.decide(judged.probabilities[[place]])[0]
-            predicted = chosen_names(judged.class_names, is_predicted)
+    if scores is not None and place is not None and scores.probabilities is not None:
+        row_of = np.round(scores.probabilities[place], 4).tolist()
+        probabilities = dict(zip(scores.class_names, row_of, strict=True))
+        if scores.rule is not None:
+            is_predicted = scores.rule.decide(scores.probabilities[[place]])[0]
+            predicted = chosen_names(scores.class_names, is_predicted)
     told: dict[str, Any] = {
         name: _value(snapshot.columns[name], row)
         for name in ("entropy", "coverage", "disagreement", "rank")

@@ -86,7 +86,7 @@ def register(
             model_version=snapshot.model_version,
             map=_map(store, snapshot, locality)[0],
             n_labeled=snapshot.n_labeled,
-            **({} if isinstance(asked, Pending) else {"asked_first": asked and asked.counts()}),
+            **({} if isinstance(asked, Pending) else {"requested_first": asked and asked.counts()}),
         )
 
 
@@ -188,11 +188,11 @@ def _column(
 
 
 def _probability(snapshot: Snapshot, name: str) -> PackedColumn | None:
-    judged, class_name = snapshot.judged, name.partition(":")[2]
-    if judged is None or judged.probabilities is None or class_name not in judged.class_names:
+    scores, class_name = snapshot.scores, name.partition(":")[2]
+    if scores is None or scores.probabilities is None or class_name not in scores.class_names:
         return None
-    values = judged.probabilities[:, judged.class_names.index(class_name)]
-    rows = snapshot.judged_rows
+    values = scores.probabilities[:, scores.class_names.index(class_name)]
+    rows = snapshot.score_rows
     return fraction(name, np.where(rows < 0, np.nan, values[rows]))
 
 

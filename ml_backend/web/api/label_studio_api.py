@@ -92,7 +92,7 @@ def register(app: Flask, store: Store, oracle: Oracle, report: WorkerReport) -> 
             tasks=action in _TASK_ACTIONS,
             single=action in _SINGLE_ACTIONS,
         )
-        return jsonify(heard=action, project=project_id)
+        return jsonify(received=action, project=project_id)
 
 
 def project_number(said: Any) -> int:

@@ -22,7 +22,7 @@ from ml_backend.web.snapshot.embedder import EarsOnDemand
 log = logging.getLogger(__name__)
 
 HEARING_LIMIT_S = 60.0
-"""Label Studio waits 100 s for an answer; clips not heard by then are answered without one."""
+"""Label Studio waits 100 s for an answer; clips not embedded by then are answered without one."""
 _BATCH = 16
 
 
@@ -41,7 +41,7 @@ class Oracle:
     ) -> list[dict[str, object]]:
         """Give one prediction per task, in order.
 
-        A clip that nobody has embedded yet is embedded now. What cannot be heard, and every task
+        A clip that nobody has embedded yet is embedded now. What cannot be embedded, and every task
         of a project without a version that reads embeddings of the embedder at work, is answered
         with no choice and the last place in the queue.
 
@@ -67,18 +67,18 @@ class Oracle:
         if edition is None:
             return answers
         vectors = self._embeddings(embedder_id, [task for task in asked if task is not None])
-        heard = [
+        embedded = [
             row for row, task in enumerate(asked) if task is not None and task.clip_key in vectors
         ]
-        if heard:
-            chosen = [task for task in (asked[row] for row in heard) if task is not None]
+        if embedded:
+            chosen = [task for task in (asked[row] for row in embedded) if task is not None]
             rank_of = {int(task_id): rank for rank, task_id in enumerate(edition.order)}
             written = edition.write(
                 [task.task_id for task in chosen],
                 np.stack([vectors[task.clip_key] for task in chosen]),
                 [rank_of.get(task.task_id, len(edition.order)) for task in chosen],
             )
-            for row, prediction in zip(heard, written, strict=True):
+            for row, prediction in zip(embedded, written, strict=True):
                 answers[row] = prediction
         return answers
 
@@ -132,7 +132,7 @@ class Oracle:
     def _embeddings(
         self, embedder_id: str, tasks: Sequence[Task]
     ) -> dict[str, np.ndarray[Any, Any]]:
-        """Find the embeddings of tasks by clip key, hearing what is missing."""
+        """Find the embeddings of tasks by clip key, embedding what is missing."""
         keys = sorted({task.clip_key for task in tasks})
         found, vectors = self._store.clips.embeddings(embedder_id, keys)
         missing = sorted(set(keys) - set(found))
@@ -146,9 +146,9 @@ class Oracle:
                     if ears is None or left_s <= 0:
                         break
                     batch = [task_of[key] for key in missing[start : start + _BATCH]]
-                    ears.listener.hear(batch, limit_s=left_s)
+                    ears.clip_embedder.embed(batch, limit_s=left_s)
             except LabelStudioError as error:
-                log.warning("some clips cannot be heard now: %s", error)
+                log.warning("some clips cannot be embedded now: %s", error)
             found, vectors = self._store.clips.embeddings(embedder_id, keys)
         return dict(zip(found, vectors, strict=True))
 

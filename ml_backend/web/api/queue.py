@@ -16,14 +16,17 @@ from ml_backend.store.queue import Wanted
 from ml_backend.web.api.queue_status import Asked, QueueHead, count
 from ml_backend.web.api.responses import wait
 from ml_backend.web.http.body import json_body
+from ml_backend.web.http.former_names import with_former_names
 from ml_backend.web.snapshot.background_job import Pending
 
 _N_NAMED = 10
-_NOTHING = {
-    **dict.fromkeys(("where", "task_ids", "asked_by", "asked_at", "error")),
-    **dict.fromkeys(("n", "n_labeled", "n_left"), 0),
-    "states": dict.fromkeys(STATES, 0),
-}
+_NOTHING = with_former_names(
+    {
+        **dict.fromkeys(("where", "task_ids", "requested_by", "requested_at", "error")),
+        **dict.fromkeys(("n", "n_labeled", "n_left"), 0),
+        "states": dict.fromkeys(STATES, 0),
+    }
+)
 
 
 def register(app: Flask, store: Store, head: QueueHead) -> None:
@@ -59,7 +62,7 @@ def _tell(asked: Asked) -> dict[str, Any]:
     pool, and ``states`` counts each of them once; ``error`` tells why a condition, kept from
     before, no longer fits the clips.
     """
-    return {**vars(asked.wanted), **asked.counts()}
+    return with_former_names({**vars(asked.wanted), **asked.counts()})
 
 
 def _read_request(body: dict[str, Any]) -> Wanted:

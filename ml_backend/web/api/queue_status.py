@@ -44,7 +44,7 @@ class Asked:
         """Tell how it stands, in a few numbers and words."""
         return {
             "where": self.wanted.where,
-            "asked_by": self.wanted.asked_by,
+            "requested_by": self.wanted.requested_by,
             "error": self.error,
             "n": len(self.task_ids),
             "n_labeled": self.states["labeled"],
@@ -55,7 +55,7 @@ class Asked:
 
 def count(store: Store, project_id: int, wanted: Wanted, task_ids: NDArray[np.int64]) -> Asked:
     """Count what became of the clips that are asked for."""
-    failed = store.clips.unheard(project_id, store.facts.embedder_at_work())
+    failed = store.clips.failed(project_id, store.facts.embedder_at_work())
     state_of: dict[int, State] = {task_id: "failed" for task_id, _ in failed}
     state_of |= {one.task_id: one.state for one in store.labels.read(project_id)}
     states = [state_of.get(task_id, "pool") for task_id in task_ids.tolist()]

@@ -16,7 +16,7 @@ from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.embedders import check_waveform
 from ml_backend.errors import AudioError, RequestError
 from ml_backend.learning.embedded_clips import EmbeddedClips
-from ml_backend.loop.embed_clips import MAX_HEARD_S
+from ml_backend.loop.embed_clips import MAX_EMBEDDED_S
 from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.similarity.neighbors import distances, find_neighbors
 from ml_backend.web.api.responses import NOT_READ, wait
@@ -68,10 +68,10 @@ def register(app: Flask, snapshots: Snapshots, sounds: Sounds) -> None:
         if not listening.acquire(timeout=_WAIT_FOR_EARS_S):
             raise ServiceUnavailable("Others are searching by sound; ask again.", retry_after=1)
         try:
-            heard = _hear(name, content, ears)
+            embedded = _embed(name, content, ears)
         finally:
             listening.release()
-        similarity = 1.0 - distances(clips.unit, heard)
+        similarity = 1.0 - distances(clips.unit, embedded)
         column = PackedColumn("similarity", "number", lined_up(snapshot, clips, similarity))
         return app.response_class(
             pack([column], revision=snapshot.revision), mimetype="application/octet-stream"
@@ -117,7 +117,7 @@ def _neighbors(
 ) -> list[dict[str, Any]]:
     row = clips.rows([task_id])
     if not len(row):
-        return []  # nobody has heard it yet
+        return []  # nobody has embedded it yet
     distance = distances(clips.unit, clips.unit[row[0]])
     distance[row[0]] = np.inf
     labels = snapshot.labels
@@ -159,7 +159,7 @@ def _dropped() -> tuple[str, bytes]:
     return (file.filename or "the recording")[-80:], content
 
 
-def _hear(name: str, content: bytes, ears: Ears) -> NDArray[np.float32]:
+def _embed(name: str, content: bytes, ears: Ears) -> NDArray[np.float32]:
     """Embed a sound, as a row of length 1.
 
     Raises
@@ -169,7 +169,7 @@ def _hear(name: str, content: bytes, ears: Ears) -> NDArray[np.float32]:
     """
     rate = ears.embedder.sample_rate_hz
     try:
-        recording = read_recording(content, name=name, duration_s=MAX_HEARD_S)
+        recording = read_recording(content, name=name, duration_s=MAX_EMBEDDED_S)
         samples = waveform(recording, rate)
         check_waveform(samples, rate, name)
     except AudioError as error:

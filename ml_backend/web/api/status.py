@@ -13,14 +13,15 @@ from prometheus_client.registry import Collector
 
 from ml_backend.clip import TaskLabels
 from ml_backend.evaluation.measurements import Look, headline, line_of, read_looks
-from ml_backend.evaluation.stopping import judge_stopping
+from ml_backend.evaluation.stopping import assess_stopping
 from ml_backend.learning.round_input import learned_version
-from ml_backend.loop.pinned_version import held_version
+from ml_backend.loop.pinned_version import pinned_version
 from ml_backend.loop.unreadable import unread
 from ml_backend.loop.worker_report import WorkerReport
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.versions import Progress
+from ml_backend.web.http.former_names import with_former_names
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -55,7 +56,9 @@ def register(app: Flask, store: Store, settings: Settings, report: WorkerReport)
     @app.get("/status")
     def status() -> ResponseReturnValue:
         embedder = store.facts.read("embedder") or {"embedder_id": None, "warning": None}
-        projects = [describe(store, number) for number in store.agenda.project_ids()]
+        projects = [
+            with_former_names(describe(store, number)) for number in store.agenda.project_ids()
+        ]
         return jsonify(
             embedder=embedder["embedder_id"],
             warning=embedder["warning"],
@@ -88,7 +91,7 @@ def describe_measured(
     counts = {**store.clips.count(project_id, embedder_id), "clips": sum(states.values())}
     per_class = Tally(name for one in labels for name in one.labels or ())
     progress = store.versions.progress(project_id)
-    held = held_version(store, project_id)
+    pinned = pinned_version(store, project_id)
     is_waiting = store.agenda.is_waiting(project_id)
     description = store.agenda.description(project_id)
     return {
@@ -96,10 +99,10 @@ def describe_measured(
         "title": description["title"],
         "n_clips": counts["clips"],
         "n_embedded": counts["embedded"],
-        "n_unheard": counts["unheard"],
-        "unheard": [
+        "n_failed": counts["failed"],
+        "failed": [
             {"task": task_id, "reason": reason}
-            for task_id, reason in store.clips.unheard(project_id, embedder_id, limit=_N_REASONS)
+            for task_id, reason in store.clips.failed(project_id, embedder_id, limit=_N_REASONS)
         ],
         "n_labeled": states["labeled"],
         "n_skipped": states["skipped"],
@@ -108,13 +111,13 @@ def describe_measured(
         "labels": {name: per_class[name] for name in description["class_names"]},
         "names": store.facts.read(f"names of project {project_id}"),
         "model_version": progress.model_version if progress else None,
-        "held": held,
+        "pinned": pinned,
         "n_published": progress.n_published if progress else 0,
         "n_ranked": progress.n_ranked if progress else 0,
         "n_answered_published": progress.n_answered_published if progress else 0,
         "n_answered": progress.n_answered if progress else 0,
         "is_waiting": is_waiting,
-        "state": _state(counts, per_class, progress, held, is_waiting),
+        "state": _state(counts, per_class, progress, pinned, is_waiting),
         "error": description["error"] or None,
         "accuracy": _accuracy(
             looks,
@@ -141,7 +144,7 @@ def _accuracy(
     line = line_of(looks)
     last = line[-1] if line else None
     figures = last.figures if last else {"cross_validated": None, "audit": None, "n_audit": 0}
-    stopping = judge_stopping(line, n_per_class, n_labeled)
+    stopping = assess_stopping(line, n_per_class, n_labeled)
     return {
         "model_version": last.model_version if last else None,
         "n_labeled": last.n_labeled if last else None,
@@ -175,23 +178,23 @@ def _state(
     counts: dict[str, int],
     per_class: Tally[str],
     progress: Progress | None,
-    held: str | None,
+    pinned: str | None,
     is_waiting: bool,
 ) -> str:
     """Say in words what stage a project is at."""
-    n_heard = counts["embedded"] + counts["unheard"]
+    n_tried = counts["embedded"] + counts["failed"]
     if not counts["clips"]:
         return "no clips yet: 'earmark import' brings them"
-    if n_heard < counts["clips"]:
-        return f"hearing clips: {n_heard} of {counts['clips']}"
+    if n_tried < counts["clips"]:
+        return f"embedding clips: {n_tried} of {counts['clips']}"
     if progress is None:
         return "putting the clips in order"
-    if held is not None and learned_version(progress.model_version) == held:
-        return f"keeping to {held}: labels are read, and nothing is learned from them"
-    if held is not None and is_waiting:
-        return f"going back to {held}"
-    if held is not None:
-        return f"learning: {held} is to be kept to, but does not fit the clips or labels any more"
+    if pinned is not None and learned_version(progress.model_version) == pinned:
+        return f"pinned to {pinned}: labels are read, and nothing is learned from them"
+    if pinned is not None and is_waiting:
+        return f"going back to {pinned}"
+    if pinned is not None:
+        return f"learning: {pinned} is to be kept to, but does not fit the clips or labels any more"
     if not per_class:
         return "no labels yet: typical clips come first, and likely ones where a name is known"
     if len(per_class) == 1:
@@ -213,12 +216,16 @@ class _Projects(Collector):
         names = {
             "n_clips": "Clips of a project",
             "n_embedded": "Clips with an embedding",
-            "n_unheard": "Clips that cannot be heard",
+            "n_failed": "Clips that cannot be embedded",
+            "n_unheard": "The former name of earmark_failed",
             "n_labeled": "Clips with a usable label",
             "n_skipped": "Clips that annotators skipped",
             "n_published": "Clips of the current order that Label Studio has",
         }
-        rows = [describe(self._store, number) for number in self._store.agenda.project_ids()]
+        rows = [
+            with_former_names(describe(self._store, number))
+            for number in self._store.agenda.project_ids()
+        ]
         for name, meaning in names.items():
             gauge = GaugeMetricFamily(f"earmark_{name[2:]}", meaning, labels=["project"])
             for row in rows:

@@ -34,7 +34,7 @@ class Matrix:
 
 
 def lay_out_matrix(project_id: int, confusion: dict[str, Any], n_labeled: int) -> Matrix:
-    """Lay the confusions of so many labels out as a table (``mistakes.find_confusions``).
+    """Lay the confusions of so many labels out as a table (``label_errors.count_confusions``).
 
     Classes by classes where a clip has one label; where it may have several, a row per class and
     what became of its yes and no.

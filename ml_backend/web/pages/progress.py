@@ -17,13 +17,14 @@ from ml_backend.evaluation.intervals import spell, spell_estimate
 from ml_backend.evaluation.measurements import Look, headline, line_of, read_looks
 from ml_backend.learning.round_input import learned_version
 from ml_backend.loop.annotator_stats import annotators
-from ml_backend.loop.pinned_version import hold
+from ml_backend.loop.pinned_version import pin
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.versions import Round
 from ml_backend.web.api.queue_status import Asked, QueueHead
 from ml_backend.web.api.status import describe_measured
 from ml_backend.web.http.body import json_body
+from ml_backend.web.http.former_names import with_former_names
 from ml_backend.web.pages.confusion_matrix import Matrix, lay_out_matrix
 from ml_backend.web.pages.curve import Drawing, draw_curve
 from ml_backend.web.pages.map_links import map_of_clips, map_of_filter
@@ -66,16 +67,16 @@ def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> N
 
     @app.get("/projects/<int:project_id>/progress")
     def progress(project_id: int) -> ResponseReturnValue:
-        return jsonify(tell_progress(store, project_id))
+        return jsonify(with_former_names(tell_progress(store, project_id)))
 
     @app.post("/projects/<int:project_id>/version")
     def set_version(project_id: int) -> ResponseReturnValue:
         is_form = request.mimetype == "application/x-www-form-urlencoded"
         wanted = request.form.get("model_version") if is_form else _wanted(json_body())
-        held = hold(store, project_id, wanted or None, now=time.time())
+        pinned = pin(store, project_id, wanted or None, now=time.time())
         if is_form:
             return redirect(f"/projects/{project_id}#versions", 303)
-        return jsonify(held=held)
+        return jsonify(with_former_names({"pinned": pinned}))
 
 
 def tell_progress(store: Store, project_id: int) -> dict[str, Any]:
@@ -143,7 +144,7 @@ def _versions(
             "balanced_accuracy": figures["balanced_accuracy"] if figures else None,
             "left_out": figures.get("left_out", []) if figures else [],
             "is_current": name == current,
-            "is_held": name == told["held"],
+            "is_pinned": name == told["pinned"],
             "has_classifier": name in usable,
             "is_history": look is not None and not look.stands and name != current,
         }

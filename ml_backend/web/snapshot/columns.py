@@ -1,4 +1,4 @@
-"""Labels and judgments as columns, by the rows of a project's sheet."""
+"""Labels and scores as columns, by the rows of a project's sheet."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ml_backend.clip import STATES, TaskLabels
 from ml_backend.label_studio.labeling_page import NONE_OF_THEM
-from ml_backend.loop.clip_scores import Judged
+from ml_backend.loop.clip_scores import ClipScores
 from ml_backend.web.snapshot.packed import PackedColumn, category, fraction
 
 
@@ -108,18 +108,18 @@ def write_set(names: Sequence[str]) -> str:
     return ", ".join(f"“{name}”" if "," in name else name for name in names)
 
 
-def judged_columns(
-    judged: Judged | None, rows: NDArray[np.int64], class_names: tuple[str, ...]
+def score_columns(
+    scores: ClipScores | None, rows: NDArray[np.int64], class_names: tuple[str, ...]
 ) -> dict[str, PackedColumn]:
     """Give what the classifier makes of clips.
 
     Parameters
     ----------
-    judged : Judged or None
+    scores : ClipScores or None
     rows : ndarray of int64
-        Row of each clip among the judged ones, -1 where it is none of them.
+        Row of each clip among the scores ones, -1 where it is none of them.
     class_names : tuple of str
-        Of the project, where nothing was judged.
+        Of the project, where nothing was scores.
     """
 
     def lined_up(values: NDArray[Any] | None) -> NDArray[np.float64]:
@@ -127,31 +127,31 @@ def judged_columns(
             return np.full(len(rows), np.nan)
         return np.where(rows < 0, np.nan, values[rows])
 
-    rank = np.zeros(len(rows)) if judged is None else np.nan_to_num(lined_up(judged.rank))
+    rank = np.zeros(len(rows)) if scores is None else np.nan_to_num(lined_up(scores.rank))
     is_ranked = rank > 0
     ranks = np.where(is_ranked, rank, 2**32 - 1).astype(np.uint32)
     columns = [
-        _predicted(judged, rows, class_names),
-        fraction("entropy", lined_up(judged.entropy if judged else None)),
-        fraction("disagreement", lined_up(judged.disagreement if judged else None)),
-        fraction("coverage", lined_up(judged.coverage if judged else None), 2.0),
+        _predicted(scores, rows, class_names),
+        fraction("entropy", lined_up(scores.entropy if scores else None)),
+        fraction("disagreement", lined_up(scores.disagreement if scores else None)),
+        fraction("coverage", lined_up(scores.coverage if scores else None), 2.0),
         PackedColumn("rank", "number", ranks),
     ]
     return {column.name: column for column in columns}
 
 
 def _predicted(
-    judged: Judged | None, rows: NDArray[np.int64], class_names: tuple[str, ...]
+    scores: ClipScores | None, rows: NDArray[np.int64], class_names: tuple[str, ...]
 ) -> PackedColumn:
-    chosen = judged.predicted() if judged else None
-    if judged is None or chosen is None:
+    chosen = scores.predicted() if scores else None
+    if scores is None or chosen is None:
         return category("predicted", np.full(len(rows), -1), class_names)
-    if not judged.multi_label:
+    if not scores.multi_label:
         codes = chosen.argmax(axis=1)
-        return category("predicted", np.where(rows < 0, -1, codes[rows]), judged.class_names)
-    sets = _Sets(judged.class_names)
+        return category("predicted", np.where(rows < 0, -1, codes[rows]), scores.class_names)
+    sets = _Sets(scores.class_names)
     distinct, place = np.unique(chosen, axis=0, return_inverse=True)
-    names = np.array(judged.class_names)
+    names = np.array(scores.class_names)
     of_sets = np.array([sets.code(frozenset(names[one].tolist())) for one in distinct])
     codes = of_sets[place.ravel()]
     return sets.column("predicted", np.where(rows < 0, -1, codes[rows]))

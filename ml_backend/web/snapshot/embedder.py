@@ -7,7 +7,7 @@ from ml_backend.embedders import Embedder, load_embedder
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.fetch import Fetcher
 from ml_backend.learning.prior import Tagger, find_tagger
-from ml_backend.loop.embed_clips import Listener
+from ml_backend.loop.embed_clips import ClipEmbedder
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 
@@ -17,7 +17,7 @@ class Ears:
     """An embedder, what listens with it, and what knows names for what it hears, if anything."""
 
     embedder: Embedder
-    listener: Listener
+    clip_embedder: ClipEmbedder
     tagger: Tagger | None
 
 
@@ -50,4 +50,4 @@ class EarsOnDemand:
         embedder = load_embedder(settings.embedder, settings.weights, cache_dir)
         fetcher = Fetcher(self._label_studio, settings.files_root, settings.audio_hosts)
         tagger, _ = find_tagger(embedder, settings.weights, cache_dir, settings.names)
-        return Ears(embedder, Listener(self._store, fetcher, embedder), tagger)
+        return Ears(embedder, ClipEmbedder(self._store, fetcher, embedder), tagger)

@@ -1,6 +1,6 @@
 """What a project looks like now, held in memory so that every request is answered at once.
 
-The worker makes what takes long (the sheet, the judgments, the maps) and keeps it in the store. A
+The worker makes what takes long (the sheet, the scores, the maps) and keeps it in the store. A
 snapshot is all of that, lined up by the rows of the sheet. Where something has changed it is made
 anew in the background; who asks meanwhile waits a moment and is then shown the one before.
 """
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.clip import TaskLabels
-from ml_backend.loop.clip_scores import Judged
+from ml_backend.loop.clip_scores import ClipScores
 from ml_backend.store import Store
 from ml_backend.store.maps import MapStanding
 from ml_backend.web.snapshot.background_job import PATIENCE_S
-from ml_backend.web.snapshot.columns import id_column, judged_columns, label_columns, places
+from ml_backend.web.snapshot.columns import id_column, label_columns, places, score_columns
 from ml_backend.web.snapshot.packed import PackedColumn, category
 
 _N_HELD = 4
@@ -37,7 +37,7 @@ class Stamps:
     sheet: str
     labels: str
     failures: str
-    judged: str
+    scores: str
     maps: tuple[tuple[int, str], ...]
     title: str
     class_names: tuple[str, ...]
@@ -73,12 +73,12 @@ class Snapshot:
     task_ids: NDArray[np.int64]
     columns: dict[str, PackedColumn]
     kinds: dict[str, str]
-    judged: Judged | None
+    scores: ClipScores | None
     model_version: str | None
     n_labeled: int
     labels: dict[int, TaskLabels]
     failed: dict[int, str]
-    judged_rows: NDArray[np.int64]
+    score_rows: NDArray[np.int64]
     _packed: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -92,9 +92,9 @@ class Snapshot:
         row = int(np.searchsorted(self.task_ids, task_id))
         return row if row < len(self.task_ids) and self.task_ids[row] == task_id else None
 
-    def judged_row(self, row: int) -> int | None:
-        """Find the row of a clip among the judged ones; None where it was not judged."""
-        found = int(self.judged_rows[row])
+    def score_row(self, row: int) -> int | None:
+        """Find the row of a clip among the scores ones; None where it was not scores."""
+        found = int(self.score_rows[row])
         return found if found >= 0 else None
 
     def once(self, name: str, make: Callable[[], bytes]) -> bytes:
@@ -161,7 +161,7 @@ class Snapshots:
             store.facts.stamp("sheet", project_id),
             store.facts.stamp("labels", project_id),
             store.clips.failures(embedder_id),
-            store.judgments.stamp(project_id),
+            store.clip_scores.stamp(project_id),
             tuple((locality, one.stamp) for locality, one in sorted(maps.items()) if one.stamp),
             described["title"],
             tuple(described["class_names"]),
@@ -197,13 +197,13 @@ def make_snapshot(
         labels = before.labels
     else:
         labels = {one.task_id: one for one in store.labels.read(project_id)}
-    kept = store.judgments.read(project_id)
-    judged = Judged.from_arrays(kept[1]) if kept else None
-    has_classifier = judged is not None and judged.probabilities is not None
-    judged_rows = places(task_ids, judged.task_ids if judged else np.empty(0, dtype=np.int64))
-    failed = dict(store.clips.unheard(project_id, store.facts.embedder_at_work()))
+    kept = store.clip_scores.read(project_id)
+    scores = ClipScores.from_arrays(kept[1]) if kept else None
+    has_classifier = scores is not None and scores.probabilities is not None
+    score_rows = places(task_ids, scores.task_ids if scores else np.empty(0, dtype=np.int64))
+    failed = dict(store.clips.failed(project_id, store.facts.embedder_at_work()))
     columns |= label_columns(task_ids, labels, failed, stamps.class_names)
-    columns |= judged_columns(judged, judged_rows, stamps.class_names)
+    columns |= score_columns(scores, score_rows, stamps.class_names)
     return Snapshot(
         project_id,
         stamps,
@@ -212,10 +212,10 @@ def make_snapshot(
         task_ids,
         columns,
         kinds,
-        judged,
+        scores,
         kept[0] if kept and has_classifier else None,
         sum(one.labels is not None for one in labels.values()),
         labels,
         failed,
-        judged_rows,
+        score_rows,
     )

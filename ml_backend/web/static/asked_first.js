@@ -9,15 +9,15 @@ const DETAILS =
   "Label Studio then asks for all clips in the usual order. What is labeled stays labeled.";
 
 /** Ask whether to drop it, then do so; tells whether it was dropped. */
-export async function dropAsked() {
+export async function dropRequested() {
   const isSure = await ask("Drop what is asked for first?", { yes: "Drop it", details: DETAILS });
-  if (isSure === null || !(await forgetAsked())) return false;
+  if (isSure === null || !(await forgetRequested())) return false;
   document.getElementById("main").focus({ preventScroll: true }); // the button goes
   return true;
 }
 
 /** Drop it at once; tells whether that went well. */
-export async function forgetAsked() {
+export async function forgetRequested() {
   try {
     await send("DELETE", "queue");
   } catch (error) {
@@ -33,8 +33,8 @@ export async function forgetAsked() {
  * Answers with a function to call with what the server says of it; null hides both,
  * and undefined, said while it counts, leaves them as they are.
  */
-export function mountAskedFirst(bar) {
-  const words = make("span", { class: "asked-first faint small" });
+export function mountRequestedFirst(bar) {
+  const words = make("span", { class: "requested-first faint small" });
   const drop = make("button", { type: "button", class: "small quiet" }, "Drop");
   drop.setAttribute("aria-label", "Drop what is asked for first");
   bar.append(words, drop);
@@ -46,7 +46,7 @@ export function mountAskedFirst(bar) {
     words.title = askedTitle(asked);
   };
   drop.addEventListener("click", async () => {
-    if (await dropAsked()) show(null);
+    if (await dropRequested()) show(null);
   });
   show(null);
   return show;
@@ -59,7 +59,7 @@ export function askedText({ n, n_labeled: nLabeled, error }) {
   return `${count(n)} asked for first, ${done} labeled`;
 }
 
-function askedTitle({ where, asked_by: by, error }) {
+function askedTitle({ where, requested_by: by, error }) {
   const what = where ?? "Chosen clips";
   return [by ? `${what}, asked for by ${by}` : what, error].filter(Boolean).join(". ");
 }

@@ -66,12 +66,12 @@ export function showPicture(image, source) {
 
 /** Call a function at the next picture, once, however often it is asked for. */
 export function oncePerFrame(callback) {
-  let isAsked = false;
+  let isRequested = false;
   return () => {
-    if (isAsked) return;
-    isAsked = true;
+    if (isRequested) return;
+    isRequested = true;
     requestAnimationFrame(() => {
-      isAsked = false;
+      isRequested = false;
       callback();
     });
   };

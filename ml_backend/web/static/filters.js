@@ -109,7 +109,7 @@ class Section {
   #described;
   #keys;
   #control = null;
-  #isAsked = false; // somebody has opened it, not the address
+  #isRequested = false; // somebody has opened it, not the address
 
   constructor(described) {
     this.#described = described;
@@ -136,7 +136,7 @@ class Section {
     const details = make(
       "details",
       { toggle: () => this.#open().then(() => this.#reveal()) },
-      make("summary", { click: () => (this.#isAsked = true) }, title, this.summed),
+      make("summary", { click: () => (this.#isRequested = true) }, title, this.summed),
       this.body,
     );
     this.details = details;
@@ -154,7 +154,7 @@ class Section {
   }
 
   #reveal() {
-    if (this.details.open && this.#isAsked) this.element.scrollIntoView({ block: "nearest" });
+    if (this.details.open && this.#isRequested) this.element.scrollIntoView({ block: "nearest" });
   }
 
   /** Make the control anew: the data have changed. */

@@ -5,7 +5,7 @@
 
 import { whyAway } from "./away.js";
 import { cut, make } from "./elements.js";
-import { annotationsOf, judgmentOf, metadataOf, Neighbors } from "./judgment.js";
+import { annotationsOf, scoresOf, metadataOf, Neighbors } from "./judgment.js";
 import { Labeling } from "./labeling.js";
 import { Player } from "./player.js";
 import { pool } from "./pool.js";
@@ -151,7 +151,7 @@ class Inspector {
     this.player.show(details.task_id, details.duration_s);
     this.labeling.show(details.task_id, details.labels ?? []);
     this.neighbors.show(details.task_id);
-    this.known.replaceChildren(judgmentOf(details), annotationsOf(details));
+    this.known.replaceChildren(scoresOf(details), annotationsOf(details));
     this.rest.replaceChildren(metadataOf(details));
     this.link.href = details.label_studio_url;
     this.#showPlace();

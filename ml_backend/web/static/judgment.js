@@ -9,7 +9,7 @@ const N_BARS = 6;
 const N_NEIGHBORS = 12;
 
 /** Bars of the classes' probabilities, the likeliest first, and the figures behind its rank. */
-export function judgmentOf(details) {
+export function scoresOf(details) {
   const section = make("section", { class: "judgment" }, make("h3", {}, "Prediction"));
   const classes = Object.entries(details.probabilities ?? {}).sort((a, b) => b[1] - a[1]);
   if (classes.length === 0) {

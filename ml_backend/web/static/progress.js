@@ -3,7 +3,7 @@
 
 import { askAgain } from "./again.js";
 import { ask, fail, notice } from "./ask.js";
-import { dropAsked } from "./asked_first.js";
+import { dropRequested } from "./requested_first.js";
 import { STUDIO_AWAY, whyNoAnswer } from "./away.js";
 import { send } from "./server.js";
 
@@ -15,10 +15,10 @@ const trouble = document.getElementById("trouble");
 
 localizeTimes(document);
 document.addEventListener("click", async ({ target }) => {
-  if (target.closest("[data-drop-asked]") && (await dropAsked())) await refresh();
+  if (target.closest("[data-drop-asked]") && (await dropRequested())) await refresh();
   const again = target.closest("[data-ask-again]");
   if (!again) return;
-  const isFree = document.getElementById("asked-first").hidden;
+  const isFree = document.getElementById("requested-first").hidden;
   await askAgain(again.dataset.askAgain, Number(again.dataset.n), isFree);
   await refresh();
 });

@@ -2,7 +2,7 @@
 // when nothing is, for all clips that pass the filters.
 
 import { ask, fail, notice } from "./ask.js";
-import { forgetAsked, mountAskedFirst } from "./asked_first.js";
+import { forgetRequested, mountRequestedFirst } from "./requested_first.js";
 import { make } from "./elements.js";
 import { pool } from "./pool.js";
 import { sequence } from "./sequence.js";
@@ -20,9 +20,9 @@ export function mountQueueing(bar, filteredIds) {
     const selected = sequence.chosen();
     return selected.length > 0 ? selected : filteredIds();
   };
-  const showAsked = mountAskedFirst(bar);
-  pool.addEventListener("standing", () => showAsked(pool.standing.asked_first));
-  const next = make("button", { type: "button", click: () => labelNext(chosen(), showAsked) });
+  const showRequested = mountRequestedFirst(bar);
+  pool.addEventListener("standing", () => showRequested(pool.standing.requested_first));
+  const next = make("button", { type: "button", click: () => labelNext(chosen(), showRequested) });
   const tab = make("button", { type: "button", click: () => makeTab(chosen()) });
   next.title = "Label Studio asks for the selected clips first, or for all that pass the filters";
   tab.title = "A tab in Label Studio's Data Manager with exactly these clips";
@@ -38,11 +38,11 @@ export function mountQueueing(bar, filteredIds) {
   };
 }
 
-async function labelNext(taskIds, showAsked) {
+async function labelNext(taskIds, showRequested) {
   try {
     const asked = await send("POST", "queue", { task_ids: taskIds });
-    showAsked(asked);
-    const forget = async () => (await forgetAsked()) && showAsked(null);
+    showRequested(asked);
+    const forget = async () => (await forgetRequested()) && showRequested(null);
     const clear = make("button", { type: "button", click: forget }, "Ask in the usual order again");
     const nDone = asked.n - asked.n_left;
     if (asked.n_left === 0) return notice("None of them is left to label.", clear);
