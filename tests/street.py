@@ -106,9 +106,12 @@ class Street(Rounds):
         return self.store.versions.progress(self.project_id)
 
     @property
+    def order(self):
+        return self.store.versions.current(self.project_id).ranking["task_ids"].tolist()
+
+    @property
     def head(self):
-        version = self.store.versions.current(self.project_id)
-        return version.ranking["task_ids"][:HEAD].tolist()
+        return self.order[:HEAD]
 
     @property
     def predicted(self):

@@ -1,6 +1,8 @@
 """From labels to the next order: the one code path of the live loop and of every simulation."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,16 +34,15 @@ class Learned:
     n_labeled: int
     training: LabeledSet
     audit: LabeledSet
+    ranking: "Ranking"
+
+    def rank_on(self, n_head: int, kept: NDArray[np.int64]) -> "Learned":
+        """Rank ``n_head`` clips greedily; those at the positions ``kept`` keep their positions."""
+        return replace(self, order=keep_positions(self.order, self.ranking.order(n_head), kept))
 
 
 def learn(given: RoundInput, *, n_head: int) -> Learned:
     """Train on the labeled set, unless a classifier is pinned, and rank the pool.
-
-    Clips whose annotations cannot be used are in neither. First come the clips that people want to
-    be asked about, ranked as if they were the pool and those of the audit slice among them; then
-    all others. Where a project wants several annotators a clip, those it has begun take every
-    second place from the first on: a majority can form, and whoever has begun them all finds
-    others in any head.
 
     Parameters
     ----------
@@ -51,26 +52,31 @@ def learn(given: RoundInput, *, n_head: int) -> Learned:
     """
     parted = part_answers(given.clips, given.answers, given.config.class_names, given.audit_share)
     classifier = given.pinned.classifier if given.pinned else _fit(given, parted.training)
-    ranking = _Ranking(given, parted.training, classifier)
-
-    head = ranking.rank(given.asked, n_head)
-    is_asked_audit = np.isin(parted.waiting, given.asked)
-    rest = interleave(
-        ranking.rank(_pool_rows(given, parted), max(n_head - len(head), 1)),
-        parted.waiting[~is_asked_audit],
-        given.audit_share,
-        n_answered=parted.n_answered + len(head),
-        n_audited=parted.n_audited + int(is_asked_audit.sum()),
-    )
-    rows = alternate(given.begun, np.concatenate([head, rest]))
+    ranking = Ranking(given, parted, classifier)
     return Learned(
         given.model_version,
         classifier,
-        given.clips.task_ids[rows],
+        ranking.order(n_head),
         parted.n_usable,
         parted.training,
         parted.audit,
+        ranking,
     )
+
+
+def keep_positions(
+    order: NDArray[np.int64], again: NDArray[np.int64], kept: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return ``again``, a permutation of ``order``, with some of ``order`` at their positions.
+
+    Examples
+    --------
+    >>> keep_positions(np.array([7, 8, 9, 5]), np.array([9, 5, 8, 7]), np.array([0])).tolist()
+    [7, 9, 5, 8]
+    """
+    merged = order.copy()
+    merged[np.setdiff1d(np.arange(len(order)), kept)] = again[~np.isin(again, order[kept])]
+    return merged
 
 
 def alternate(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -118,33 +124,59 @@ def _fit(given: RoundInput, training: LabeledSet) -> Classifier | None:
     return replace(classifier, rule=rule)
 
 
-def _pool_rows(given: RoundInput, parted: Parted) -> NDArray[np.int64]:
-    """Give the rows that the strategy ranks: not answered, not asked for, not of the slice."""
-    is_pool = ~given.is_answered
-    is_pool[parted.waiting] = False
-    is_pool[given.asked] = False
-    return np.flatnonzero(is_pool)
+class Ranking:
+    """Ranks a project's clips by one strategy and one classifier.
 
+    Clips whose annotations cannot be used are left out. First come the requested clips, ranked as
+    if they were the pool and those of the audit slice among them; then all others. Where a project
+    wants several annotators a clip, those it has begun take every second position from the first
+    on: a majority can form, and whoever has begun them all finds others in any head.
+    """
 
-class _Ranking:
-    """Ranks rows of the clips by the strategy, all by one classifier and one generator."""
-
-    def __init__(
-        self, given: RoundInput, training: LabeledSet, classifier: Classifier | None
-    ) -> None:
+    def __init__(self, given: RoundInput, parted: Parted, classifier: Classifier | None) -> None:
         self._given = given
-        self._training = training
+        self._parted = parted
         self._classifier = classifier
-        self._rng = np.random.default_rng(int(given.model_version[-12:], 16))
 
-    def rank(self, rows: NDArray[np.int64], n_head: int) -> NDArray[np.int64]:
-        if not len(rows):
-            return rows
-        clips, classifier = self._given.clips, self._classifier
+    def order(self, n_head: int) -> NDArray[np.int64]:
+        """Return the order of the pool as task numbers; ``n_head`` of them are ranked greedily."""
+        given, parted = self._given, self._parted
+        rng = np.random.default_rng(int(given.model_version[-12:], 16))
+        head = self._rank(self._requested, n_head, rng)
+        is_requested_audit = np.isin(parted.waiting, given.asked)
+        rest = interleave(
+            self._rank(self._others, max(n_head - len(head), 1), rng),
+            parted.waiting[~is_requested_audit],
+            given.audit_share,
+            n_answered=parted.n_answered + len(head),
+            n_audited=parted.n_audited + int(is_requested_audit.sum()),
+        )
+        return given.clips.task_ids[alternate(given.begun, np.concatenate([head, rest]))]
+
+    @cached_property
+    def _requested(self) -> "_Candidates":
+        return self._candidates(self._given.asked)
+
+    @cached_property
+    def _others(self) -> "_Candidates":
+        """Neither answered, nor requested, nor of the audit slice."""
+        is_pool = ~self._given.is_answered
+        is_pool[self._parted.waiting] = False
+        is_pool[self._given.asked] = False
+        return self._candidates(np.flatnonzero(is_pool))
+
+    def _rank(
+        self, candidates: "_Candidates", n_head: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        rows, pool = candidates
+        return rows[self._given.strategy.rank(pool, n_head, rng).order] if len(rows) else rows
+
+    def _candidates(self, rows: NDArray[np.int64]) -> "_Candidates":
+        clips, classifier, training = self._given.clips, self._classifier, self._parted.training
         prior = None if self._given.prior is None else self._given.prior[rows]
         pool = Pool(
             embeddings=clips.unit[rows],
-            labeled=clips.unit[self._training.rows],
+            labeled=clips.unit[training.rows],
             probabilities=(
                 None
                 if classifier is None
@@ -152,7 +184,7 @@ class _Ranking:
             ),
             recordings=clips.recordings[rows],
             multi_label=self._given.config.multi_label,
-            labels=self._training.labels,
+            labels=training.labels,
             prior=prior,
             predict=(
                 None
@@ -160,4 +192,9 @@ class _Ranking:
                 else lambda embeddings: classifier.probabilities(embeddings, prior)
             ),
         )
-        return rows[self._given.strategy.rank(pool, n_head, self._rng).order]
+        return _Candidates(rows, pool)
+
+
+class _Candidates(NamedTuple):
+    rows: NDArray[np.int64]
+    pool: Pool

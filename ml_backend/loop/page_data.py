@@ -80,7 +80,7 @@ class Lookout:
         progress = self._store.versions.progress(project_id)
         is_usable = progress is not None and progress.embedder_id == self._embedder_id
         if progress is not None and is_usable and (progress.n_published or not progress.n_ranked):
-            made_from = f"{progress.model_version} {tasks}"
+            made_from = f"{self._store.facts.stamp('order', project_id)} {tasks}"
             if self._store.clip_scores.stamp(project_id) != made_from:
                 self._score(project_id, made_from)
         self._draw(project_id, (tasks, self._embedded.get(project_id)))

@@ -177,6 +177,7 @@ def publish_head(
     is_back: bool = False,
     opened: Sequence[int] | NDArray[np.int64] = (),
     is_hurried: Callable[[], bool] = lambda: False,
+    rank_on: Callable[[NDArray[np.int64]], Edition] | None = None,
 ) -> Iterator[Published]:
     """Hand the head of the order over, and make the version current as soon as that is possible.
 
@@ -197,6 +198,9 @@ def publish_head(
         places in the order.
     is_hurried : callable
         Tells whether another round waits; then the rest of the head is left to it.
+    rank_on : callable, optional
+        Ranks the rest of the head, once the first clips are served: given the positions that have
+        been handed over, which keep their clips, returns the edition to go on with.
     """
     n_all = len(edition.order) or len(edition.answered)
     gone: set[int] = set()
@@ -229,7 +233,9 @@ def publish_head(
         yield Published(stop, frozenset(gone))
         n_head = min(max(n_head, stop), n_all)
         if stop < n_head and not is_hurried():
-            publish(np.setdiff1d(np.arange(stop, n_head), behind))
+            done = np.concatenate([np.arange(stop), behind])
+            edition = edition if rank_on is None else rank_on(done)
+            publish(np.setdiff1d(np.arange(stop, n_head), done))
             yield Published(n_head, frozenset(gone))
         return
     yield Published(0, frozenset(gone))

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from ml_backend.learning.training import Learned, learn
 from ml_backend.loop.echoes import Echoes
 from ml_backend.loop.pinned_version import find_pinned
 from ml_backend.loop.project_state import Reader, State
-from ml_backend.loop.publish import Edition, Opened, open_edition, publish_head
+from ml_backend.loop.publish import FIRST, Edition, Opened, open_edition, publish_head
 from ml_backend.loop.round_metrics import Gauge
 from ml_backend.loop.standing import Standing
 from ml_backend.loop.stopwatch import Stopwatch
@@ -216,7 +216,7 @@ class Reconciler:
         if standing.is_that_of(given.model_version):
             return given.model_version
         with watch.step("learn"):
-            learned = learn(given, n_head=self._settings.head_size)
+            learned = learn(given, n_head=min(FIRST, self._settings.head_size))
         with watch.step("publish"):
             self._publish(turn, state, learned, prior)
         number = self._note(state.project_id, learned, watch)
@@ -231,8 +231,42 @@ class Reconciler:
         return len(np.intersect1d(ranked, state.clips.task_ids))
 
     def _publish(self, turn: Turn, state: State, learned: Learned, prior: Prior | None) -> None:
+        project_id, versions = state.project_id, self._store.versions
+        n_head = self._settings.head_size
+        version = self._version(state, learned)
+        edition = open_edition(version, state.config, state.clips, prior)
+        order = learned.order
+
+        def rank_on(done: NDArray[np.int64]) -> Edition:
+            nonlocal order
+            order = learned.rank_on(n_head, done).order
+            versions.set_order(project_id, version, order)
+            return replace(edition, order=order)
+
+        with self.publishing(project_id):
+            is_back = learned.model_version in versions.names(project_id)
+            versions.add(project_id, version)
+            for published in publish_head(
+                self._label_studio,
+                project_id,
+                edition,
+                state.clips,
+                n_head,
+                is_back=is_back,
+                opened=self._opened.among(project_id, order),
+                is_hurried=lambda: self._store.agenda.has_more_labels(turn),
+                rank_on=rank_on,
+            ):
+                versions.set_published(project_id, learned.model_version, published.n_clips)
+            self._opened.note(project_id, order[: published.n_clips])
+            if published.n_clips:
+                self._echoes.expect(project_id, now=self._clock())
+        if published.gone:
+            self._store.agenda.hint(project_id, now=self._clock(), tasks=True)
+
+    def _version(self, state: State, learned: Learned) -> Version:
         labeled_ids = [one.task_id for one in state.labels if one.labels is not None]
-        version = Version(
+        return Version(
             learned.model_version,
             self._embedder_id,
             self._clock(),
@@ -243,27 +277,6 @@ class Reconciler:
                 "answered_task_ids": np.setdiff1d(state.clips.task_ids, learned.order),
             },
         )
-        edition = open_edition(version, state.config, state.clips, prior)
-        versions = self._store.versions
-        with self.publishing(state.project_id):
-            is_back = learned.model_version in versions.names(state.project_id)
-            versions.add(state.project_id, version)
-            for published in publish_head(
-                self._label_studio,
-                state.project_id,
-                edition,
-                state.clips,
-                self._settings.head_size,
-                is_back=is_back,
-                opened=self._opened.among(state.project_id, learned.order),
-                is_hurried=lambda: self._store.agenda.has_more_labels(turn),
-            ):
-                versions.set_published(state.project_id, learned.model_version, published.n_clips)
-            self._opened.note(state.project_id, learned.order[: published.n_clips])
-            if published.n_clips:
-                self._echoes.expect(state.project_id, now=self._clock())
-        if published.gone:
-            self._store.agenda.hint(state.project_id, now=self._clock(), tasks=True)
 
     def _note(self, project_id: int, learned: Learned, watch: Stopwatch) -> int:
         """Keep what was done under the next number, which is returned."""

@@ -11,6 +11,7 @@ from sqlalchemy import func as sql
 from ml_backend.store.arrays import pack_arrays, unpack_arrays
 from ml_backend.store.dialect import upsert
 from ml_backend.store.schema import measured, round_, version
+from ml_backend.store.stamps import stamp
 
 _ROUNDS_KEPT = 1000
 
@@ -101,6 +102,15 @@ class Versions:
                 .values(ranking=None)
             )
             upsert(connection, version, [row])
+            stamp(connection, "order", project_id)
+
+    def set_order(self, project_id: int, of: Version, task_ids: NDArray[np.int64]) -> None:
+        """Keep another order of the same clips for a version that was added."""
+        mine = update(version).filter_by(project_id=project_id, model_version=of.model_version)
+        ranking = pack_arrays({**(of.ranking or {}), "task_ids": task_ids})
+        with self._engine.begin() as connection:
+            connection.execute(mine.where(version.c.ranking.is_not(None)).values(ranking=ranking))
+            stamp(connection, "order", project_id)
 
     def current(self, project_id: int) -> Version | None:
         """Give the newest version, or None before the first."""

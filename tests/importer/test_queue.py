@@ -25,6 +25,7 @@ ROWS = {
 CONDITION = "salience == 1 and hour(recorded_at) >= 20"
 NOTHING = {
     "where": None, "task_ids": None, "requested_by": None, "requested_at": None, "error": None,
+    "asked_by": None, "asked_at": None,
     "n": 0, "n_labeled": 0, "n_left": 0, "states": dict.fromkeys(STATES, 0),
 }  # fmt: skip
 
@@ -90,7 +91,8 @@ def test_before_anything_is_asked_for_there_is_nothing(call):
 def test_a_condition_is_set_seen_and_taken_back(call, store):
     code, told = call("POST", {"where": CONDITION})
     assert code == 200
-    assert told.pop("requested_at") > 1.7e9
+    assert told.pop("requested_at") == told.pop("asked_at") > 1.7e9
+    assert told.pop("asked_by") == told["requested_by"]
     states = told.pop("states")
     assert (states["labeled"], states["pool"], sum(states.values())) == (1, 1, 2)
     assert told == {

@@ -245,7 +245,7 @@ def test_nothing_is_held_of_a_project_that_is_gone(project):
     project.lookout.forget_all_but([])
     gc.collect()
     assert clips() is None
-    assert not project.lookout._heard
+    assert not project.lookout._embedded
 
 
 def test_the_clips_of_a_few_projects_are_held_and_no_more(project):

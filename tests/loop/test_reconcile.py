@@ -5,10 +5,10 @@ from collections import Counter
 import pytest
 
 from ml_backend.errors import LabelStudioError
-from ml_backend.loop import publish
+from ml_backend.loop import publish, reconcile
 from ml_backend.loop.echoes import LISTENED_S
 from ml_backend.store.queue import Wanted
-from tests.street import HEAD, Street
+from tests.street import HEAD, N_CLIPS, Street
 
 
 @pytest.fixture
@@ -85,6 +85,39 @@ def test_the_rest_of_the_head_is_left_to_a_round_that_waits(street, monkeypatch)
     ]
     assert street.progress.n_published == 4
     assert street.studio.queue(street.project_id)[:4] == street.head[:4]
+
+
+@pytest.fixture
+def in_two_steps(street, monkeypatch):
+    """Rounds that hand 4 clips over before the rest of the head is ranked."""
+    for module in (publish, reconcile):
+        monkeypatch.setattr(module, "FIRST", 4)
+    for number in range(14):
+        street.label(street.task_ids[number], "siren" if number % 3 else "other")
+    return street
+
+
+def test_predictions_have_the_ranks_of_the_order_that_is_kept(in_two_steps):
+    street = in_two_steps
+    ranked = sorted(street.current, key=lambda one: one["score"])
+    assert [one["task"] for one in ranked][:HEAD] == street.head
+    assert max(Counter(one["task"] for one in street.current).values()) == 1
+    assert len(set(street.order)) == len(street.order) == N_CLIPS - 14
+
+
+def test_who_shows_the_order_is_told_that_it_was_ranked_further(in_two_steps, monkeypatch):
+    street = in_two_steps
+    stamps = []
+    keep = street.store.versions.set_order
+
+    def note(project_id, *others):
+        stamps.append(street.store.facts.stamp("order", project_id))
+        keep(project_id, *others)
+        stamps.append(street.store.facts.stamp("order", project_id))
+
+    monkeypatch.setattr(street.store.versions, "set_order", note)
+    street.label(street.task_ids[20], "other")
+    assert len(set(stamps)) == 2
 
 
 def test_settings_are_read_when_they_were_heard_to_have_changed(street):

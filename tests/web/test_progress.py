@@ -340,7 +340,7 @@ def test_hearing_trouble_and_what_cannot_be_heard_are_told_in_words(fresh):
     fresh.store.agenda.fail(turn, "Label Studio does not answer.", now=3.0)
     page = visit(fresh)
     check_form(page)
-    assert "Hearing clips: 121 of 123" in page.section("now")
+    assert "Embedding clips: 121 of 123" in page.section("now")
     (bar,) = page.all("progress")
     assert (bar["value"], bar["max"]) == ("121", "123")
     assert any("Label Studio does not answer." in one["text"] for one in page.all("p"))

@@ -159,7 +159,7 @@ def test_who_finds_others_searching_is_soon_asked_to_come_back(heard, monkeypatc
         door.wait(5)
         raise RequestError("It is over.")
 
-    monkeypatch.setattr(similar, "_hear", hear)
+    monkeypatch.setattr(similar, "_embed", hear)
     content = sound(heard.sounds[1])
     others = [threading.Thread(target=heard.search, args=(content,)) for _ in range(2)]
     for other in others:

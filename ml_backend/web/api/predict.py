@@ -34,7 +34,7 @@ class Oracle:
         self._label_studio = label_studio
         self._lock = threading.Lock()
         self._ears = ears
-        self._edition: tuple[int, Edition] | None = None
+        self._edition: tuple[tuple[int, str], Edition] | None = None
 
     def predict(
         self, project_id: int, tasks: Sequence[Any], label_config: str | None
@@ -87,9 +87,10 @@ class Oracle:
         progress = self._store.versions.progress(project_id)
         if progress is None or progress.embedder_id != embedder_id:
             return None
+        made_from = project_id, self._store.facts.stamp("order", project_id)
         with self._lock:
             held = self._edition
-        if held and held[0] == project_id and held[1].model_version == progress.model_version:
+        if held and held[0] == made_from:
             edition = held[1]
         else:
             opened = self._open(project_id, config)
@@ -97,7 +98,7 @@ class Oracle:
                 return None
             edition = opened
             with self._lock:
-                self._edition = (project_id, edition)
+                self._edition = (made_from, edition)
         classifier = edition.classifier
         if classifier is not None and tuple(classifier.class_names) != config.class_names:
             self._store.agenda.hint(project_id, now=time.time())
