@@ -15,6 +15,7 @@ nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"ml_backend\.store\..*|(?!ml_backend\.).*")]
 
 myst_heading_anchors = 3
+smartquotes = False  # "--labels" is no dash
 
 add_module_names = False
 autodoc_member_order = "bysource"

@@ -91,6 +91,8 @@ def shorten_types(
     """Write the types of arrays in a signature as the code does."""
     if arguments is None:
         return None
+    if arguments == "(*args, **kwargs)":  # of a protocol
+        return "", ""
     return _ARRAY.sub(r"NDArray[\1]", arguments), _ARRAY.sub(r"NDArray[\1]", result or "")
 
 
