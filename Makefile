@@ -1,4 +1,4 @@
-# `make demo` shows Earmark at work; `make test` checks all of it.
+# `make demo` shows Earmark at work; `make test` checks all of it; `make docs` builds the pages.
 # CLIPS=DIR-or-table LABELS=siren,other   the demo on clips of your own
 # CHANGE_EMBEDDER=yes                     embed all clips again with another embedder
 # AGAIN_DELETED=yes                       add clips again that somebody deleted from the project
@@ -8,10 +8,12 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 QUIET_PIP = -m pip install --quiet --disable-pip-version-check
 PIP_INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python -c constraints.txt
+BUILD_DOCS = .venv/bin/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet \
+	--jobs 2 docs build/docs
 DEMO = $(if $(CLIPS),--clips "$(CLIPS)") $(if $(LABELS),--labels "$(LABELS)") \
 	$(if $(CHANGE_EMBEDDER),--change-embedder) $(if $(AGAIN_DELETED),--again-deleted)
 
-.PHONY: demo test lint environment environment-dev studio clean clean-demo
+.PHONY: demo test lint docs environment environment-dev studio clean clean-demo
 
 demo: environment studio
 	@.venv/bin/earmark demo $(DEMO)
@@ -21,6 +23,7 @@ test: environment-dev studio
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	$(BUILD_DOCS)
 	.venv/bin/pytest -n 2
 	.venv/bin/pytest -n 2 --dist loadfile -m "slow or browser or postgres or live" --durations=25
 
@@ -28,6 +31,10 @@ lint: environment-dev
 	.venv/bin/ruff format .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+
+docs: environment-dev
+	$(BUILD_DOCS)
+	@echo "Open build/docs/index.html"
 
 environment: .venv/.ready
 environment-dev: .venv/.ready-dev

@@ -1,5 +1,7 @@
 """Everything that can go wrong, by what a person has to mend.
 
+::
+
     EarmarkError
     ├── SettingsError          a setting is missing or makes no sense
     ├── AudioError             a recording cannot be read, or is no clip
