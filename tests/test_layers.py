@@ -59,7 +59,10 @@ OWNERS = {
     "torchaudio": ("ml_backend.embedders",),
     "onnxruntime": ("ml_backend.embedders",),
     "librosa": ("ml_backend.embedders",),
-    "sklearn": ("ml_backend.learning.classifier", "ml_backend.loop.worker"),  # which warms it up
+    "sklearn": (
+        "ml_backend.learning.calibrated_fit",
+        "ml_backend.loop.worker",
+    ),  # which warms it up
     "umap": ("ml_backend.similarity.map_layout",),
     "av": ("ml_backend.audio.reading",),
     "matplotlib": ("importer.commands.curve_report",),

@@ -1,4 +1,4 @@
-"""What classifiers that never met a clip's recording say of it: the ground of honest figures.
+"""Out-of-fold predictions: no labeled clip is predicted by a classifier that met its recording.
 
 The labeled set is dealt out into folds by recording, and every fold is predicted by a classifier
 trained on the others. What the training part could not know is not predicted: a class that was
@@ -14,9 +14,9 @@ from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.learning.classifier import fit_classifier
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.features import lay_out
+from ml_backend.learning.folds import deal_folds
 from ml_backend.learning.labeled_set import LabeledSet
 
-_N_FOLDS = 5
 _SEED = 0
 
 
@@ -50,7 +50,7 @@ def predict_out_of_fold(
     *,
     by_clip: bool = False,
 ) -> OutOfFold:
-    """Judge every labeled clip by a classifier that never met its recording.
+    """Predict every labeled clip by a classifier that never met its recording.
 
     With ``by_clip``, by one that never met the clip: of its recording, it knows other labeled clips
     as often as it does of the recordings of clips that nobody has labeled.
@@ -61,7 +61,8 @@ def predict_out_of_fold(
         By rows of ``clips``.
     """
     groups = clips.groups(labeled.rows)
-    folds = _deal(np.arange(len(labeled)) if by_clip else groups, labeled.labels)
+    dealt = np.arange(len(labeled)) if by_clip else groups
+    folds = deal_folds(dealt, labeled.labels.argmax(axis=1), seed=_SEED)
     layout = lay_out(clips.center, clips.spread, prior)
     probabilities = np.full(labeled.labels.shape, np.nan)
     for fold in np.unique(folds):
@@ -97,13 +98,3 @@ def _could_know(
     if multi_label:
         return np.asarray((n_yes > 0) & (n_yes < inside.sum()))[None, :]
     return np.asarray(n_yes[labels[outside].argmax(axis=1)] > 0)[:, None]
-
-
-def _deal(groups: NDArray[np.int64], labels: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Deal recordings out to folds, those of one class after those of another."""
-    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
-    shuffled = np.random.default_rng(_SEED).permutation(len(first))
-    dealt = shuffled[np.argsort(labels[first].argmax(axis=1)[shuffled], kind="stable")]
-    fold_of_group = np.empty(len(first), dtype=np.int64)
-    fold_of_group[dealt] = np.arange(len(first)) % _N_FOLDS
-    return np.asarray(fold_of_group[group])

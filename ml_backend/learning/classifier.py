@@ -4,9 +4,7 @@ What is read is laid out by ``features.py``, measured on the *whole* set of clip
 of labels does not bend the scale. Classes are balanced: the probabilities are those of a world in
 which every class is equally frequent, because what was asked about is no sample of what there is.
 
-Calibration (``calibration.py``) reads logits that are out of fold, where no recording is both
-learned from and scored. A class that would be unknown in a fold's training part is not held out
-but scored as fitted.
+How the weights are fitted, and their probabilities calibrated, is told in ``calibrated_fit.py``.
 
 A class nobody has chosen yet cannot be learned. It gets Laplace's share ``1 / (n + K)`` of n labels
 and K classes; a yes-or-no head with one answer only says ``(yes + 1) / (n + 2)``.
@@ -19,15 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.learning.calibration import fit_temperature, log_softmax
+from ml_backend.learning.calibrated_fit import fit_calibrated
+from ml_backend.learning.calibration import log_softmax
 from ml_backend.learning.decision import Rule
 from ml_backend.learning.features import Layout
 from ml_backend.similarity.coverage import check_finite_rows, normalize_rows
-
-# Inverse strength of the L2 penalty. Of 0.04 to 1.2 on mn04 embeddings of unseen recordings: all
-# alike up to 60 labels, beyond that weaker penalties learn the recordings.
-_C = 0.1
-_N_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -237,7 +231,7 @@ def fit_and_predict(
         for column in range(n_classes):
             answers = labels[:, column].astype(np.int64)
             if 0 < answers.sum() < n_labeled:
-                *no_and_yes, held_out_logits = _fit_calibrated(rows, answers, groups, seed)
+                *no_and_yes, held_out_logits = fit_calibrated(rows, answers, groups, seed)
                 weights[column], biases[column] = (pair[1] - pair[0] for pair in no_and_yes)
                 constants[column] = np.nan
                 out_of_fold[:, column] = np.exp(log_softmax(held_out_logits))[:, 1]
@@ -245,7 +239,7 @@ def fit_and_predict(
         constants = np.full(n_classes, 1.0 / (n_labeled + n_classes))
         seen, answers = np.unique(labels.argmax(axis=1), return_inverse=True)
         if len(seen) > 1:
-            weights[seen], biases[seen], held_out_logits = _fit_calibrated(
+            weights[seen], biases[seen], held_out_logits = fit_calibrated(
                 rows, answers, groups, seed
             )
             constants[seen] = np.nan
@@ -302,75 +296,6 @@ def _loudness(
     named = labels[:, ~np.isnan(prior).any(axis=0)].T
     n_recordings = min((len(np.unique(groups[column == 1])) for column in named), default=0)
     return float(1.0 / np.sqrt(1.0 + n_recordings))
-
-
-_Linear = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-def _fit_calibrated(
-    rows: NDArray[np.float64],
-    answers: NDArray[np.int64],
-    groups: NDArray[np.int64],
-    seed: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Fit weights (n_seen, n_features) and biases (n_seen,), temperature folded in.
-
-    Beside them the logits of every clip where it was held out, (n_labeled, n_seen), else NaN.
-    """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        small, rotation = _rotated(rows)
-        weights, biases = _fit(small, answers)
-        logits = small @ weights.T + biases
-        was_held_out = np.zeros(len(answers), dtype=bool)
-        for fold in range(_N_FOLDS):
-            held_out = _held_out(answers, _folds(answers, groups, seed) == fold)
-            if held_out.any():
-                part = _fit(small[~held_out], answers[~held_out])
-                logits[held_out] = small[held_out] @ part[0].T + part[1]
-                was_held_out |= held_out
-        temperature = fit_temperature(logits, answers)
-    if rotation is not None:
-        weights = weights @ rotation
-    held_out_logits = np.where(was_held_out[:, None], logits / temperature, np.nan)
-    return weights / temperature, biases / temperature, held_out_logits
-
-
-def _rotated(
-    rows: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Express few clips in the space they span: an L2 penalty does not see the difference."""
-    if len(rows) >= rows.shape[1]:
-        return rows, None
-    basis, triangle = np.linalg.qr(rows.T)  # (n_features, n_labeled), (n_labeled, n_labeled)
-    return triangle.T, basis.T
-
-
-def _fit(rows: NDArray[np.float64], answers: NDArray[np.int64]) -> _Linear:
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=_C, class_weight="balanced", max_iter=200)
-    model.fit(rows, answers)
-    if len(model.classes_) == 2:
-        return np.vstack([-model.coef_, model.coef_]) / 2, np.append(
-            -model.intercept_, model.intercept_
-        ) / 2
-    return model.coef_, model.intercept_
-
-
-def _folds(answers: NDArray[np.int64], groups: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Deal recordings out to folds, those of one class after those of another."""
-    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
-    shuffled = np.random.default_rng(seed).permutation(len(first))
-    dealt = shuffled[np.argsort(answers[first][shuffled], kind="stable")]
-    fold_of_group = np.empty(len(first), dtype=np.int64)
-    fold_of_group[dealt] = np.arange(len(first)) % _N_FOLDS
-    return np.asarray(fold_of_group[group])
-
-
-def _held_out(answers: NDArray[np.int64], is_fold: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return is_fold & np.isin(answers, answers[~is_fold])
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
