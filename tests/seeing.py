@@ -7,8 +7,8 @@ import numpy as np
 
 from ml_backend.clip import content_hash
 from ml_backend.label_studio.label_config import label_config_xml
-from ml_backend.loop.maps import Cartographer
-from ml_backend.loop.page_data import Lookout
+from ml_backend.loop.maps import MapUpdater
+from ml_backend.loop.page_data import PageData
 from ml_backend.loop.reconcile import Reconciler
 from ml_backend.web.snapshot.packed import unpack
 from tests.turns import whole_turn
@@ -49,9 +49,9 @@ class SeenProject:
             self.store.clips.add_embeddings(embedder_id, self.keys, self.embeddings)
         client = self.studio.client()
         self.reconciler = Reconciler(self.store, client, self.place.settings, embedder_id)
-        self.cartographer = Cartographer(self.store, embedder_id, folder / "maps")
-        self.lookout = Lookout(
-            self.store, self.reconciler, embedder_id, self.cartographer, quiet_s=0.0
+        self.map_updater = MapUpdater(self.store, embedder_id, folder / "maps")
+        self.page_data = PageData(
+            self.store, self.reconciler, embedder_id, self.map_updater, quiet_s=0.0
         )
         self.client = self.place.app.test_client()
 
@@ -64,10 +64,10 @@ class SeenProject:
     def follow(self):
         """Do a round, and then what can wait."""
         self.reconciler.reconcile(whole_turn(self.project_id))
-        self.lookout.look(self.project_id)
+        self.page_data.look(self.project_id)
 
     def fit_maps(self):
-        self.lookout.fit_maps(self.project_id, threading.Event())
+        self.page_data.fit_maps(self.project_id, threading.Event())
 
     def get(self, path, **how):
         """Ask until the answer is made."""

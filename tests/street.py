@@ -6,7 +6,7 @@ import numpy as np
 
 from ml_backend.clip import content_hash
 from ml_backend.label_studio.label_config import label_config_xml
-from ml_backend.loop.background import Rest
+from ml_backend.loop.background import BackgroundPublisher
 from ml_backend.loop.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
@@ -37,7 +37,9 @@ class Rounds:
         self.reconciler = Reconciler(
             self.store, client, self.settings, EMBEDDER_ID, clock=lambda: self.now
         )
-        self.rest = Rest(self.store, client, self.settings, self.reconciler, clock=lambda: self.now)
+        self.rest = BackgroundPublisher(
+            self.store, client, self.settings, self.reconciler, clock=lambda: self.now
+        )
 
     def hint(self, **what):
         self.store.agenda.hint(self.project_id, now=self.now, **what)

@@ -1,4 +1,4 @@
-"""What a head reads of a clip: its embedding without its length, and the prior beside it.
+"""Features of a clip: its embedding scaled to length 1, and the logits of the prior beside it.
 
 Embeddings are scaled to length 1 and centered on the project's clips, then all divided by one
 number, so that the mean squared length over the project is 1. Dividing each dimension by its own
@@ -6,8 +6,8 @@ spread instead would make the dimensions that hardly vary as loud as the others;
 embeddings of unseen recordings that cost 0.02 balanced accuracy on the mean of ten classes.
 
 The prior's logits (``prior.py``) are standardized over the project and weighted so that each
-counts as much as a third of the embedding. A head hears them the lower, the more recordings it
-knows the classes from (``classifier.py``).
+counts as much as a third of the embedding. Their weight falls with the number of recordings that
+are labeled (``prior_weight``).
 """
 
 from dataclasses import dataclass
@@ -89,3 +89,39 @@ def lay_out(
     deviation = known.std(axis=0)
     scale = np.where(deviation > _LEAST_SPREAD, _PRIOR_SCALE, 0.0)
     return Layout(center, spread, known.mean(axis=0), scale / np.maximum(deviation, _LEAST_SPREAD))
+
+
+def prior_weight(
+    labels: NDArray[np.int8], groups: NDArray[np.int64], prior: NDArray[np.float32] | None
+) -> float:
+    """Return the weight of the prior, ``1 / sqrt(1 + n_recordings)``.
+
+    A constant weight, that of 3 recordings, lost whole runs where a class is known from one; that
+    of one recording held on to false sirens: F1 of ten classes of UrbanSound8K 0.76 at 60 labels
+    instead of 0.81.
+
+    Parameters
+    ----------
+    labels : ndarray of int8, shape=(n_labeled, n_classes)
+    groups : ndarray of int64, shape=(n_labeled,)
+        Recording of each clip.
+    prior : ndarray, shape=(n_labeled, n_classes), or None
+        Logits; a class that the prior does not know is a column of NaN.
+
+    Returns
+    -------
+    float, range (0, 1]
+        ``n_recordings`` is the number of recordings that the rarest class known to the prior is
+        labeled in. 1 without a prior.
+
+    Examples
+    --------
+    >>> labels = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], dtype=np.int8)
+    >>> prior_weight(labels, np.array([0, 1, 2, 3]), np.array([[0.0, np.nan]] * 4))
+    0.5
+    """
+    if prior is None:
+        return 1.0
+    named = labels[:, ~np.isnan(prior).any(axis=0)].T
+    n_recordings = min((len(np.unique(groups[column == 1])) for column in named), default=0)
+    return float(1.0 / np.sqrt(1.0 + n_recordings))

@@ -36,7 +36,7 @@ _CLEAR_AFTER = 3  # times as long as it must be quiet for publishing
 _LEAST_PAUSE_S = 0.2
 
 
-class Rest:
+class BackgroundPublisher:
     """Does what can wait, for one project after the other.
 
     ``pause_s`` is how long to wait before the next piece: as long as the last one took.

@@ -38,7 +38,7 @@ _LOOK_S = 0.25
 _SEED = 0
 
 
-class Cartographer:
+class MapUpdater:
     """Draws the maps of every project, one fit at a time."""
 
     def __init__(self, store: Store, embedder_id: str, folder: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.loop.clip_scores import Nearest, find_nearest, score_all_clips
-from ml_backend.loop.maps import Cartographer
+from ml_backend.loop.maps import MapUpdater
 from ml_backend.loop.reconcile import Reconciler
 from ml_backend.metadata.table import lay_out_sheet
 from ml_backend.store import Store
@@ -41,7 +41,7 @@ class _Drawn:
 _NEVER = _Drawn(None, float("-inf"), 0, float("-inf"))
 
 
-class Lookout:
+class PageData:
     """Looks whether what is kept for the pages still holds."""
 
     def __init__(
@@ -49,13 +49,13 @@ class Lookout:
         store: Store,
         reconciler: Reconciler,
         embedder_id: str,
-        cartographer: Cartographer,
+        map_updater: MapUpdater,
         quiet_s: float = MAP_AFTER_S,
     ) -> None:
         self._store = store
         self._reconciler = reconciler
         self._embedder_id = embedder_id
-        self._cartographer = cartographer
+        self._maps = map_updater
         self._quiet_s = quiet_s
         self._nearest: OrderedDict[int, tuple[EmbeddedClips, Nearest]] = OrderedDict()
         self._embedded: dict[int, int] = {}
@@ -92,18 +92,18 @@ class Lookout:
         """
         n_clips = self._drawn.get(project_id, _NEVER).n_clips
         while n_clips and not stop.is_set():
-            locality = self._cartographer.due(project_id, n_clips)
+            locality = self._maps.due(project_id, n_clips)
             if locality is None:
                 return
             silent_s = time.monotonic() - self._drawn.get(project_id, _NEVER).changed_at
             if silent_s < self._quiet_s or self._reconciler.is_embedding(project_id):
-                self._cartographer.wait_for_clips(project_id, locality)
+                self._maps.wait_for_clips(project_id, locality)
                 return
             clips = self._reconciler.clips(project_id)
             n_clips = len(clips)
             if n_clips:
                 is_due_again = partial(self._has_doubled, project_id, n_clips)
-                self._cartographer.fit(project_id, locality, clips, stop, is_due_again)
+                self._maps.fit(project_id, locality, clips, stop, is_due_again)
 
     def _has_doubled(self, project_id: int, n_clips: int) -> bool:
         return self._drawn.get(project_id, _NEVER).n_clips >= 2 * n_clips
@@ -167,7 +167,7 @@ class Lookout:
             return
         clips = self._reconciler.clips(project_id)
         if len(clips):
-            self._cartographer.follow(project_id, clips)
+            self._maps.follow(project_id, clips)
         now = time.monotonic()
         changed_at = drawn.changed_at if drawn.n_clips == len(clips) else now
         self._drawn[project_id] = _Drawn(seen, now, len(clips), changed_at)

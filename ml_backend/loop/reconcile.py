@@ -28,7 +28,7 @@ from ml_backend.loop.echoes import Echoes
 from ml_backend.loop.pinned_version import find_pinned
 from ml_backend.loop.project_state import Reader, State
 from ml_backend.loop.publish import FIRST, Edition, Opened, open_edition, publish_head
-from ml_backend.loop.round_metrics import Gauge
+from ml_backend.loop.round_metrics import RoundMetrics
 from ml_backend.loop.standing import Standing
 from ml_backend.loop.stopwatch import Stopwatch
 from ml_backend.loop.ties import Ties
@@ -84,7 +84,7 @@ class Reconciler:
         self._embedder_id = embedder_id
         self._clock = clock
         self._reader = Reader(store, label_studio, embedder_id, tagger, read_later)
-        self._gauge = Gauge(store, embedder_id)
+        self._metrics = RoundMetrics(store, embedder_id)
         self._measure_later = measure_later or _at_once
         self._held: dict[int, _Held] = {}
         self._opened = Opened()
@@ -221,7 +221,9 @@ class Reconciler:
             self._publish(turn, state, learned, prior)
         number = self._note(state.project_id, learned, watch)
         if pinned is None:
-            measure = partial(self._gauge.measure, state.project_id, number, learned, state, logits)
+            measure = partial(
+                self._metrics.measure, state.project_id, number, learned, state, logits
+            )
             self._measure_later(state.project_id, measure)
         return learned.model_version
 

@@ -24,7 +24,7 @@ N_WATCHED = 1_000
 """So many clips two classifiers are compared on."""
 
 
-class Gauge:
+class RoundMetrics:
     """Takes a look when it is due, and keeps it with the round."""
 
     def __init__(self, store: Store, embedder_id: str) -> None:

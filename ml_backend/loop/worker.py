@@ -21,11 +21,11 @@ from ml_backend.errors import EarmarkError
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.fetch import Fetcher
 from ml_backend.learning.prior import find_tagger
-from ml_backend.loop.background import Rest
+from ml_backend.loop.background import BackgroundPublisher
 from ml_backend.loop.embed_clips import BATCH, ClipEmbedder
 from ml_backend.loop.embedder_guard import check_embedder
-from ml_backend.loop.maps import Cartographer
-from ml_backend.loop.page_data import Lookout
+from ml_backend.loop.maps import MapUpdater
+from ml_backend.loop.page_data import PageData
 from ml_backend.loop.reconcile import Reconciler
 from ml_backend.loop.worker_report import WAITING, WORKING, WorkerReport
 from ml_backend.process.memory import keep_pages, tidy
@@ -73,11 +73,11 @@ class Worker:
             read_later=lambda project_id: self._unread.setdefault(project_id, time.time()),
             measure_later=self._unmeasured.__setitem__,
         )
-        self._rest = Rest(store, label_studio, settings, self._reconciler)
+        self._rest = BackgroundPublisher(store, label_studio, settings, self._reconciler)
         fetcher = Fetcher(label_studio, settings.files_root, settings.audio_hosts)
         self._clip_embedder = ClipEmbedder(store, fetcher, embedder)
-        cartographer = Cartographer(store, embedder.embedder_id, settings.data_dir / "maps")
-        self._lookout = Lookout(store, self._reconciler, embedder.embedder_id, cartographer)
+        map_updater = MapUpdater(store, embedder.embedder_id, settings.data_dir / "maps")
+        self._page_data = PageData(store, self._reconciler, embedder.embedder_id, map_updater)
         self._unfinished: set[int] = set()
         self._rounds: dict[int, tuple[Turn, Future[None]]] = {}
         self._failure: Exception | None = None
@@ -243,7 +243,7 @@ class Worker:
         if missing:
             self._unfinished.add(project_id)
             self._clip_embedder.embed(missing)
-            self._lookout.embedded(project_id)
+            self._page_data.embedded(project_id)
             self._store.agenda.hint(project_id, now=time.time(), own=True)
 
     def _do_rest(self, stop: threading.Event) -> None:
@@ -262,12 +262,12 @@ class Worker:
         """Keep ready what pages show."""
         while not stop.wait(LOOK_S):
             project_ids = self._store.agenda.project_ids()
-            self._lookout.forget_all_but(project_ids)
+            self._page_data.forget_all_but(project_ids)
             for project_id in project_ids:
                 if stop.is_set():
                     break
                 try:
-                    self._lookout.look(project_id)
+                    self._page_data.look(project_id)
                 except Exception:
                     log.exception("project %d: what pages show cannot be made", project_id)
                     stop.wait(1.0)
@@ -281,7 +281,7 @@ class Worker:
         while not stop.wait(1.0):
             for project_id in self._store.agenda.project_ids():
                 try:
-                    self._lookout.fit_maps(project_id, stop)
+                    self._page_data.fit_maps(project_id, stop)
                 except Exception:
                     log.exception("project %d: its map cannot be fitted", project_id)
                     stop.wait(10.0)

@@ -11,7 +11,7 @@ from ml_backend.clip import content_hash
 from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError
 from ml_backend.loop import background as rest_module
 from ml_backend.loop import reconcile, standing
-from ml_backend.loop.background import Rest
+from ml_backend.loop.background import BackgroundPublisher
 from ml_backend.loop.echoes import LISTENED_S
 from ml_backend.loop.reconcile import Reconciler
 from ml_backend.loop.worker import Worker
@@ -444,7 +444,7 @@ def test_nothing_is_published_for_clips_that_another_embedder_embedded(street):
     street.reconciler = Reconciler(
         street.store, street.studio.client(), street.settings, "another", clock=lambda: street.now
     )
-    street.rest = Rest(
+    street.rest = BackgroundPublisher(
         street.store,
         street.studio.client(),
         street.settings,

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml_backend.loop.background import Rest
-from ml_backend.loop.page_data import Lookout
+from ml_backend.loop.background import BackgroundPublisher
+from ml_backend.loop.page_data import PageData
 from ml_backend.loop.reconcile import Reconciler
 from ml_backend.web import create_app
 from tests.loop.test_background import EMBEDDER_ID, N_CLIPS, QUIET_S, Street
@@ -33,7 +33,9 @@ class Changed(Street):
         self.reconciler = Reconciler(
             self.store, client, self.settings, OTHER_ID, clock=lambda: self.now
         )
-        self.rest = Rest(self.store, client, self.settings, self.reconciler, clock=lambda: self.now)
+        self.rest = BackgroundPublisher(
+            self.store, client, self.settings, self.reconciler, clock=lambda: self.now
+        )
         self.store.facts.write("embedder", {"embedder_id": OTHER_ID, "warning": None})
         self.embed(n_embedded)
 
@@ -101,13 +103,13 @@ def test_what_pages_show_is_not_made_of_two_embedders(changed):
             """Draw no map."""
 
     changed.change_embedder(10)
-    lookout = Lookout(changed.store, changed.reconciler, OTHER_ID, Nothing(), quiet_s=0.0)
-    lookout.look(changed.project_id)
+    page_data = PageData(changed.store, changed.reconciler, OTHER_ID, Nothing(), quiet_s=0.0)
+    page_data.look(changed.project_id)
     assert changed.store.clip_scores.read(changed.project_id) is None
     changed.embed(N_CLIPS)
     changed.hint()
     changed.round()
-    lookout.look(changed.project_id)
+    page_data.look(changed.project_id)
     assert changed.store.clip_scores.read(changed.project_id)[0] == changed.version
 
 

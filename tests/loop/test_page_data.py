@@ -42,8 +42,8 @@ def add_clips(project, n, seed=5):
 
 def look_again(project):
     """Look without waiting for the pause between two drawings."""
-    project.lookout._drawn.clear()
-    project.lookout.look(project.project_id)
+    project.page_data._drawn.clear()
+    project.page_data.look(project.project_id)
 
 
 def drawn(project, locality):
@@ -65,7 +65,7 @@ def test_each_version_is_judged_once(project):
     assert made.coverage[:2].tolist() == [0.0, 0.0]
     made_from = project.store.clip_scores.stamp(project.project_id)
     project.store.clip_scores.write(project.project_id, "changed by nobody", {}, made_from)
-    project.lookout.look(project.project_id)
+    project.page_data.look(project.project_id)
     assert project.store.clip_scores.read(project.project_id)[0] == "changed by nobody"
 
 
@@ -76,7 +76,7 @@ def test_a_version_is_not_judged_before_its_head_is_published(project):
     project.studio.breaks_at = "/import/predictions"
     with pytest.raises(LabelStudioError):
         project.follow()
-    project.lookout.look(project.project_id)
+    project.page_data.look(project.project_id)
     assert project.store.versions.progress(project.project_id).model_version != before
     assert judged(project)[0] == before
 
@@ -86,8 +86,8 @@ def test_labels_added_to_the_same_clips_are_judged_as_if_anew(project):
         project.label(row)
         project.follow()
     _, step_by_step = judged(project)
-    project.lookout._nearest.clear()
-    project.lookout._score(project.project_id, "again")
+    project.page_data._nearest.clear()
+    project.page_data._score(project.project_id, "again")
     _, at_once = judged(project)
     assert step_by_step.coverage == pytest.approx(at_once.coverage)
     assert step_by_step.disagreement == pytest.approx(at_once.disagreement, nan_ok=True)
@@ -98,7 +98,7 @@ def test_the_sheet_follows_the_tasks(project):
     assert "meta:wet" not in kinds(project.project_id)
     tasks = [Task(1, "k", "/a.wav", None, {"wet": True})]
     project.store.clips.replace_tasks(project.project_id, tasks)
-    project.lookout.look(project.project_id)
+    project.page_data.look(project.project_id)
     assert kinds(project.project_id) == {"task_id": "number", "meta:wet": "boolean"}
 
 
@@ -165,7 +165,7 @@ def test_no_map_is_fitted_while_clips_are_heard(tmp_path):
 
 
 class Clock:
-    """Stands in for the time as the lookout reads it."""
+    """Stands in for the time as the page_data reads it."""
 
     def __init__(self):
         self.now = 100.0
@@ -178,7 +178,7 @@ class Clock:
 def clock(project, monkeypatch):
     made = Clock()
     monkeypatch.setattr(page_data, "time", made)
-    monkeypatch.setattr(project.lookout, "_quiet_s", 20.0)
+    monkeypatch.setattr(project.page_data, "_quiet_s", 20.0)
     look_again(project)
     return made
 
@@ -203,8 +203,8 @@ def test_looks_that_find_no_new_clips_do_not_put_a_map_off(project, clock):
         clock.now += 8.0
         project.label(0)
         project.follow()
-        project.lookout.embedded(project.project_id)
-        project.lookout.look(project.project_id)
+        project.page_data.embedded(project.project_id)
+        project.page_data.look(project.project_id)
     project.fit_maps()
     assert standing(project, DEFAULT).stamp != ""
 
@@ -214,14 +214,14 @@ def test_a_fit_that_the_pool_outgrows_is_given_up(tmp_path):
     project = SeenProject(tmp_path, n=FEWEST + 5)
     project.follow()
     add_clips(project, FEWEST + 5)
-    outgrown = project.lookout._has_doubled
+    outgrown = project.page_data._has_doubled
 
     def grow_meanwhile(*asked):
         project.reconciler.reconcile(whole_turn(project.project_id))
         look_again(project)
         return outgrown(*asked)
 
-    project.lookout._has_doubled = grow_meanwhile
+    project.page_data._has_doubled = grow_meanwhile
     project.fit_maps()
     assert standing(project, DEFAULT).n_fitted == 2 * (FEWEST + 5)
 
@@ -238,21 +238,21 @@ def test_nothing_is_held_of_a_project_that_is_gone(project):
     project.label(0)
     project.follow()
     clips = weakref.ref(project.reconciler.clips(project.project_id))
-    project.lookout.embedded(project.project_id)
+    project.page_data.embedded(project.project_id)
     project.reconciler._reader._gatherer._held.clear()
-    project.lookout.forget_all_but([project.project_id])
+    project.page_data.forget_all_but([project.project_id])
     assert clips() is not None  # for what is nearest to its labels
-    project.lookout.forget_all_but([])
+    project.page_data.forget_all_but([])
     gc.collect()
     assert clips() is None
-    assert not project.lookout._embedded
+    assert not project.page_data._embedded
 
 
 def test_the_clips_of_a_few_projects_are_held_and_no_more(project):
-    lookout, clips = project.lookout, project.reconciler.clips(project.project_id)
+    page_data, clips = project.page_data, project.reconciler.clips(project.project_id)
     for other in range(100, 120):
-        lookout._find_nearest(other, replace(clips), project.task_ids[:1])
-    assert list(lookout._nearest) == list(range(112, 120))
+        page_data._find_nearest(other, replace(clips), project.task_ids[:1])
+    assert list(page_data._nearest) == list(range(112, 120))
 
 
 def test_a_stopped_worker_leaves_no_half_map_and_no_folder(tmp_path):
@@ -260,7 +260,7 @@ def test_a_stopped_worker_leaves_no_half_map_and_no_folder(tmp_path):
     project.follow()
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
-    project.lookout.fit_maps(project.project_id, stop)
+    project.page_data.fit_maps(project.project_id, stop)
     assert standing(project, DEFAULT).stamp == ""
     assert list((tmp_path / "maps").iterdir()) == []
 
@@ -283,5 +283,5 @@ def test_a_map_that_cannot_be_fitted_is_left_alone_for_a_while(tmp_path, monkeyp
     monkeypatch.setattr("sys.executable", "/bin/false")
     project.fit_maps()
     assert "could not be fitted" in standing(project, DEFAULT).state
-    assert project.cartographer.due(project.project_id, 15) is None
+    assert project.map_updater.due(project.project_id, 15) is None
     assert drawn(project, PCA) is not None

@@ -132,9 +132,9 @@ def test_clips_heard_later_are_nowhere_until_they_are_placed(tmp_path):
     project.store.clips.add_embeddings(
         project.embedder_id, project.keys[:4], project.embeddings[:4]
     )
-    project.lookout.embedded(project.project_id)
-    project.lookout._drawn.clear()
-    project.lookout.look(project.project_id)
+    project.page_data.embedded(project.project_id)
+    project.page_data._drawn.clear()
+    project.page_data.look(project.project_id)
     _, columns = frame(project)
     assert [value is None for value in columns["x"]] == [False] * 4 + [True] * 2
 
@@ -419,7 +419,7 @@ def test_a_large_task_number_is_kept_exactly(tmp_path):
     from ml_backend.clip import Task
 
     project.store.clips.replace_tasks(project.project_id, [Task(2**40 + 1, "k", "/a.wav")])
-    project.lookout.look(project.project_id)
+    project.page_data.look(project.project_id)
     column = unpack(project.get("frame").get_data())[1]["task_id"]
     assert column.stored.tolist() == [2**40 + 1]
 

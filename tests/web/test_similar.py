@@ -97,9 +97,9 @@ def test_a_new_clip_is_found_as_a_neighbor_without_a_restart(tmp_path):
     project.follow()
     assert len(project.get(f"clips/{first}/neighbors").json) == 1
     store.clips.add_embeddings(project.embedder_id, project.keys[2:], project.embeddings[2:])
-    project.lookout.embedded(project.project_id)
-    project.lookout._drawn.clear()
-    project.lookout.look(project.project_id)
+    project.page_data.embedded(project.project_id)
+    project.page_data._drawn.clear()
+    project.page_data.look(project.project_id)
     assert len(project.get(f"clips/{first}/neighbors").json) == 3
 
 
