@@ -87,6 +87,30 @@ def test_the_rest_of_the_head_is_left_to_a_round_that_waits(street, monkeypatch)
     assert street.studio.queue(street.project_id)[:4] == street.head[:4]
 
 
+def test_a_label_that_comes_while_the_head_is_handed_over_waits_for_one_piece(street, monkeypatch):
+    monkeypatch.setattr(publish, "FIRST", 4)
+    monkeypatch.setattr(publish, "PIECE", 2)
+    street.label(street.task_ids[0], "siren")
+    answer = street.studio._answer
+    n_handed_over = 0
+
+    def answer_and_hint(request):
+        nonlocal n_handed_over
+        if request.url.path.endswith("/import/predictions"):
+            n_handed_over += 1
+            if n_handed_over == 2:
+                street.hint(single=True)
+        return answer(request)
+
+    monkeypatch.setattr(street.studio, "_answer", answer_and_hint)
+    street.restart()
+    annotate(street, street.task_ids[1], "other")
+    assert (n_handed_over, street.progress.n_published) == (2, 6)
+    assert street.studio.queue(street.project_id)[:6] == street.head[:6]
+    annotate(street, street.task_ids[2], "other")
+    assert street.progress.n_published == HEAD
+
+
 @pytest.fixture
 def in_two_steps(street, monkeypatch):
     """Rounds that hand 4 clips over before the rest of the head is ranked."""
