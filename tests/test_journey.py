@@ -14,7 +14,7 @@ from importer.scan import scan
 from importer.serving import LocalFiles
 from ml_backend.embedders import load_embedder
 from ml_backend.label_studio.label_config import label_config_xml
-from ml_backend.loop.worker import Worker
+from ml_backend.loop.scheduler import Scheduler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
 from ml_backend.web import create_app
@@ -99,7 +99,7 @@ class Loop:
 
     def start(self):
         self.stop.clear()
-        worker = Worker(self.settings, self.store, self.label_studio, self.embedder)
+        worker = Scheduler(self.settings, self.store, self.label_studio, self.embedder)
         self.thread = threading.Thread(target=worker.run, args=(self.stop,))
         self.thread.start()
 

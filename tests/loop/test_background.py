@@ -14,7 +14,7 @@ from ml_backend.loop import reconcile, standing
 from ml_backend.loop.background import BackgroundPublisher
 from ml_backend.loop.echoes import LISTENED_S
 from ml_backend.loop.reconcile import Reconciler
-from ml_backend.loop.worker import Worker
+from ml_backend.loop.scheduler import Scheduler
 from tests.street import EMBEDDER_ID, HEAD, N_CLIPS, QUIET_S, Drawn, Street
 
 
@@ -472,7 +472,7 @@ def test_a_changed_question_is_not_forgotten_when_its_round_fails(street, monkey
 
 
 def test_a_store_that_fails_ends_the_worker_so_that_it_is_started_again(street, caplog):
-    worker = Worker(street.settings, street.store, street.studio.client(), Drawn())
+    worker = Scheduler(street.settings, street.store, street.studio.client(), Drawn())
     with street.store.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE label")
     stop, raised = threading.Event(), []

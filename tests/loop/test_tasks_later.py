@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from ml_backend.loop import worker as worker_module
-from ml_backend.loop.worker import Worker
+from ml_backend.loop import scheduler as scheduler_module
+from ml_backend.loop.scheduler import Scheduler
 from tests.street import N_CLIPS, Drawn, Street
 
 LIMIT_S = 20.0
@@ -34,7 +34,7 @@ def working(street, *, tasks_are_held=True):
         client.tasks = held
     stop = threading.Event()
     thread = threading.Thread(
-        target=Worker(street.settings, street.store, client, Drawn()).run, args=(stop,)
+        target=Scheduler(street.settings, street.store, client, Drawn()).run, args=(stop,)
     )
     thread.start()
     try:
@@ -110,7 +110,7 @@ def test_an_emptied_project_is_not_listed_later(street):
 
 
 def test_tasks_are_read_although_rounds_never_end(street, monkeypatch):
-    monkeypatch.setattr(worker_module, "TASKS_CEILING_S", 0.5)
+    monkeypatch.setattr(scheduler_module, "TASKS_CEILING_S", 0.5)
     (new,) = street.swap(street.task_ids[4:5])
     monkeypatch.setattr(street.store.agenda, "is_waiting", lambda project_id: True)
     with working(street, tasks_are_held=False):
