@@ -19,8 +19,8 @@ from playwright.sync_api import Page, sync_playwright
 
 LIMIT_S = 30.0
 POOL = """
-  const app = document.querySelector('script[src*="/app.js"]').src;
-  const { pool } = await import(app.replace("app.js", "pool.js"));
+  const page = document.querySelector('script[src*="map_page.js"]').src;
+  const { pool } = await import(page.replace("map_page.js", "data/clip_data.js"));
 """
 OPEN_CLIPS = f"""async (n) => {{ {POOL}
   const {{ codes }} = pool.frame.columns.get("label");

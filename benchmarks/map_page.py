@@ -20,9 +20,9 @@ OPTIONS = ("--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--di
 N_PICTURES = 12
 READY_MS = 180_000
 WATCH = """async () => {
-  const app = document.querySelector('script[src*="/app.js"]').src;
-  const { state } = await import(app.replace("app.js", "state.js"));
-  const { pool } = await import(app.replace("app.js", "pool.js"));
+  const page = document.querySelector('script[src*="map_page.js"]').src;
+  const { state } = await import(page.replace("map_page.js", "data/state.js"));
+  const { pool } = await import(page.replace("map_page.js", "data/clip_data.js"));
   const frame = () => new Promise((done) => requestAnimationFrame(done));
   const canvas = document.querySelector("#map canvas");
   window.bench = { state, pool };

@@ -35,7 +35,7 @@ HERE = Path(__file__).resolve().parent
 STATIC = HERE.parent / "ml_backend" / "web" / "static"
 SCRIPTS = {
     "earmark": [
-        STATIC / f"{n}.js" for n in ("mapview", "points", "camera", "geometry", "gestures")
+        STATIC / "map" / f"{n}.js" for n in ("map_view", "points", "camera", "geometry", "gestures")
     ],
     "regl_scatterplot": ["regl-scatterplot.min.js"],
     "deck": ["deck.min.js"],
@@ -72,7 +72,9 @@ def serve(libraries: Path) -> Iterator[str]:
         "libraries": libraries,
     }.items():
         app.add_url_rule(
-            f"/{name}/<file>", name, lambda file, folder=folder: send_from_directory(folder, file)
+            f"/{name}/<path:file>",
+            name,
+            lambda file, folder=folder: send_from_directory(folder, file),
         )
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)

@@ -1,9 +1,9 @@
-// Our own layer: ml_backend/web/static/mapview.js and gestures.js.
+// Our own layer: ml_backend/web/static/map/map_view.js and gestures.js.
 
-import { attachGestures } from "../static/gestures.js";
-import { inPolygon } from "../static/geometry.js";
-import { MapView } from "../static/mapview.js";
-import { rgb } from "../static/palette.js";
+import { attachGestures } from "../static/map/gestures.js";
+import { inPolygon } from "../static/map/geometry.js";
+import { MapView } from "../static/map/map_view.js";
+import { rgb } from "../static/map/palette.js";
 
 export async function create(element, { x, y, codes, palette, n }) {
   const canvas = document.createElement("canvas");

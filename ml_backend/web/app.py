@@ -116,7 +116,7 @@ def _explain(error: EarmarkError) -> ResponseReturnValue:
         return _say("Label Studio does not let you do this; sign in again if you should.", 403)
     answer = make_response(_say(error.plain, code))
     if isinstance(error, LabelStudioUnreachableError):
-        answer.headers["Retry-After"] = "2"  # our pages wait until it is back (away.js)
+        answer.headers["Retry-After"] = "2"  # our pages wait until it is back (outage.js)
     return answer
 
 

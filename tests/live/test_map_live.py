@@ -41,8 +41,8 @@ REMEMBER_PLAYERS = """
 
 # What the page knows of its clips, one value per clip, from its own modules.
 KNOWN = """async () => {
-  const app = document.querySelector('script[src*="app.js"]').src;
-  const { pool } = await import(app.replace("app.js", "pool.js"));
+  const page = document.querySelector('script[src*="map_page.js"]').src;
+  const { pool } = await import(page.replace("map_page.js", "data/clip_data.js"));
   const { columns } = pool.frame;
   const numbers = (name) => [...columns.get(name).values];
   const labels = [...columns.get("label").codes].map((code) => columns.get("label").names[code]);
@@ -53,14 +53,14 @@ KNOWN = """async () => {
 }"""
 
 IS_FITTED = """async () => {
-  const app = document.querySelector('script[src*="app.js"]').src;
-  const { pool } = await import(app.replace("app.js", "pool.js"));
+  const page = document.querySelector('script[src*="map_page.js"]').src;
+  const { pool } = await import(page.replace("map_page.js", "data/clip_data.js"));
   return pool.frame.map.kind === "umap" && pool.frame.map.progress === 1;
 }"""
 
 STATE = """async () => {
-  const app = document.querySelector('script[src*="app.js"]').src;
-  const { state } = await import(app.replace("app.js", "state.js"));
+  const page = document.querySelector('script[src*="map_page.js"]').src;
+  const { state } = await import(page.replace("map_page.js", "data/state.js"));
   const { selection, focus } = state.get();
   return { selection, focus };
 }"""

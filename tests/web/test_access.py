@@ -15,7 +15,7 @@ from tests.visiting import AS_BROWSER, BASIC, OTHER_TOKEN, SECRET, Place, csrf
 
 CONFIG = label_config_xml(("siren", "other"), multi_label=False)
 # Written down here as well: whoever opens a route to all has to say so twice.
-OPEN = {"/", "/health", "/sign-in", "/arrive", "/static/<digest>/<name>"}
+OPEN = {"/", "/health", "/sign-in", "/arrive", "/static/<digest>/<path:name>"}
 FOR_THE_BACKEND = {
     "/setup", "/predict", "/versions", "/webhook", "/status", "/metrics", "/tickets",
 }  # fmt: skip

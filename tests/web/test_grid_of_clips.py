@@ -69,8 +69,8 @@ def wait_total(page, words):
 def selected(page):
     return page.evaluate(
         """async () => {
-          const app = document.querySelector('script[src*="app.js"]').src;
-          const { state } = await import(app.replace("app.js", "state.js"));
+          const page = document.querySelector('script[src*="map_page.js"]').src;
+          const { state } = await import(page.replace("map_page.js", "data/state.js"));
           return state.get().selection;
         }"""
     )

@@ -462,7 +462,7 @@ def test_the_pace_is_that_of_who_is_there(visit, pool):
     told = page.evaluate(
         """async () => {
           const { Pace } = await import(document.querySelector('script[type=module]').src
-            .replace("label_mode.js", "pace.js"));
+            .replace("label_page.js", "label/pace.js"));
           const pace = new Pace();
           return [0, 2, 4, 600, 601, 603].map((now) => (pace.count(now), pace.perMinute));
         }"""

@@ -95,8 +95,8 @@ def keep_picture(page, name):
 def state(page):
     return page.evaluate(
         """async () => {
-          const app = document.querySelector('script[src*="app.js"]').src;
-          const { state } = await import(app.replace("app.js", "state.js"));
+          const page = document.querySelector('script[src*="map_page.js"]').src;
+          const { state } = await import(page.replace("map_page.js", "data/state.js"));
           const { visible, ...rest } = state.get();
           return rest;
         }"""
@@ -444,8 +444,8 @@ def test_a_backend_that_stays_busy_is_not_asked_for_ever(visit, pool):
     pool.n_refused, pool.refusal = 99, (503, {"error": "Too many ask at once."})
     said = page.evaluate(
         """async () => {
-          const app = document.querySelector('script[src*="app.js"]').src;
-          const { getPacked } = await import(app.replace("app.js", "server.js"));
+          const page = document.querySelector('script[src*="map_page.js"]').src;
+          const { getPacked } = await import(page.replace("map_page.js", "data/server.js"));
           return getPacked("frame").catch((error) => error.message);
         }"""
     )

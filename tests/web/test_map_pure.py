@@ -78,7 +78,7 @@ def contrast(a, b):
 
 def categories(run, theme, n):
     ask = "g.numbers.map((number) => m.categoryColor(number, g.theme))"
-    return run("palette", ask, numbers=list(range(n)), theme=theme)
+    return run("map/palette", ask, numbers=list(range(n)), theme=theme)
 
 
 # The packed form
@@ -96,7 +96,7 @@ def test_what_python_packs_the_browser_reads(run):
     ]
     packed = pack(columns, revision="r1", title="Straße")
     read = run(
-        "packed",
+        "data/packed",
         """(() => {
           const frame = m.decodePacked(Uint8Array.from(g.bytes).buffer);
           const all = (column) => [...(column.values ?? column.codes)];
@@ -141,14 +141,14 @@ def test_a_view_comes_back_from_its_address(run, view):
       const written = new URL(m.toAddress(g.view), "http://x/map");
       return { view: m.fromAddress(written.search, written.hash), length: written.search.length };
     })()"""
-    came = run("address", there_and_back, view=view)
+    came = run("data/address", there_and_back, view=view)
     assert came["view"] == view
     assert came["length"] < 4000  # what gunicorn takes
 
 
 def test_what_an_address_says_wrongly_is_left_out(run):
     query = "?color=%E0%A4&locality=9&focus=-3&sel=5,x,2,5,&nonsense&=3&f.=1&f.label=%zz"
-    view = run("address", "m.fromAddress(g.query)", query=query)
+    view = run("data/address", "m.fromAddress(g.query)", query=query)
     assert view["locality"] is None
     assert view["focus"] is None
     assert view["selection"] == [2, 5]
@@ -164,7 +164,7 @@ def test_categories_stand_out_from_the_background(run, theme):
     assert len({tuple(color) for color in colors}) == 24
     for color in colors:
         assert contrast(color, PANEL[theme]) >= (2.4 if theme == "light" else 4)
-    missing = run("palette", "m.categoryColor(-1, g.theme)", theme=theme)
+    missing = run("map/palette", "m.categoryColor(-1, g.theme)", theme=theme)
     assert 1.5 < contrast(missing, PANEL[theme]) < 2.4
 
 
@@ -179,7 +179,7 @@ def test_the_first_eight_categories_differ_for_color_blind_people_too(run, theme
 
 @pytest.mark.parametrize("theme", PANEL)
 def test_higher_numbers_stand_out_more_and_ever_more(run, theme):
-    ramp = np.array(run("palette", "[...m.ramp(g.theme)]", theme=theme)).reshape(256, 3)
+    ramp = np.array(run("map/palette", "[...m.ramp(g.theme)]", theme=theme)).reshape(256, 3)
     contrasts = [contrast(color, PANEL[theme]) for color in ramp]
     assert all(later >= earlier - 0.02 for earlier, later in itertools.pairwise(contrasts))
     assert contrasts[0] > 1.6
@@ -188,7 +188,7 @@ def test_higher_numbers_stand_out_more_and_ever_more(run, theme):
 
 def test_contrast_is_that_of_wcag(run):
     for a, b in ([(0, 0, 0), (255, 255, 255)], [(11, 92, 173), (255, 255, 255)]):
-        assert run("palette", "m.contrast(g.a, g.b)", a=a, b=b) == pytest.approx(contrast(a, b))
+        assert run("map/palette", "m.contrast(g.a, g.b)", a=a, b=b) == pytest.approx(contrast(a, b))
 
 
 def paint(run, column, theme="light"):
@@ -199,7 +199,7 @@ def paint(run, column, theme="light"):
       const {{ colors, legend }} = m.paint(column, g.theme);
       return {{ colors: [...colors], legend }};
     }})()"""
-    painted = run("coloring", script, column=column, theme=theme)
+    painted = run("map/coloring", script, column=column, theme=theme)
     return np.array(painted["colors"]).reshape(-1, 4), painted["legend"]
 
 
@@ -268,27 +268,35 @@ def test_the_head_of_the_order_stands_out(run):
 
 def test_zooming_holds_what_is_under_the_pointer(run):
     view, size, at = {"x": 0.4, "y": 0.7, "zoom": 2}, {"width": 800, "height": 500}, (613, 77)
-    before = run("camera", "m.toMap(g.view, g.size, ...g.at)", view=view, size=size, at=at)
-    zoomed = run("camera", "m.zoomAt(g.view, g.size, 3, ...g.at)", view=view, size=size, at=at)
+    before = run("map/camera", "m.toMap(g.view, g.size, ...g.at)", view=view, size=size, at=at)
+    zoomed = run("map/camera", "m.zoomAt(g.view, g.size, 3, ...g.at)", view=view, size=size, at=at)
     assert zoomed["zoom"] == 6
-    after = run("camera", "m.toMap(g.view, g.size, ...g.at)", view=zoomed, size=size, at=at)
+    after = run("map/camera", "m.toMap(g.view, g.size, ...g.at)", view=zoomed, size=size, at=at)
     assert after == pytest.approx(before)
-    back = run("camera", "m.toScreen(g.view, g.size, ...g.at)", view=zoomed, size=size, at=after)
+    back = run(
+        "map/camera", "m.toScreen(g.view, g.size, ...g.at)", view=zoomed, size=size, at=after
+    )
     assert back == pytest.approx(at)
 
 
 def test_the_whole_map_is_in_sight_at_first_and_a_box_after_fitting(run):
     size = {"width": 300, "height": 900}
     for corner in itertools.product((0, 1), repeat=2):
-        x, y = run("camera", "m.toScreen(m.WHOLE, g.size, ...g.corner)", size=size, corner=corner)
+        x, y = run(
+            "map/camera", "m.toScreen(m.WHOLE, g.size, ...g.corner)", size=size, corner=corner
+        )
         assert 0 <= x <= 300
         assert 0 <= y <= 900
     box = {"left": 0.2, "right": 0.22, "bottom": 0.5, "top": 0.9}
-    view = run("camera", "m.fit(g.box, g.size)", box=box, size=size)
+    view = run("map/camera", "m.fit(g.box, g.size)", box=box, size=size)
     corners = [(box["left"], box["bottom"]), (box["right"], box["top"])]
     for corner in corners:
         x, y = run(
-            "camera", "m.toScreen(g.view, g.size, ...g.corner)", view=view, size=size, corner=corner
+            "map/camera",
+            "m.toScreen(g.view, g.size, ...g.corner)",
+            view=view,
+            size=size,
+            corner=corner,
         )
         assert 0 <= x <= 300
         assert 0 <= y <= 900
@@ -315,7 +323,7 @@ def test_a_lasso_holds_what_it_winds_around(run):
     expected = [row for row, (x, y) in enumerate(xy) if winding(polygon, x, y)]
     assert 20 < len(expected) < 300
     ask = "m.inPolygon(Float64Array.from(g.xy), g.polygon)"
-    found = run("geometry", ask, xy=xy.ravel().tolist(), polygon=polygon)
+    found = run("map/geometry", ask, xy=xy.ravel().tolist(), polygon=polygon)
     assert found == expected
 
 
@@ -327,13 +335,13 @@ def test_the_nearest_point_is_found_within_reach_and_only_where_it_may(run):
         distances[1::2] = np.inf
         ask = "m.nearest(Float64Array.from(g.xy), g.x, g.y, g.reach, (row) => row % 2 === 0)"
         given = {"xy": xy.ravel().tolist(), "x": x, "y": y}
-        assert run("geometry", ask, **given, reach=9) == distances.argmin()
-        assert run("geometry", ask, **given, reach=distances.min() / 2) == -1
+        assert run("map/geometry", ask, **given, reach=9) == distances.argmin()
+        assert run("map/geometry", ask, **given, reach=distances.min() / 2) == -1
 
 
 def test_marked_points_are_drawn_over_plain_ones_and_those_over_faded_ones(run):
     marks = np.random.default_rng(4).integers(0, 16, 400)
-    order = run("points", "[...m.drawingOrder(Uint8Array.from(g.marks))]", marks=marks.tolist())
+    order = run("map/points", "[...m.drawingOrder(Uint8Array.from(g.marks))]", marks=marks.tolist())
 
     def layer(mark):
         layers = ((8, 4), (4, 0), (2, 3), (1, 2))  # focused, faded, selected, labeled
@@ -346,23 +354,23 @@ def test_marked_points_are_drawn_over_plain_ones_and_those_over_faded_ones(run):
     ("how", "left"), [("replace", [2, 3]), ("add", [1, 2, 3]), ("remove", [1])]
 )
 def test_picked_clips_replace_extend_or_reduce_the_selection(run, how, left):
-    assert run("marks", "m.combine([1, 2], [2, 3], g.how)", how=how) == left
+    assert run("map/marks", "m.combine([1, 2], [2, 3], g.how)", how=how) == left
 
 
 def test_clicks_on_the_legend_filter_one_more_and_one_less(run):
     ask = "g.values.reduce((filters, value) => m.toggleValue(filters, 'label', value), g.filters)"
     others = {"entropy": {"lo": 0.5, "hi": None}}
     for values, left in (["a"], ["a"]), (["a", None], ["a", None]), (["a", None, "a"], [None]):
-        got = run("marks", ask, values=values, filters=others)
+        got = run("map/marks", ask, values=values, filters=others)
         assert got == {**others, "label": {"values": left}}
-    assert run("marks", ask, values=["a", "a"], filters=others) == others
+    assert run("map/marks", ask, values=["a", "a"], filters=others) == others
 
 
 def test_the_best_of_a_similarity_come_first_and_missing_ones_never(run):
     values = [0.1, None, 0.9, 0.9, -1]
     ask = "m.mostSimilar(Float64Array.from(g.values, (v) => v ?? NaN), g.n)"
-    assert run("search", ask, values=values, n=3) == [2, 3, 0]
-    assert run("search", ask, values=values, n=9) == [2, 3, 0, 4]
+    assert run("map/search", ask, values=values, n=3) == [2, 3, 0]
+    assert run("map/search", ask, values=values, n=9) == [2, 3, 0, 4]
 
 
 SAID = """new Map([
@@ -399,7 +407,7 @@ def test_marks_are_shown_over_what_the_server_says_until_it_says_so_or_has_had_i
     run, marks, shown, left
 ):
     names = ["labeled", "skipped", "in the pool", "submitted without a label"]
-    *found, states = run("pool", WITH_MARKS, marks=marks, now=5, states=names)
+    *found, states = run("data/clip_data", WITH_MARKS, marks=marks, now=5, states=names)
     assert found == [shown, left, True]
     has_mark = [row in left for row in range(3)]
     for row, said in enumerate(["in the pool", "labeled", "submitted without a label"]):
@@ -420,4 +428,4 @@ def test_a_class_with_a_comma_in_its_name_is_not_two_classes(run):
       const shown = m.withMarks(said, marks, (id) => id, 5).get("label");
       return [...shown.codes].map((code) => shown.members[code]);
     })()"""
-    assert run("pool", marked) == [["dog", "cat"], ["dog, cat"]]
+    assert run("data/clip_data", marked) == [["dog", "cat"], ["dog, cat"]]

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from urllib.parse import urljoin
 
 import pytest
 
@@ -31,24 +32,35 @@ def test_every_file_of_the_page_is_there_and_kept_for_good(client):
 
 def test_all_that_modules_import_is_there(client):
     base = addresses(client.get("/projects/1/map").get_data(as_text=True))[0].rpartition("/")[0]
-    for path in static_files.STATIC_DIR.glob("*.js"):
-        for name in re.findall(r'from "\./([^"]+)"', path.read_text(encoding="utf-8")):
-            answer = client.get(f"{base}/{name}")
+    for path in static_files.STATIC_DIR.rglob("*.js"):
+        here = f"{base}/{path.relative_to(static_files.STATIC_DIR).as_posix()}"
+        for name in re.findall(r'from "(\.[^"]+)"', path.read_text(encoding="utf-8")):
+            answer = client.get(urljoin(here, name))
             assert answer.status_code == 200, f"{path.name} imports {name}"
             assert answer.mimetype == "text/javascript"
 
 
 def test_a_page_of_an_earlier_release_is_served_but_asks_again(client):
-    answer = client.get("/static/0000000000000000/app.js")
+    answer = client.get("/static/0000000000000000/map_page.js")
     assert answer.headers["Cache-Control"] == "no-cache"
     again = client.get(
-        "/static/0000000000000000/app.js", headers={"If-None-Match": answer.headers["ETag"]}
+        "/static/0000000000000000/map_page.js", headers={"If-None-Match": answer.headers["ETag"]}
     )
     assert (again.status_code, again.data) == (304, b"")
 
 
 @pytest.mark.parametrize(
-    "name", ["pages.py", "../pages.py", "..%2Fpages.py", "%2e%2e/app.py", "nothing.js", ""]
+    "name",
+    [
+        "pages.py",
+        "../pages.py",
+        "..%2Fpages.py",
+        "%2e%2e/app.py",
+        "map/../../app.py",
+        "nothing.js",
+        "map",
+        "",
+    ],
 )
 def test_nothing_else_is_served(client, name):
     assert client.get(f"/static/now/{name}").status_code == 404
@@ -58,9 +70,9 @@ def test_the_addresses_change_with_any_file(tmp_path, monkeypatch):
     copy = shutil.copytree(static_files.STATIC_DIR, tmp_path / "static")
     monkeypatch.setattr(static_files, "STATIC_DIR", copy)
     before = static_files.static_digest()
-    (copy / "palette.js").write_text("// another", encoding="utf-8")
+    (copy / "map/palette.js").write_text("// another", encoding="utf-8")
     after = static_files.static_digest()
-    (copy / "palette.js").rename(copy / "colors.js")
+    (copy / "map/palette.js").rename(copy / "map/colors.js")
     assert len({before, after, static_files.static_digest()}) == 3
 
 

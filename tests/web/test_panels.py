@@ -77,8 +77,8 @@ def state(page):
     """The state that all panels share; modules are one per address, so take the page's own."""
     return page.evaluate(
         """async () => {
-          const app = document.querySelector('script[src*="app.js"]').src;
-          const { state } = await import(app.replace("app.js", "state.js"));
+          const page = document.querySelector('script[src*="map_page.js"]').src;
+          const { state } = await import(page.replace("map_page.js", "data/state.js"));
           const { visible, ...rest } = state.get();
           return { ...rest, visible: visible && [...visible] };
         }"""
@@ -361,8 +361,8 @@ def test_clicks_select_and_the_selection_of_others_is_shown(visit, pool):
     assert state(page)["selection"] == pool.ids[1:5].tolist()
     page.evaluate(
         """async (ids) => {
-          const app = document.querySelector('script[src*="app.js"]').src;
-          const { state } = await import(app.replace("app.js", "state.js"));
+          const page = document.querySelector('script[src*="map_page.js"]').src;
+          const { state } = await import(page.replace("map_page.js", "data/state.js"));
           state.set({ selection: ids });
         }""",
         pool.ids[:2].tolist(),
@@ -769,8 +769,8 @@ def test_several_are_labeled_after_a_question_and_taken_back_together(visit, poo
 def select(page, task_ids):
     page.evaluate(
         """async (ids) => {
-          const app = document.querySelector('script[src*="app.js"]').src;
-          const { state } = await import(app.replace("app.js", "state.js"));
+          const page = document.querySelector('script[src*="map_page.js"]').src;
+          const { state } = await import(page.replace("map_page.js", "data/state.js"));
           state.set({ selection: ids });
         }""",
         [int(one) for one in task_ids],

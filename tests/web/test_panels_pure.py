@@ -51,7 +51,7 @@ def run(blank):
 
 def mask(run, column, said, key="x"):
     given = {"column": column, "filter": said, "key": key}
-    return run("masks", "m.filterMask(given.key, given.column, given.filter)", given)
+    return run("data/masks", "m.filterMask(given.key, given.column, given.filter)", given)
 
 
 def in_range(value, low, high, missing):
@@ -154,7 +154,7 @@ def test_what_a_filter_means_is_not_lost_in_the_address(run):
         "meta:odd & name=1": {"words": "dog & 50 % <b>"},
     }
     there_and_back = "m.fromAddress(m.toAddress({ filters: given.filters })).filters"
-    assert run("address", there_and_back, {"filters": filters}) == filters
+    assert run("data/address", there_and_back, {"filters": filters}) == filters
 
 
 def test_many_filters_together_pass_what_each_passes(run):
@@ -168,7 +168,7 @@ def test_many_filters_together_pass_what_each_passes(run):
       return [[...set.passing()], [...set.passing(["f2"])], [...set.passing(["f0", "f9"])]];
     })()"""
     f2, f3 = np.array(masks["f2"]), np.array(masks["f3"])
-    all_pass, but_f2, but_f0 = run("masks", script, {"masks": masks})
+    all_pass, but_f2, but_f0 = run("data/masks", script, {"masks": masks})
     assert all_pass == (f2 & f3).tolist()
     assert but_f2 == f3.tolist()
     assert but_f0 == (f2 & f3).tolist()
@@ -187,9 +187,13 @@ def test_bins_are_round_and_hold_every_value_once(run, kind):
     }[kind]
     given = [None if math.isnan(one) else one for one in [*values.tolist(), math.nan]]
     column = {"kind": "date" if kind == "date" else "number", "values": given}
-    found = run("bins", "m.chooseBins(given.column.values, given.column.kind)", {"column": column})
+    found = run(
+        "panels/bins", "m.chooseBins(given.column.values, given.column.kind)", {"column": column}
+    )
     rows = run(
-        "bins", "m.binRows(given.column.values, given.bins)", {"column": column, "bins": found}
+        "panels/bins",
+        "m.binRows(given.column.values, given.bins)",
+        {"column": column, "bins": found},
     )
     start, step, n = found["start"], found["step"], found["n"]
     assert 1 <= n <= 42
@@ -211,9 +215,11 @@ def test_a_brushed_range_lies_where_it_was_brushed(run, is_whole):
     bins = {"start": -2, "step": 2 if is_whole else 0.2, "n": 10, "isWhole": is_whole}
     for first, last in [(0, 9), (3, 3), (2, 7)]:
         given = {"bins": bins, "first": first, "last": last}
-        chosen = run("bins", "m.binRange(given.bins, given.first, given.last)", given)
+        chosen = run("panels/bins", "m.binRange(given.bins, given.first, given.last)", given)
         ends = run(
-            "bins", "m.rangeOnAxis(given.bins, given.low, given.high)", {"bins": bins} | chosen
+            "panels/bins",
+            "m.rangeOnAxis(given.bins, given.low, given.high)",
+            {"bins": bins} | chosen,
         )
         assert ends["left"] == pytest.approx(first / 10)
         assert ends["right"] == pytest.approx((last + 1) / 10)
@@ -224,7 +230,7 @@ def test_sorting_is_stable_and_keeps_what_has_no_value_behind(run, is_descending
     rng = np.random.default_rng(3)
     values = [None if one == 0 else float(one) for one in rng.integers(0, 5, 200)]
     given = {"column": {"kind": "number", "values": values}, "down": is_descending}
-    order = run("sorting", "m.sortedRows(m.sortKeys(given.column), given.down)", given)
+    order = run("data/sorting", "m.sortedRows(m.sortKeys(given.column), given.down)", given)
     sign = -1 if is_descending else 1
     wanted = sorted(range(200), key=lambda i: (values[i] is None, sign * (values[i] or 0)))
     assert order == wanted
@@ -236,35 +242,40 @@ def test_names_sort_as_people_sort_them(run):
         "codes": [0, 1, 2, -1, 3],
         "names": ["clip 10", "Clip 9", "clip 1", "b"],
     }
-    order = run("sorting", "m.sortedRows(m.sortKeys(given.column), false)", {"column": column})
+    order = run("data/sorting", "m.sortedRows(m.sortKeys(given.column), false)", {"column": column})
     assert order == [4, 2, 1, 0, 3]
 
 
 def test_the_rows_in_sight_are_drawn_and_few_others(run):
     script = "m.rowsInSight(given.top, 280, 28, given.n, 3)"
-    assert run("viewport", script, {"top": 0, "n": 100_000}) == {"first": 0, "end": 13}
-    assert run("viewport", script, {"top": 28_000, "n": 100_000}) == {"first": 997, "end": 1013}
-    assert run("viewport", script, {"top": 28_000, "n": 5}) == {"first": 5, "end": 5}
-    assert run("viewport", script, {"top": 0, "n": 0}) == {"first": 0, "end": 0}
+    assert run("panels/viewport", script, {"top": 0, "n": 100_000}) == {"first": 0, "end": 13}
+    assert run("panels/viewport", script, {"top": 28_000, "n": 100_000}) == {
+        "first": 997,
+        "end": 1013,
+    }
+    assert run("panels/viewport", script, {"top": 28_000, "n": 5}) == {"first": 5, "end": 5}
+    assert run("panels/viewport", script, {"top": 0, "n": 0}) == {"first": 0, "end": 0}
 
 
 def test_one_scrolls_no_further_than_needed(run):
     script = "[3, 12, 40].map((row) => m.scrollToRow(row, 280, 280, 28))"
-    assert run("viewport", script) == [84, 280, 868]
+    assert run("panels/viewport", script) == [84, 280, 868]
 
 
 def test_keys_move_and_stop_at_the_ends(run):
     script = "given.keys.map((key) => m.moveByKey(key, 1, 10, 4))"
     keys = ["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", "x"]
-    assert run("viewport", script, {"keys": keys}) == [0, 2, 0, 5, 0, 9, None]
-    assert run("viewport", "m.moveByKey('End', -1, 0, 4)") is None
+    assert run("panels/viewport", script, {"keys": keys}) == [0, 2, 0, 5, 0, 9, None]
+    assert run("panels/viewport", "m.moveByKey('End', -1, 0, 4)") is None
 
 
 def test_clicks_select_as_in_every_list(run):
     script = "m.select([50, 40, 30, 20, 10], given.was, given.place, given.anchor, given.keys)"
 
     def select(was, place, anchor, **keys):
-        return run("viewport", script, {"was": was, "place": place, "anchor": anchor, "keys": keys})
+        return run(
+            "panels/viewport", script, {"was": was, "place": place, "anchor": anchor, "keys": keys}
+        )
 
     assert select([10], 1, 0) == [40]
     assert select([10], 1, 0, isCtrl=True) == [10, 40]
@@ -290,7 +301,7 @@ def test_clicks_select_as_in_every_list(run):
 def test_numbers_of_a_column_have_the_same_decimals(run, values, is_32, texts):
     column = {"kind": "number", "values": values, "is32": is_32}
     script = "[...given.column.values.keys()].map((row) => m.valueText(given.column, row))"
-    assert run("wording", script, {"column": column}) == texts
+    assert run("data/wording", script, {"column": column}) == texts
 
 
 def test_filters_read_as_words(run):
@@ -305,15 +316,15 @@ def test_filters_read_as_words(run):
         "“dog bark”": {"words": "dog bark"},
     }
     given = {"filters": [[one, "x"] for one in said.values()]}
-    assert run("wording", script, given) == list(said)
+    assert run("data/wording", script, given) == list(said)
     hours = {"filters": [[{"lo": 20, "hi": 4}, "x@hour"]]}
-    assert run("wording", script, hours) == ["20 h to 4 h"]
+    assert run("data/wording", script, hours) == ["20 h to 4 h"]
 
 
 def test_times_of_a_clip_are_round(run):
-    assert run("wording", "m.timeTicks(4, 5)") == [0, 1, 2, 3, 4]
-    assert run("wording", "m.timeTicks(0.35, 4)") == [0, 0.1, 0.2, 0.3]
-    assert run("wording", "[0, 3.25, 59.96, 61.7].map(m.clockText)") == [
+    assert run("data/wording", "m.timeTicks(4, 5)") == [0, 1, 2, 3, 4]
+    assert run("data/wording", "m.timeTicks(0.35, 4)") == [0, 0.1, 0.2, 0.3]
+    assert run("data/wording", "[0, 3.25, 59.96, 61.7].map(m.clockText)") == [
         *("0:00.0", "0:03.2", "0:59.9", "1:01.7"),
     ]
 
@@ -337,4 +348,4 @@ def test_times_of_a_clip_are_round(run):
     ],
 )
 def test_a_long_name_is_parted_before_a_sign_and_never_within_one(run, name, parts):
-    assert run("wording", "m.splitName(given.name)", {"name": name}) == parts
+    assert run("data/wording", "m.splitName(given.name)", {"name": name}) == parts

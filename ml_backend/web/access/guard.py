@@ -29,7 +29,7 @@ CSRF_FIELD = "csrf"
 PROJECT_ROUTES = "/projects/<int:project_id>"
 N_PLACES = 24
 """So many visitors' requests are handled at once."""
-QUICK_ROUTES = {"/health", "/", "/static/<digest>/<name>"}
+QUICK_ROUTES = {"/health", "/", "/static/<digest>/<path:name>"}
 OPEN_ROUTES = QUICK_ROUTES | {"/sign-in", "/arrive"}
 VISITORS_ROUTES = {"/projects", "/sign-out"}
 _READING = {"GET", "HEAD", "OPTIONS"}

@@ -1,4 +1,4 @@
-"""Addresses of views of the map, as ``static/address.js`` reads them."""
+"""Addresses of views of the map, as ``static/data/address.js`` reads them."""
 
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote

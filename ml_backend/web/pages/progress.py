@@ -1,7 +1,7 @@
 """The progress page: how far a project has come, how good it is, what to look at.
 
-The page is drawn on the server and reads without a script; ``static/progress.js`` only fetches it
-again now and then. What it shows is read from the store: rounds have worked it all out before.
+The page is drawn on the server and reads without a script; ``static/progress_page.js`` only
+fetches it again now and then. What it shows is read from the store: rounds have worked it out.
 """
 
 import time

@@ -23,7 +23,7 @@ def register(app: Flask, store: Store, settings: Settings) -> None:
     """Add the map, the page for labeling, and the static files; templates get ``asset(name)``."""
     app.add_template_global(_asset, "asset")
 
-    @app.get("/static/<digest>/<name>")
+    @app.get("/static/<digest>/<path:name>")
     def static_file(digest: str, name: str) -> ResponseReturnValue:
         files = _files()
         if name not in files:
@@ -64,7 +64,8 @@ def static_digest() -> str:
 def _digest(files: tuple[tuple[Path, int], ...]) -> str:
     digest = hashlib.sha256()
     for path, _ in files:
-        digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        name = path.relative_to(STATIC_DIR).as_posix()
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -73,4 +74,8 @@ def _asset(name: str) -> str:
 
 
 def _files() -> dict[str, Path]:
-    return {path.name: path for path in sorted(STATIC_DIR.iterdir()) if path.is_file()}
+    return {
+        path.relative_to(STATIC_DIR).as_posix(): path
+        for path in sorted(STATIC_DIR.rglob("*"))
+        if path.is_file()
+    }

@@ -1,7 +1,7 @@
 """A condition on metadata as filters of the map, where these say exactly the same.
 
 Joined by ``and``, closed ranges of numbers, hours of the day, texts and booleans can be filters, as
-``static/address.js`` reads them. Of all other conditions a link has to name the clips.
+``static/data/address.js`` reads them. Of all other conditions a link has to name the clips.
 """
 
 import ast

@@ -8,7 +8,7 @@ little-endian. The header names ``n`` rows, the buffers and whatever else the an
                               "members"?}]}
 
 What is missing is NaN among floats and the largest integer among unsigned ones.
-``static/packed.js`` reads it.
+``static/data/packed.js`` reads it.
 """
 
 import json

@@ -1,0 +1,105 @@
+// Filtering: from `state.filters` to `state.visible`. Fetches the columns that filters name.
+//
+//   await filtering.start()
+//   filtering.change(key, filter)     put, replace or (with null) take away a filter
+//   filtering.others(keys)            mask of the rows that pass all filters but those; null = all
+//   filtering.addEventListener("trouble", …)   event.detail = { key, message }
+
+import { columnOf, filterMask, MaskSet } from "./masks.js";
+import { pool } from "./clip_data.js";
+import { state } from "./state.js";
+
+const OF_CLASSES = ["label", "predicted"];
+
+class Filtering extends EventTarget {
+  #masks = new MaskSet(0);
+  #made = new Map(); // key → { filter, column } that its mask was made of
+  #loaded = new Map(); // column name → { frame, column }; column null where it cannot be had
+  #run = 0;
+
+  /** Apply the filters of the address, then follow every change. */
+  async start() {
+    state.on(["filters"], () => this.#apply());
+    pool.addEventListener("revision", () => this.#apply());
+    await this.#apply();
+  }
+
+  change(key, filter) {
+    this.changeAll({ [key]: filter });
+  }
+
+  /** Change several filters at once; null takes one away. */
+  changeAll(patch) {
+    const filters = { ...state.get().filters, ...patch };
+    for (const key of Object.keys(patch)) if (patch[key] === null) delete filters[key];
+    state.set({ filters });
+  }
+
+  others(keys) {
+    const rest = [...this.#made.keys()].filter((key) => !keys.includes(key));
+    return rest.length === 0 ? null : this.#masks.passing(keys);
+  }
+
+  async #apply() {
+    const run = ++this.#run;
+    const { filters, visible } = state.get();
+    if (visible !== null && visible.length !== pool.frame.n) state.set({ visible: null });
+    const names = Object.keys(filters).map(columnOf);
+    // What is at hand is applied at once, so that a brush follows the hand.
+    const wanted = names.filter((name) => this.#atHand(name) === undefined);
+    if (wanted.length > 0) await Promise.all(wanted.map((name) => this.#load(name)));
+    if (run !== this.#run) return;
+    this.#makeMasks(filters);
+    state.set({ visible: this.#made.size === 0 ? null : this.#masks.passing() });
+  }
+
+  #atHand(name) {
+    const own = pool.frame.columns.get(name);
+    if (own?.values || own?.names) return own;
+    const known = this.#loaded.get(name);
+    return known?.frame === pool.frame ? known.column : undefined;
+  }
+
+  async #load(name) {
+    const { frame } = pool;
+    let column = null;
+    try {
+      column = await pool.column(name);
+    } catch (error) {
+      const detail = { key: name, message: error.message };
+      this.dispatchEvent(new CustomEvent("trouble", { detail }));
+    }
+    this.#loaded.set(name, { frame, column });
+  }
+
+  /** The column as filters see it: where clips may have several labels, they ask for the classes. */
+  asFiltered(column) {
+    const { multi_label: isMulti, class_names: classes } = pool.frame;
+    return isMulti && OF_CLASSES.includes(column.name) ? { ...column, classes } : column;
+  }
+
+  #makeMasks(filters) {
+    if (this.#masks.failures.length !== pool.frame.n) {
+      this.#masks = new MaskSet(pool.frame.n);
+      this.#made.clear();
+    }
+    for (const key of [...this.#made.keys()]) if (!(key in filters)) this.#put(key, null);
+    for (const [key, filter] of Object.entries(filters)) {
+      const column = this.#atHand(columnOf(key));
+      const made = this.#made.get(key);
+      if (made?.filter === filter && made.column === column) continue;
+      this.#put(key, column && filterMask(key, this.asFiltered(column), filter), {
+        filter,
+        column,
+      });
+    }
+  }
+
+  #put(key, mask, made) {
+    this.#masks.set(key, mask);
+    if (mask) this.#made.set(key, made);
+    else this.#made.delete(key);
+  }
+}
+
+export const filtering = new Filtering();

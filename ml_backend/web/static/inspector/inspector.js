@@ -1,0 +1,231 @@
+// The inspector: what the focused clip sounds and looks like, what is known of it, and its labels.
+//
+// Keys, wherever nothing else wants them: Space plays, ← and → go to the previous and next clip,
+// the keys of the classes label, S skips (see keys.js), Ctrl+Z undoes.
+
+import { whyAway } from "../data/outage.js";
+import { cut, make } from "../ui/elements.js";
+import { annotationsOf, scoresOf, metadataOf, Neighbors } from "./clip_details.js";
+import { Labeling } from "./labeling.js";
+import { Player } from "./player.js";
+import { pool } from "../data/clip_data.js";
+import { sequence } from "../data/sequence.js";
+import { address, getJson } from "../data/server.js";
+import { state } from "../data/state.js";
+import { count } from "../data/wording.js";
+import { writing } from "./annotation_writer.js";
+
+const PAUSE_MS = 120; // a held arrow key passes clips by without asking for each
+const LATE_MS = 500;
+const N_KNOWN = 100;
+const TYPED_IN =
+  "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]";
+const PRESSED_BY_SPACE = "button, summary, a, input, [role=slider], [role=separator]";
+
+class Inspector {
+  #known = new Map(); // task id → promise of its details
+  #shown = null;
+  #timer = null;
+  #frame = pool.frame;
+
+  constructor(panel) {
+    this.player = new Player();
+    this.labeling = new Labeling({ moveOn: () => this.#step(1) });
+    writing.addEventListener("written", ({ detail }) => this.#refresh(detail));
+    this.neighbors = new Neighbors();
+    this.title = make("h2", { class: "clip-name" });
+    this.place = make("div", { class: "faint small" });
+    this.previous = make(
+      "button",
+      {
+        type: "button",
+        "aria-label": "Previous clip",
+        title: "Previous (←)",
+        click: () => this.#step(-1),
+      },
+      "←",
+    );
+    this.next = make(
+      "button",
+      { type: "button", "aria-label": "Next clip", title: "Next (→)", click: () => this.#step(1) },
+      "→",
+    );
+    this.link = make("a", { target: "_blank", rel: "noopener" }, "Open in Label Studio ↗");
+    this.known = make("div", { class: "known" });
+    this.rest = make("div", { class: "known" });
+    this.empty = make(
+      "p",
+      { class: "faint empty" },
+      "Pick a clip on the map or in the table to hear it. Or ",
+      linkToLabeling(),
+      " with the clips of the queue, one after the other.",
+    );
+    const head = make(
+      "header",
+      { class: "panel-head" },
+      make("div", { class: "clip-heading" }, this.title, this.place),
+      this.previous,
+      this.next,
+    );
+    this.content = make(
+      "div",
+      { class: "inspected" },
+      head,
+      this.player.element,
+      this.labeling.element,
+    );
+    this.content.append(this.known, this.neighbors.element, this.rest, make("p", {}, this.link));
+    this.content.append(make("p", {}, linkToLabeling()));
+    panel.replaceChildren(this.empty, this.content);
+    state.on(["focus", "selection"], (now, named) => this.#arrive(named));
+    sequence.addEventListener("change", () => {
+      this.#showPlace();
+      this.labeling.showScope();
+    });
+    pool.addEventListener("revision", () => this.#renew());
+    document.addEventListener("keydown", (event) => this.#press(event));
+    this.#arrive(["selection"]);
+  }
+
+  #arrive(named) {
+    const { selection, focus } = state.get();
+    // Whoever selects without saying what to hear hears the first of it.
+    if (
+      named.includes("selection") &&
+      selection.length > 0 &&
+      !selection.includes(focus) &&
+      !named.includes("focus")
+    ) {
+      state.set({ focus: sequence.first() });
+      return;
+    }
+    clearTimeout(this.#timer);
+    if (focus !== this.#shown) this.labeling.leave();
+    if (focus === this.#shown) this.#show();
+    else this.#timer = setTimeout(() => this.#show(), this.#known.has(focus) ? 0 : PAUSE_MS);
+    this.#showPlace();
+  }
+
+  async #show() {
+    const { focus } = state.get();
+    const isThere = focus !== null && pool.rowOf(focus) >= 0;
+    this.content.hidden = !isThere;
+    this.empty.hidden = isThere;
+    if (!isThere) {
+      this.player.stop();
+      this.#shown = null;
+      return;
+    }
+    if (focus !== this.#shown) {
+      this.player.show(focus, null);
+      this.title.textContent = this.title.title = pool.nameOf(focus);
+      this.labeling.hold(true);
+    }
+    this.#shown = focus;
+    // What is known of the clip before does not stand under this one's name for long.
+    const isLate = setTimeout(() => {
+      if (focus !== this.#shown) return;
+      for (const part of [this.known, this.rest]) part.replaceChildren();
+      this.labeling.element.hidden = whyAway() !== null;
+    }, LATE_MS);
+    try {
+      const details = await this.#details(focus);
+      if (focus !== state.get().focus) return;
+      this.#fill(details);
+    } catch (error) {
+      if (focus !== state.get().focus) return;
+      this.labeling.hold(false);
+      this.known.replaceChildren(make("p", { class: "problem", role: "alert" }, error.message));
+      this.rest.replaceChildren();
+    } finally {
+      clearTimeout(isLate);
+      this.labeling.element.hidden = false;
+    }
+    this.#prepareNext();
+  }
+
+  #fill(details) {
+    const name = details.clip || pool.nameOf(details.task_id);
+    this.title.title = name;
+    this.title.replaceChildren(cut(name));
+    this.player.show(details.task_id, details.duration_s);
+    this.labeling.show(details.task_id, details.labels ?? []);
+    this.neighbors.show(details.task_id);
+    this.known.replaceChildren(scoresOf(details), annotationsOf(details));
+    this.rest.replaceChildren(metadataOf(details));
+    this.link.href = details.label_studio_url;
+    this.#showPlace();
+  }
+
+  #showPlace() {
+    const { focus } = state.get();
+    const { place, n, isOfSelection } = focus === null ? { place: -1 } : sequence.position(focus);
+    const of = isOfSelection ? `${count(n)} selected` : count(n);
+    this.place.textContent = place < 0 ? "" : `${count(place + 1)} of ${of}`;
+    this.previous.disabled = focus === null || sequence.neighbor(focus, -1) === null;
+    this.next.disabled = focus === null || sequence.neighbor(focus, 1) === null;
+  }
+
+  #details(taskId) {
+    if (!this.#known.has(taskId)) {
+      const asked = getJson(`clips/${taskId}`);
+      asked.catch(() => this.#known.delete(taskId));
+      this.#known.set(taskId, asked);
+      if (this.#known.size > N_KNOWN) this.#known.delete(this.#known.keys().next().value);
+    }
+    return this.#known.get(taskId);
+  }
+
+  #prepareNext() {
+    const next = sequence.neighbor(this.#shown, 1);
+    if (next === null) return;
+    this.#details(next).catch(() => {}); // it is asked again, and explained, on arrival
+    this.player.prepare(next);
+  }
+
+  #renew() {
+    if (this.#frame === pool.frame) return; // labels were marked: nothing new is known of clips
+    this.#frame = pool.frame;
+    this.#known.clear();
+    this.#show();
+  }
+
+  #refresh(taskIds) {
+    for (const taskId of taskIds) this.#known.delete(taskId);
+    return taskIds.includes(this.#shown) ? this.#show() : undefined;
+  }
+
+  #step(step) {
+    const { focus } = state.get();
+    const neighbor = focus === null ? null : sequence.neighbor(focus, step);
+    if (neighbor !== null) state.set({ focus: neighbor });
+  }
+
+  #press(event) {
+    const { target } = event;
+    if (
+      event.defaultPrevented ||
+      event.altKey ||
+      target.closest(TYPED_IN) ||
+      document.querySelector("dialog[open]")
+    )
+      return;
+    if (event.key === "Enter" && target.closest("button, summary, a")) return;
+    if (this.#obeys(event, target)) event.preventDefault();
+  }
+
+  #obeys(event, target) {
+    const isPlain = !event.ctrlKey && !event.metaKey && !event.shiftKey;
+    if (isPlain && event.key === " ") {
+      if (target.closest(PRESSED_BY_SPACE) || this.#shown === null) return false;
+      this.player.toggle();
+    } else if (isPlain && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
+      this.#step(event.key === "ArrowLeft" ? -1 : 1);
+    } else return this.labeling.press(event);
+    return true;
+  }
+}
+
+const linkToLabeling = () => make("a", { class: "button", href: address("label") }, "Label and go on");
+
+export const mountInspector = (panel) => new Inspector(panel);
