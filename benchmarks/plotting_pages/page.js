@@ -3,7 +3,18 @@
 const query = new URLSearchParams(location.search);
 const n = Number(query.get("n"));
 const element = document.getElementById("plot");
-const PALETTE = ["#0072b2", "#d98a00", "#009e73", "#d55e00", "#cc79a7", "#3fa2dc", "#a89a00", "#33373d", "#882255", "#2f9488"];
+const PALETTE = [
+  "#0072b2",
+  "#d98a00",
+  "#009e73",
+  "#d55e00",
+  "#cc79a7",
+  "#3fa2dc",
+  "#a89a00",
+  "#33373d",
+  "#882255",
+  "#2f9488",
+];
 const N_FRAMES = 60;
 
 const frame = () => new Promise((done) => requestAnimationFrame(done));
@@ -14,7 +25,10 @@ const drawn = async () => {
 
 function makeClips() {
   let seed = 1;
-  const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  const random = () => {
+    seed = (seed * 16807) % 2147483647;
+    return seed / 2147483647;
+  };
   const bell = () => random() + random() + random() - 1.5;
   const middles = Array.from({ length: 40 }, () => [0.15 + 0.7 * random(), 0.15 + 0.7 * random()]);
   const [x, y, codes] = [new Float32Array(n), new Float32Array(n), new Uint8Array(n)];
@@ -43,7 +57,10 @@ for (let turn = 1; turn <= 5; turn++) {
 }
 figures.recolor_ms = recolored.sort((a, b) => a - b)[2];
 
-for (const [name, act] of [["pan", (step) => plot.look(0.5 + 0.1 * Math.sin(step / 5), 0.5, 1.5)], ["zoom", (step) => plot.look(0.5, 0.5, 1 + step / 12)]]) {
+for (const [name, act] of [
+  ["pan", (step) => plot.look(0.5 + 0.1 * Math.sin(step / 5), 0.5, 1.5)],
+  ["zoom", (step) => plot.look(0.5, 0.5, 1 + step / 12)],
+]) {
   const times = [];
   await drawn();
   for (let step = 0; step < N_FRAMES; step++) {

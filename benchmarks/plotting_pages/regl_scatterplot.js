@@ -1,6 +1,6 @@
 import { load } from "./load.js";
 
-export async function create(element, { x, y, codes, palette, n }) {
+export async function create(element, { x, y, codes, palette }) {
   await load("regl-scatterplot.min.js");
   const canvas = document.createElement("canvas");
   canvas.className = "fill";
@@ -8,7 +8,14 @@ export async function create(element, { x, y, codes, palette, n }) {
   const { default: createScatterplot } = ReglScatterplot;
   const { width, height } = element.getBoundingClientRect();
   const plot = createScatterplot({
-    canvas, width, height, pointSize: 5, opacity: 0.85, pointColor: palette, colorBy: "valueA", mouseMode: "lasso",
+    canvas,
+    width,
+    height,
+    pointSize: 5,
+    opacity: 0.85,
+    pointColor: palette,
+    colorBy: "valueA",
+    mouseMode: "lasso",
   });
   const points = (chosen) => ({ x: x.map((v) => 2 * v - 1), y: y.map((v) => 2 * v - 1), valueA: chosen });
   await plot.draw(points(codes));

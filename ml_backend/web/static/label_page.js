@@ -5,16 +5,16 @@
 // change the last answers, Ctrl+Z takes the last one back. Answers go to Label Studio behind the
 // visitor's back (outbox.js); what comes next is the server's order (queue.js).
 
-import { fail } from "./ui/dialogs.js";
-import { ClipsAhead, pictureOf } from "./label/prefetch.js";
-import { say } from "./ui/elements.js";
-import { classKeys, pressedKey, spares } from "./ui/keys.js";
-import { LabelQueue } from "./label/queue.js";
-import { LabelView } from "./label/view.js";
+import { answerText, count } from "./data/wording.js";
 import { Outbox } from "./label/outbox.js";
 import { Pace } from "./label/pace.js";
+import { ClipsAhead, pictureOf } from "./label/prefetch.js";
+import { LabelQueue } from "./label/queue.js";
 import { sounds } from "./label/sounds.js";
-import { answerText, count } from "./data/wording.js";
+import { LabelView } from "./label/view.js";
+import { fail } from "./ui/dialogs.js";
+import { say } from "./ui/elements.js";
+import { classKeys, pressedKey, spares } from "./ui/keys.js";
 
 const N_READY = 4; // clips whose sound and picture are made ready
 const TYPED_IN = "input, select, textarea, dialog, [contenteditable]";

@@ -1,17 +1,17 @@
 // The map page: load the pool, then fill the panels.
 
-import { fail } from "./ui/dialogs.js";
+import { pool } from "./data/clip_data.js";
 import { whyAway } from "./data/outage.js";
-import { make, say } from "./ui/elements.js";
+import { state } from "./data/state.js";
+import { writing } from "./inspector/annotation_writer.js";
+import { mountMap } from "./map/map.js";
+import { mountPanels } from "./panels/panels.js";
 import { openGrid } from "./panels/thumbnail_grid.js";
+import { fail } from "./ui/dialogs.js";
+import { make, say } from "./ui/elements.js";
 import { mountHelp } from "./ui/help.js";
 import { commandOf } from "./ui/keys.js";
 import { mountLayout } from "./ui/layout.js";
-import { mountMap } from "./map/map.js";
-import { mountPanels } from "./panels/panels.js";
-import { pool } from "./data/clip_data.js";
-import { state } from "./data/state.js";
-import { writing } from "./inspector/annotation_writer.js";
 
 let troubled = null;
 

@@ -1,11 +1,11 @@
 // Keeps the progress page true: fetches it again every few seconds, as the server draws it, and
 // exchanges the sections that have changed. What is open or has the focus stays so.
 
-import { askAgain } from "./panels/ask_again.js";
-import { ask, fail, notice } from "./ui/dialogs.js";
-import { dropRequested } from "./panels/requested_first.js";
 import { STUDIO_AWAY, whyNoAnswer } from "./data/outage.js";
 import { send } from "./data/server.js";
+import { askAgain } from "./panels/ask_again.js";
+import { dropRequested } from "./panels/requested_first.js";
+import { ask, fail, notice } from "./ui/dialogs.js";
 
 const PERIOD_MS = 3000;
 
@@ -87,11 +87,13 @@ function exchange(old, section) {
   old.querySelectorAll(".scroll").forEach((one, place) => {
     [one.scrollTop, one.scrollLeft] = scrolled[place] ?? [0, 0];
   });
-  if (focused) [...old.querySelectorAll("a, button, summary, [tabindex]")].find((one) => signOf(one) === focused)?.focus();
+  if (focused)
+    [...old.querySelectorAll("a, button, summary, [tabindex]")].find((one) => signOf(one) === focused)?.focus();
 }
 
 /** What tells one control of a section from the others. */
-const signOf = (one) => `${one.tagName} ${one.getAttribute("href")} ${one.getAttribute("aria-label")} ${one.textContent}`;
+const signOf = (one) =>
+  `${one.tagName} ${one.getAttribute("href")} ${one.getAttribute("aria-label")} ${one.textContent}`;
 
 function sections(page) {
   return [...page.querySelectorAll("section[data-live]")];

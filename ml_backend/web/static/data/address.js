@@ -17,11 +17,11 @@ const NUMBER_OR_DATE = /^(-?\d+(\.\d+)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d(T[\d:.]+Z?)
 /** Write a view as a query (with `#sel=…` behind it where it would be too long). */
 export function toAddress({ color, locality, filters = {}, selection = [], focus = null }) {
   const parts = [];
-  if (color && !OF_THIS_PAGE.includes(color)) parts.push(`color=${escape(color)}`);
+  if (color && !OF_THIS_PAGE.includes(color)) parts.push(`color=${encode(color)}`);
   if (locality !== null && locality !== undefined) parts.push(`locality=${locality}`);
   const told = Object.keys(filters).filter((column) => !OF_THIS_PAGE.includes(column));
   for (const column of told.sort()) {
-    parts.push(`f.${escape(column)}=${writeFilter(filters[column])}`);
+    parts.push(`f.${encode(column)}=${writeFilter(filters[column])}`);
   }
   if (focus !== null) parts.push(`focus=${focus}`);
   const selected = selection.length > 0 ? `sel=${selection.join(",")}` : "";
@@ -37,11 +37,16 @@ export function fromAddress(query, hash = "") {
   for (const part of [...split(query, "?"), ...split(hash, "#")]) {
     const cut = part.indexOf("=");
     if (cut < 1) continue;
-    const [name, value] = [unescape(part.slice(0, cut)), part.slice(cut + 1)];
-    if (name === "color") view.color = unescape(value);
+    const [name, value] = [decode(part.slice(0, cut)), part.slice(cut + 1)];
+    if (name === "color") view.color = decode(value);
     else if (name === "locality") view.locality = wholeNumber(value, 3);
     else if (name === "focus") view.focus = wholeNumber(value);
-    else if (name === "sel") view.selection = sortedIds(unescape(value).split(",").map((id) => wholeNumber(id)));
+    else if (name === "sel")
+      view.selection = sortedIds(
+        decode(value)
+          .split(",")
+          .map((id) => wholeNumber(id)),
+      );
     else if (name.startsWith("f.") && name.length > 2) view.filters[name.slice(2)] = readFilter(value);
   }
   return view;
@@ -53,15 +58,15 @@ export function sortedIds(ids) {
 }
 
 function writeFilter(filter) {
-  if ("words" in filter) return `~${escape(filter.words)}`;
+  if ("words" in filter) return `~${encode(filter.words)}`;
   if ("values" in filter) return (filter.not ? "!" : "") + filter.values.map(writeValue).join(",");
   return `${filter.lo ?? ""}..${filter.hi ?? ""}${filter.missing ? ",-" : ""}`;
 }
 
 function readFilter(value) {
-  if (value.startsWith("~")) return { words: unescape(value.slice(1)) };
+  if (value.startsWith("~")) return { words: decode(value.slice(1)) };
   const missing = value.endsWith(",-");
-  const ends = unescape(missing ? value.slice(0, -2) : value).split("..");
+  const ends = decode(missing ? value.slice(0, -2) : value).split("..");
   if (ends.length === 2 && value.includes("..") && ends.every((end) => NUMBER_OR_DATE.test(end))) {
     return { lo: end(ends[0]), hi: end(ends[1]), ...(missing && { missing }) };
   }
@@ -77,13 +82,13 @@ const end = (text) => (text === "" ? null : Number.isNaN(Number(text)) ? text : 
 const writeValue = (value) =>
   value === null
     ? "-"
-    : escape(value).replaceAll(".", "%2E").replaceAll("~", "%7E").replace(/^-$/, "%2D").replace(/^!/, "%21");
+    : encode(value).replaceAll(".", "%2E").replaceAll("~", "%7E").replace(/^-$/, "%2D").replace(/^!/, "%21");
 
-const readValue = (text) => (text === "-" ? null : unescape(text));
+const readValue = (text) => (text === "-" ? null : decode(text));
 
-const escape = (text) => encodeURIComponent(text).replaceAll("%3A", ":").replaceAll("%40", "@");
+const encode = (text) => encodeURIComponent(text).replaceAll("%3A", ":").replaceAll("%40", "@");
 
-function unescape(text) {
+function decode(text) {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
   } catch {

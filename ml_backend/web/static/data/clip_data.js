@@ -138,8 +138,8 @@ class Pool extends EventTarget {
   /** A provided column in the rows of the present frame; clips it does not know are missing. */
   #realigned({ ids, column }) {
     if (ids === this.ids) return column;
-    const valueOf = new Map(Array.from(ids, (id, row) => [id, column.values[row]]));
-    return { ...column, values: Float64Array.from(this.ids, (id) => valueOf.get(id) ?? NaN) };
+    const valueById = new Map(Array.from(ids, (id, row) => [id, column.values[row]]));
+    return { ...column, values: Float64Array.from(this.ids, (id) => valueById.get(id) ?? NaN) };
   }
 
   async #ask(name) {

@@ -5,8 +5,8 @@
 //   filtering.others(keys)            mask of the rows that pass all filters but those; null = all
 //   filtering.addEventListener("trouble", …)   event.detail = { key, message }
 
-import { columnOf, filterMask, MaskSet } from "./masks.js";
 import { pool } from "./clip_data.js";
+import { columnOf, filterMask, MaskSet } from "./masks.js";
 import { state } from "./state.js";
 
 const OF_CLASSES = ["label", "predicted"];

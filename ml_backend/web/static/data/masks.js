@@ -22,8 +22,7 @@ const isHourKey = (key) => key.endsWith(HOUR_KEY);
 
 /** Mark the rows that pass a filter; null where it says nothing about a column of this kind. */
 export function filterMask(key, column, filter) {
-  if ("values" in filter)
-    return column.codes ? codesMask(column, filter) : presenceMask(column, filter);
+  if ("values" in filter) return column.codes ? codesMask(column, filter) : presenceMask(column, filter);
   if ("words" in filter) return column.codes ? wordsMask(column, filter.words) : null;
   if (!column.values) return null;
   if (isHourKey(key)) return hoursMask(column.values, filter);
@@ -60,7 +59,7 @@ function rangeMask(values, { low, high }, missing = false) {
   const mask = new Uint8Array(values.length);
   for (let row = 0; row < values.length; row++) {
     const value = values[row];
-    mask[row] = value !== value ? Number(missing) : Number(value >= least && value <= most);
+    mask[row] = Number.isNaN(value) ? Number(missing) : Number(value >= least && value <= most);
   }
   return mask;
 }
@@ -75,7 +74,7 @@ function hoursMask(values, { lo, hi, missing = false }) {
     const time = values[row];
     const inDay = time - Math.floor(time / DAY_S) * DAY_S;
     const passes = wraps ? inDay >= from || inDay < to : inDay >= from && inDay < to;
-    mask[row] = Number(time !== time ? missing : passes);
+    mask[row] = Number(Number.isNaN(time) ? missing : passes);
   }
   return mask;
 }
@@ -86,16 +85,12 @@ function codesMask(column, { values, not = false }) {
   const passes = (those) => Number(those.some((one) => wanted.has(one)) !== not);
   const missing = passes([null]);
   const byCode = names?.map((_, code) => passes(valuesAt(column, code)));
-  return Uint8Array.from(codes, (code) =>
-    code < 0 ? missing : (byCode?.[code] ?? passes([String(code)])),
-  );
+  return Uint8Array.from(codes, (code) => (code < 0 ? missing : (byCode?.[code] ?? passes([String(code)]))));
 }
 
 /** What a filter may ask for to meet a code: its name; where classes are asked for, these, too. */
 export const valuesAt = (column, code) =>
-  column.classes
-    ? [...new Set([column.names[code], ...membersAt(column, code)])]
-    : [column.names[code]];
+  column.classes ? [...new Set([column.names[code], ...membersAt(column, code)])] : [column.names[code]];
 
 // Addresses say `true` and `false` of booleans, people read their names.
 function storedName(kind, names, value) {
@@ -105,16 +100,14 @@ function storedName(kind, names, value) {
 
 function presenceMask({ values }, filter) {
   const wantsMissing = filter.values.includes(null) !== Boolean(filter.not);
-  return Uint8Array.from(values, (value) => Number((value !== value) === wantsMissing));
+  return Uint8Array.from(values, (value) => Number(Number.isNaN(value) === wantsMissing));
 }
 
 function wordsMask({ codes, names }, text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const holds = (name) => words.every((word) => name.toLowerCase().includes(word));
   const byCode = names?.map((name) => Number(holds(name)));
-  return Uint8Array.from(codes, (code) =>
-    code < 0 ? 0 : (byCode?.[code] ?? Number(holds(String(code)))),
-  );
+  return Uint8Array.from(codes, (code) => (code < 0 ? 0 : (byCode?.[code] ?? Number(holds(String(code))))));
 }
 
 /** Count the rows of each code; the last count is of the rows without a value. */

@@ -16,7 +16,7 @@ class Sequence extends EventTarget {
   follow(rows) {
     this.#rows = rows;
     this.#places = new Int32Array(pool.frame.n).fill(-1);
-    rows.forEach((row, place) => (this.#places[row] = place));
+    for (const [place, row] of rows.entries()) this.#places[row] = place;
     this.#chosen.selection = null;
     this.dispatchEvent(new Event("change"));
   }

@@ -9,7 +9,7 @@ export function sortKeys({ values, codes, names }) {
   const places = new Float64Array(names.length);
   const byName = Uint32Array.from(names.keys());
   byName.sort((a, b) => collator.compare(names[a], names[b]) || a - b);
-  byName.forEach((code, place) => (places[code] = place));
+  for (const [place, code] of byName.entries()) places[code] = place;
   return Float64Array.from(codes, (code) => (code < 0 ? NaN : places[code]));
 }
 

@@ -90,8 +90,7 @@ export const quoted = (name) => (name.includes(",") ? `“${name}”` : name);
 export const labelsText = (labels) => (labels.length < 2 ? labels : labels.map(quoted)).join(", ");
 
 /** An answer: its labels, or that the clip was skipped (null). */
-export const answerText = (labels) =>
-  labels === null ? "skipped" : labelsText(labels) || NONE_OF_THEM;
+export const answerText = (labels) => (labels === null ? "skipped" : labelsText(labels) || NONE_OF_THEM);
 
 /** Why clips were refused, each reason once. */
 export const reasonsText = (refused) => [...new Set(refused.map(({ reason }) => reason))].join(" ");
@@ -102,9 +101,7 @@ export function filterText(filter, key) {
   if ("values" in filter) return valuesText(filter);
   const { lo, hi, missing } = filter;
   const unit = key.endsWith("@hour") ? " h" : "";
-  const [from, to] = [lo, hi].map((end) =>
-    end === null ? null : String(end).replace("T", " ") + unit,
-  );
+  const [from, to] = [lo, hi].map((end) => (end === null ? null : String(end).replace("T", " ") + unit));
   let text = "with a value";
   if (from !== null && to !== null) text = from === to ? from : `${from} to ${to}`;
   else if (from !== null) text = `from ${from}`;
@@ -130,9 +127,7 @@ export function clockText(seconds) {
 export function timeTicks(duration_s, most) {
   const least = duration_s / most;
   const power = 10 ** Math.floor(Math.log10(least));
-  const step = [1, 2, 5, 10]
-    .map((factor) => factor * power)
-    .find((one) => one >= least * (1 - 1e-9));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((one) => one >= least * (1 - 1e-9));
   const n = Math.floor(duration_s / step + 1e-6) + 1;
   return Array.from({ length: n }, (_, i) => Number((i * step).toFixed(6)));
 }

@@ -8,12 +8,12 @@
 //   writing.addEventListener("written", …)    detail: task ids about which more is known now
 //   writing.addEventListener("undos", …)      whether there is something to undo has changed
 
-import { fail, notice, progressNotice } from "../ui/dialogs.js";
-import { make, say } from "../ui/elements.js";
 import { pool } from "../data/clip_data.js";
 import { getJson, send } from "../data/server.js";
 import { state } from "../data/state.js";
 import { answerText, clips, count, reasonsText } from "../data/wording.js";
+import { fail, notice, progressNotice } from "../ui/dialogs.js";
+import { make, say } from "../ui/elements.js";
 
 const N_AT_ONCE = 25; // one request; more are done in the background
 const LOOK_MS = 300;
@@ -40,7 +40,11 @@ class Writing extends EventTarget {
     const body = { task_ids: taskIds, labels, only_unanswered: onlyUnanswered };
     const isMany = taskIds.length > N_AT_ONCE;
     one.ended = isMany
-      ? this.#writeInBulk(one, earlier.then(() => send("POST", "bulk", body)), { taskIds, shown, what })
+      ? this.#writeInBulk(
+          one,
+          earlier.then(() => send("POST", "bulk", body)),
+          { taskIds, shown, what },
+        )
       : this.#writeAtOnce(one, earlier, body, shown);
     await this.#end(one, { what, nAll: taskIds.length, first: taskIds[0] });
   }
@@ -98,11 +102,16 @@ class Writing extends EventTarget {
       const ids = taskIds.slice(nSeen, nDone);
       nSeen = nDone;
       if (ids.length > 0) takeBacks.push(pool.mark(new Map(ids.map((taskId) => [taskId, shown]))));
-      const takeBack = () => takeBacks.splice(0).forEach((back) => back());
+      const takeBack = () => {
+        for (const back of takeBacks.splice(0)) back();
+      };
       if (undo !== null) one.piece = { token: undo, takeBack, ids: taskIds.slice(0, nDone), isBulk: true };
       this.#announce("written", ids);
     };
-    const told = await this.#follow(begun, what === answerText(null) ? "Skipping" : `Labeling as ${what}`, { one, look });
+    const told = await this.#follow(begun, what === answerText(null) ? "Skipping" : `Labeling as ${what}`, {
+      one,
+      look,
+    });
     pool.unmark([...told.answered, ...told.refused.map(({ task_id: taskId }) => taskId)]);
     return told;
   }
@@ -172,7 +181,8 @@ class Writing extends EventTarget {
     const rest = nRest > 0 ? `, ${count(nRest)} left as they were` : "";
     if (error && n === 0) fail(`Nothing was labeled. ${error.message}`);
     else if (error) fail(`${clips(n)}: ${what}${rest}. ${error.message}`);
-    else if (refused.length > 0) fail(`${clips(n)} labeled, ${count(refused.length)} not${rest}. ${reasonsText(refused)}${kept}`);
+    else if (refused.length > 0)
+      fail(`${clips(n)} labeled, ${count(refused.length)} not${rest}. ${reasonsText(refused)}${kept}`);
     else if (nAll === 1 && n === 1) say(`Clip ${first}: ${what}.`);
     else notice(`${clips(n)}: ${what}${rest}.${kept}`, n > 0 ? this.#makeUndo(one) : null);
   }

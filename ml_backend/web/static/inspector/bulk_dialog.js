@@ -1,11 +1,11 @@
 // The question before several clips are labeled at once: which of them have an answer already, and
 // whether these shall keep it.
 
-import { ask } from "../ui/dialogs.js";
-import { textAt } from "../data/packed.js";
 import { pool } from "../data/clip_data.js";
+import { textAt } from "../data/packed.js";
 import { state } from "../data/state.js";
 import { clips, count, quoted } from "../data/wording.js";
+import { ask } from "../ui/dialogs.js";
 
 const N_NAMED = 4;
 const WITHOUT_ANSWER = ["in the pool", "failed"]; // states that no annotation makes

@@ -1,9 +1,9 @@
 // What is known of a clip, for the inspector: judgment, annotations, metadata, neighbors.
 
-import { cut, make, showPicture } from "../ui/elements.js";
 import { address, getJson } from "../data/server.js";
 import { state } from "../data/state.js";
 import { count, labelsText, NONE_OF_THEM, numberText, probabilityText } from "../data/wording.js";
+import { cut, make, showPicture } from "../ui/elements.js";
 
 const N_BARS = 6;
 const N_NEIGHBORS = 12;
@@ -20,12 +20,7 @@ export function scoresOf(details) {
     section.append(make("ol", { class: "bars" }, ...bars));
     if (rest.length > 0) {
       section.append(
-        make(
-          "details",
-          {},
-          make("summary", {}, `${rest.length} more`),
-          make("ol", { class: "bars" }, ...rest),
-        ),
+        make("details", {}, make("summary", {}, `${rest.length} more`), make("ol", { class: "bars" }, ...rest)),
       );
     }
   }
@@ -57,8 +52,7 @@ function bar(name, probability) {
 /** Who said what of the clip. */
 export function annotationsOf({ annotations = [] }) {
   const section = make("section", {}, make("h3", {}, "Annotations"));
-  if (annotations.length === 0)
-    section.append(make("p", { class: "faint" }, "Nobody has labeled this clip yet."));
+  if (annotations.length === 0) section.append(make("p", { class: "faint" }, "Nobody has labeled this clip yet."));
   const items = annotations.map((one) => [one.is_mine ? `${one.by} (you)` : one.by, saidIn(one)]);
   if (items.length > 0) section.append(pairs(items));
   return section;
@@ -79,8 +73,7 @@ export function metadataOf({ metadata = [], recording }) {
     name,
     typeof value === "number" ? numberText(value) : String(value ?? ""),
   ]);
-  if (recording && !metadata.some(({ name }) => name === "recording_id"))
-    items.unshift(["recording", recording]);
+  if (recording && !metadata.some(({ name }) => name === "recording_id")) items.unshift(["recording", recording]);
   if (items.length === 0) section.append(make("p", { class: "faint" }, "None was imported."));
   else section.append(pairs(items));
   return section;
@@ -88,8 +81,7 @@ export function metadataOf({ metadata = [], recording }) {
 
 function pairs(items) {
   const list = make("dl", { class: "pairs" });
-  for (const [name, value] of items)
-    list.append(make("dt", { title: name }, name), make("dd", {}, value));
+  for (const [name, value] of items) list.append(make("dt", { title: name }, name), make("dd", {}, value));
   return list;
 }
 
@@ -100,19 +92,9 @@ export class Neighbors {
 
   constructor() {
     this.list = make("ol", { class: "neighbors" });
-    this.all = make(
-      "button",
-      { type: "button", class: "small", click: () => this.#selectAll() },
-      "Select these",
-    );
+    this.all = make("button", { type: "button", class: "small", click: () => this.#selectAll() }, "Select these");
     const summary = make("summary", {}, make("h3", {}, "Find similar"));
-    this.element = make(
-      "details",
-      { class: "similar", toggle: () => this.#fetch() },
-      summary,
-      this.list,
-      this.all,
-    );
+    this.element = make("details", { class: "similar", toggle: () => this.#fetch() }, summary, this.list, this.all);
   }
 
   show(taskId) {
@@ -135,8 +117,7 @@ export class Neighbors {
         ...this.#makeGroup("Nearest clips without a label", ofGroup(false)),
       );
       this.all.hidden = found.length === 0;
-      if (found.length === 0)
-        this.list.append(make("li", { class: "faint" }, "There is no other clip."));
+      if (found.length === 0) this.list.append(make("li", { class: "faint" }, "There is no other clip."));
     } catch (error) {
       this.#shown = null;
       this.list.replaceChildren(make("li", { class: "problem" }, error.message));

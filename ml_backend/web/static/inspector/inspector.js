@@ -3,23 +3,22 @@
 // Keys, wherever nothing else wants them: Space plays, ← and → go to the previous and next clip,
 // the keys of the classes label, S skips (see keys.js), Ctrl+Z undoes.
 
-import { whyAway } from "../data/outage.js";
-import { cut, make } from "../ui/elements.js";
-import { annotationsOf, scoresOf, metadataOf, Neighbors } from "./clip_details.js";
-import { Labeling } from "./labeling.js";
-import { Player } from "./player.js";
 import { pool } from "../data/clip_data.js";
+import { whyAway } from "../data/outage.js";
 import { sequence } from "../data/sequence.js";
 import { address, getJson } from "../data/server.js";
 import { state } from "../data/state.js";
 import { count } from "../data/wording.js";
+import { cut, make } from "../ui/elements.js";
 import { writing } from "./annotation_writer.js";
+import { annotationsOf, metadataOf, Neighbors, scoresOf } from "./clip_details.js";
+import { Labeling } from "./labeling.js";
+import { Player } from "./player.js";
 
 const PAUSE_MS = 120; // a held arrow key passes clips by without asking for each
 const LATE_MS = 500;
 const N_KNOWN = 100;
-const TYPED_IN =
-  "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]";
+const TYPED_IN = "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]";
 const PRESSED_BY_SPACE = "button, summary, a, input, [role=slider], [role=separator]";
 
 class Inspector {
@@ -67,17 +66,11 @@ class Inspector {
       this.previous,
       this.next,
     );
-    this.content = make(
-      "div",
-      { class: "inspected" },
-      head,
-      this.player.element,
-      this.labeling.element,
-    );
+    this.content = make("div", { class: "inspected" }, head, this.player.element, this.labeling.element);
     this.content.append(this.known, this.neighbors.element, this.rest, make("p", {}, this.link));
     this.content.append(make("p", {}, linkToLabeling()));
     panel.replaceChildren(this.empty, this.content);
-    state.on(["focus", "selection"], (now, named) => this.#arrive(named));
+    state.on(["focus", "selection"], (_, named) => this.#arrive(named));
     sequence.addEventListener("change", () => {
       this.#showPlace();
       this.labeling.showScope();
@@ -90,12 +83,7 @@ class Inspector {
   #arrive(named) {
     const { selection, focus } = state.get();
     // Whoever selects without saying what to hear hears the first of it.
-    if (
-      named.includes("selection") &&
-      selection.length > 0 &&
-      !selection.includes(focus) &&
-      !named.includes("focus")
-    ) {
+    if (named.includes("selection") && selection.length > 0 && !selection.includes(focus) && !named.includes("focus")) {
       state.set({ focus: sequence.first() });
       return;
     }
@@ -203,12 +191,7 @@ class Inspector {
 
   #press(event) {
     const { target } = event;
-    if (
-      event.defaultPrevented ||
-      event.altKey ||
-      target.closest(TYPED_IN) ||
-      document.querySelector("dialog[open]")
-    )
+    if (event.defaultPrevented || event.altKey || target.closest(TYPED_IN) || document.querySelector("dialog[open]"))
       return;
     if (event.key === "Enter" && target.closest("button, summary, a")) return;
     if (this.#obeys(event, target)) event.preventDefault();

@@ -4,15 +4,15 @@
 // have several, they switch labels on and off, and Enter writes them; "none of them" has a button and
 // a key of its own.
 
-import { notice } from "../ui/dialogs.js";
-import { askForMany } from "./bulk_dialog.js";
-import { cut, make } from "../ui/elements.js";
-import { classKeys, classOf, commandOf, keyOf } from "../ui/keys.js";
 import { pool } from "../data/clip_data.js";
 import { sequence } from "../data/sequence.js";
 import { state } from "../data/state.js";
 import { answerText, count, labelsText, NONE_OF_THEM, NONE_ON_BUTTON } from "../data/wording.js";
+import { notice } from "../ui/dialogs.js";
+import { cut, make } from "../ui/elements.js";
+import { classKeys, classOf, commandOf, keyOf } from "../ui/keys.js";
 import { writing } from "./annotation_writer.js";
+import { askForMany } from "./bulk_dialog.js";
 
 const SKIP = null; // "cannot tell", as the server and pool.mark understand it
 
@@ -37,10 +37,7 @@ export class Labeling {
       click: (event) => this.#pressed(event, () => this.enter()),
     });
     this.none = make("button", { type: "button", click: (event) => this.#pressed(event, () => this.#say([])) });
-    this.skip = make(
-      "button",
-      { type: "button", click: (event) => this.#pressed(event, () => this.#say(SKIP)) },
-    );
+    this.skip = make("button", { type: "button", click: (event) => this.#pressed(event, () => this.#say(SKIP)) });
     this.undoButton = make(
       "button",
       { type: "button", class: "quiet", click: () => writing.undo() },

@@ -1,10 +1,10 @@
 // The player: spectrogram with a moving cursor, play and pause, and the next clip made ready.
 
 import { onReturn, whyAway } from "../data/outage.js";
-import { make, remember, remembered, RETRIES_MS } from "../ui/elements.js";
 import { address } from "../data/server.js";
-import { SpectrogramView } from "./spectrogram_view.js";
 import { clockText } from "../data/wording.js";
+import { make, RETRIES_MS, remember, remembered } from "../ui/elements.js";
+import { SpectrogramView } from "./spectrogram_view.js";
 
 export class Player {
   #taskId = null;
@@ -27,25 +27,13 @@ export class Player {
     this.autoplay.checked = remembered("autoplay", false);
     this.spectrogram = new SpectrogramView((time_s) => this.#seek(time_s));
     this.problem = make("p", { class: "problem", role: "alert", hidden: true });
-    const auto = make(
-      "label",
-      { class: "check" },
-      this.autoplay,
-      make("span", {}, "Play on arrival"),
-    );
+    const auto = make("label", { class: "check" }, this.autoplay, make("span", {}, "Play on arrival"));
     this.element = make(
       "div",
       { class: "player" },
       this.spectrogram.element,
       this.problem,
-      make(
-        "div",
-        { class: "controls" },
-        this.button,
-        this.clock,
-        make("span", { class: "grow" }),
-        auto,
-      ),
+      make("div", { class: "controls" }, this.button, this.clock, make("span", { class: "grow" }), auto),
     );
     this.#listen(this.#audio);
     this.#listen(this.#ready.audio);
@@ -100,16 +88,14 @@ export class Player {
       await audio.play();
     } catch (error) {
       // Another clip came in between, or the browser wants a click first: nothing is wrong.
-      if (audio !== this.#audio || error.name === "AbortError" || error.name === "NotAllowedError")
-        return;
+      if (audio !== this.#audio || error.name === "AbortError" || error.name === "NotAllowedError") return;
       if (this.#nFailed >= RETRIES_MS.length) this.#complain();
     }
   }
 
   #listen(audio) {
     audio.addEventListener("play", () => this.#follow(audio));
-    for (const type of ["pause", "ended", "seeked"])
-      audio.addEventListener(type, () => this.#showState());
+    for (const type of ["pause", "ended", "seeked"]) audio.addEventListener(type, () => this.#showState());
     audio.addEventListener("loadedmetadata", () => {
       if (audio !== this.#audio || !Number.isFinite(audio.duration)) return;
       this.#duration_s = audio.duration;

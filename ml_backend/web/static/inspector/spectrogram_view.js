@@ -4,8 +4,8 @@
 // is; the colors are stretched to the panel's width, over a time axis of our own.
 
 import { whyAway } from "../data/outage.js";
-import { make, showPicture } from "../ui/elements.js";
 import { timeTicks } from "../data/wording.js";
+import { make, showPicture } from "../ui/elements.js";
 
 const MARGINS_PX = { left: 58, right: 92, top: 8, bottom: 24 };
 const SEEK_S = 0.25;

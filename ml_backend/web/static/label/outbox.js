@@ -42,7 +42,10 @@ export class Outbox extends EventTarget {
   add(taskId, labels) {
     const id = `${Date.now().toString(36)} ${Math.random().toString(36).slice(2)}`;
     // Sent again later, an earlier answer would overwrite this one.
-    this.#replaced.set(id, this.refused.filter((one) => one.taskId === taskId));
+    this.#replaced.set(
+      id,
+      this.refused.filter((one) => one.taskId === taskId),
+    );
     this.refused = this.refused.filter((one) => one.taskId !== taskId);
     this.#put({ id, taskId, labels });
     return id;

@@ -16,8 +16,7 @@ export class ClipsAhead {
 
   prepare(taskIds) {
     sounds.prepare(taskIds);
-    for (const taskId of this.#pictures.keys())
-      if (!taskIds.includes(taskId)) this.#pictures.delete(taskId);
+    for (const taskId of this.#pictures.keys()) if (!taskIds.includes(taskId)) this.#pictures.delete(taskId);
     for (const taskId of taskIds) {
       this.known(taskId).catch(() => {}); // asked again, and explained, when it is shown
       if (this.#pictures.has(taskId)) continue;

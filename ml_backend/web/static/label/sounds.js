@@ -8,8 +8,8 @@
 // Browsers give no sound before the visitor has pressed or clicked something on the page: until then
 // `play` answers false.
 
-import { RETRIES_MS } from "../ui/elements.js";
 import { address } from "../data/server.js";
+import { RETRIES_MS } from "../ui/elements.js";
 
 const READY_S = 120; // decoded sound that is held; the next clip always is, however long
 
@@ -40,7 +40,7 @@ class SoundsAhead extends EventTarget {
   async #prepareOn() {
     if (this.#isPreparing) return;
     this.#isPreparing = true;
-    for (let next; (next = this.#nextWanted()) !== undefined; ) {
+    for (let next = this.#nextWanted(); next !== undefined; next = this.#nextWanted()) {
       await this.#load(next).catch(() => {}); // it is asked again, and explained, when it is its turn
     }
     this.#isPreparing = false;

@@ -1,10 +1,18 @@
 // What "Label and go on" shows: the clip, its buttons, the last answers, how far it is. It knows no
 // queue: it is told what to show, and tells what was pressed.
 
-import { cut, make } from "../ui/elements.js";
+import {
+  answerText,
+  clockText,
+  count,
+  labelsText,
+  NONE_ON_BUTTON,
+  probabilityText,
+  reasonsText,
+} from "../data/wording.js";
 import { metadataOf } from "../inspector/clip_details.js";
 import { SpectrogramView } from "../inspector/spectrogram_view.js";
-import { answerText, clockText, count, labelsText, NONE_ON_BUTTON, probabilityText, reasonsText } from "../data/wording.js";
+import { cut, make } from "../ui/elements.js";
 
 const N_LAST = 6;
 
@@ -100,8 +108,7 @@ export class LabelView {
     for (const button of this.buttons.children) {
       const own = details.probabilities?.[button.dataset.name];
       button.classList.toggle("guessed", isShown && button.dataset.name === name);
-      button.querySelector(".probability").textContent =
-        isShown && own !== undefined ? probabilityText(own) : "";
+      button.querySelector(".probability").textContent = isShown && own !== undefined ? probabilityText(own) : "";
     }
   }
 
@@ -171,16 +178,19 @@ export class LabelView {
   showLast(answers, shown, stateOf) {
     this.lastHeading.hidden = answers.length === 0;
     this.back.disabled = answers.length === 0 || answers[0] === shown;
-    const items = answers.slice(-N_LAST).reverse().map((answer) => {
-      const state = stateOf(answer);
-      const said = make("span", { class: "said" }, answerText(answer.labels));
-      const named = make("span", { class: "name" }, answer.title);
-      const click = () => this.#acts.show(answer);
-      const attributes = { type: "button", class: "quiet", "aria-pressed": String(answer === shown) };
-      const button = make("button", { ...attributes, click }, said, named);
-      if (state) button.append(make("span", { class: "faint small" }, state));
-      return make("li", {}, button);
-    });
+    const items = answers
+      .slice(-N_LAST)
+      .reverse()
+      .map((answer) => {
+        const state = stateOf(answer);
+        const said = make("span", { class: "said" }, answerText(answer.labels));
+        const named = make("span", { class: "name" }, answer.title);
+        const click = () => this.#acts.show(answer);
+        const attributes = { type: "button", class: "quiet", "aria-pressed": String(answer === shown) };
+        const button = make("button", { ...attributes, click }, said, named);
+        if (state) button.append(make("span", { class: "faint small" }, state));
+        return make("li", {}, button);
+      });
     this.last.replaceChildren(...items);
   }
 }

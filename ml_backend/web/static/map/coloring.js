@@ -43,7 +43,15 @@ function paintCategories({ codes, names }, theme) {
     count: counts.get(code),
   }));
   if (missing > 0) entries.push({ value: null, title: "none", color: none, count: missing });
-  return { colors, legend: { kind: "category", entries, more: present.length - entries.length + Number(missing > 0), repeats: present.length > N_CATEGORIES } };
+  return {
+    colors,
+    legend: {
+      kind: "category",
+      entries,
+      more: present.length - entries.length + Number(missing > 0),
+      repeats: present.length > N_CATEGORIES,
+    },
+  };
 }
 
 function paintNumbers({ name, kind, values }, theme) {
@@ -71,7 +79,8 @@ export function span(name, values) {
   const known = values.filter((value) => !Number.isNaN(value)).sort();
   const missing = values.length - known.length;
   if (UNIT_RANGE.test(name)) return { low: 0, high: 1, missing };
-  if (known.length > 0 && name.startsWith("word:")) return { low: 0, high: known[Math.round((1 - TAIL) * (known.length - 1))], missing };
+  if (known.length > 0 && name.startsWith("word:"))
+    return { low: 0, high: known[Math.round((1 - TAIL) * (known.length - 1))], missing };
   if (known.length === 0) return { low: 0, high: 0, missing };
   const at = (share) => known[Math.round(share * (known.length - 1))];
   const [low, high] = [at(TAIL), at(1 - TAIL)];

@@ -43,7 +43,12 @@ export function inPolygon(xy, polygon) {
 }
 
 /** The corners of a box between two points, as a polygon. */
-export const boxBetween = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+export const boxBetween = ([x0, y0], [x1, y1]) => [
+  [x0, y0],
+  [x1, y0],
+  [x1, y1],
+  [x0, y1],
+];
 
 /** The box around some rows, or null where none has a place. */
 export function boxAround(xy, rows) {

@@ -74,7 +74,11 @@ export function attachGestures(mapView, overlay, { tool, onHover, onPick, onEncl
     show([]);
     if (isCancelled) return;
     if (!done.isMoved) onPick(mapView.rowAt(...done.path[0], REACH_PX), done.how);
-    else if (done.kind !== "pan") onEnclose(path.map(([px, py]) => mapView.toMap(px, py)), done.how);
+    else if (done.kind !== "pan")
+      onEnclose(
+        path.map(([px, py]) => mapView.toMap(px, py)),
+        done.how,
+      );
   };
   canvas.addEventListener("pointerup", (event) => finish(event, false));
   canvas.addEventListener("pointercancel", (event) => finish(event, true));

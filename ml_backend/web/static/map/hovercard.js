@@ -1,9 +1,9 @@
 // The card beside the pointer: what the clip is called, how it looks, what is known of it.
 
-import { make } from "../ui/elements.js";
-import { textAt } from "../data/packed.js";
 import { pool } from "../data/clip_data.js";
+import { textAt } from "../data/packed.js";
 import { address, getJson } from "../data/server.js";
+import { make } from "../ui/elements.js";
 
 const PAUSE_MS = 90; // before the server is asked: the pointer may only pass by
 const KEPT = 300;
@@ -22,7 +22,13 @@ export function makeHoverCard(container) {
   const nameOf = (taskId) => {
     if (!names.has(taskId)) {
       if (names.size >= KEPT) names.delete(names.keys().next().value);
-      names.set(taskId, getJson(`clips/${taskId}`).then(({ clip }) => clip, () => ""));
+      names.set(
+        taskId,
+        getJson(`clips/${taskId}`).then(
+          ({ clip }) => clip,
+          () => "",
+        ),
+      );
     }
     return names.get(taskId);
   };

@@ -27,7 +27,11 @@ export function drawLegend(element, legend, { title, about, theme, filter, onTog
       blur: () => onPoint(undefined),
     };
     const name = cut(entry.title);
-    return make("li", {}, make("button", attributes, swatch(entry.color), name, make("span", { class: "count" }, count)));
+    return make(
+      "li",
+      {},
+      make("button", attributes, swatch(entry.color), name, make("span", { class: "count" }, count)),
+    );
   });
   element.append(make("ul", { class: "entries" }, ...entries));
   if (legend.more > 0) element.append(note(`and ${legend.more.toLocaleString("en")} more`));
@@ -63,5 +67,8 @@ export function say(value, isDate, span = Math.abs(value)) {
 const note = (text) => make("p", { class: "faint small" }, text);
 
 const swatch = (color) =>
-  makeSvg("svg", { class: "swatch", viewBox: "0 0 10 10", "aria-hidden": "true" },
-    makeSvg("circle", { cx: 5, cy: 5, r: 4.5, fill: hex(color) }));
+  makeSvg(
+    "svg",
+    { class: "swatch", viewBox: "0 0 10 10", "aria-hidden": "true" },
+    makeSvg("circle", { cx: 5, cy: 5, r: 4.5, fill: hex(color) }),
+  );

@@ -1,11 +1,11 @@
 // The slider from local to global, and the line that tells how far the map is.
 
-import { fail } from "../ui/dialogs.js";
-import { make } from "../ui/elements.js";
-import { countPlaced } from "./marks.js";
 import { pool } from "../data/clip_data.js";
 import { state } from "../data/state.js";
 import { clips, count } from "../data/wording.js";
+import { fail } from "../ui/dialogs.js";
+import { make } from "../ui/elements.js";
+import { countPlaced } from "./marks.js";
 
 const STOPS = ["local", "rather local", "rather global", "global"];
 

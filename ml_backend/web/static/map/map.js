@@ -1,9 +1,11 @@
 // The similarity map: joins picture, gestures, legend and tools to the shared state.
 
+import { pool } from "../data/clip_data.js";
+import { state } from "../data/state.js";
 import { fail } from "../ui/dialogs.js";
-import { paint } from "./coloring.js";
-import { colorChoices, defaultColor, makeColorBox, titleOf } from "./color_menu.js";
 import { make, makeSvg } from "../ui/elements.js";
+import { colorChoices, defaultColor, makeColorBox, titleOf } from "./color_menu.js";
+import { paint } from "./coloring.js";
 import { inPolygon, NOWHERE } from "./geometry.js";
 import { attachGestures } from "./gestures.js";
 import { makeHoverCard } from "./hovercard.js";
@@ -11,9 +13,7 @@ import { drawLegend } from "./legend.js";
 import { makeLocalitySlider, makeProgressLine } from "./locality.js";
 import { MapView } from "./map_view.js";
 import { combine, marksOf, positionsOf, toggleValue, withOpened } from "./marks.js";
-import { pool } from "../data/clip_data.js";
 import { makeSoundSearch, makeWordBox } from "./search.js";
-import { state } from "../data/state.js";
 import { makeToolbar } from "./toolbar.js";
 
 const ABOUT =
@@ -103,13 +103,24 @@ export function mountMap(element) {
 
   const tools = makeToolbar({
     mapView,
-    rowsOfSelection: () => state.get().selection.map((id) => pool.rowOf(id)).filter((row) => row >= 0),
+    rowsOfSelection: () =>
+      state
+        .get()
+        .selection.map((id) => pool.rowOf(id))
+        .filter((row) => row >= 0),
   });
-  const colorBox = makeColorBox(() => pool.frame, (name) => state.set({ color: name }));
+  const colorBox = makeColorBox(
+    () => pool.frame,
+    (name) => state.set({ color: name }),
+  );
   const sound = makeSoundSearch(stage);
   bar.append(
-    field("Color by", colorBox.element), makeWordBox().element, sound.button, sound.picker,
-    make("span", { class: "grow" }), makeLocalitySlider(),
+    field("Color by", colorBox.element),
+    makeWordBox().element,
+    sound.button,
+    sound.picker,
+    make("span", { class: "grow" }),
+    makeLocalitySlider(),
   );
   stage.before(tools.element); // beside the map: what lies under tools cannot be reached
   stage.append(makeProgressLine());
@@ -122,7 +133,10 @@ export function mountMap(element) {
       else if (row >= 0) select([row], how, mapView.ids[row]);
     },
     onEnclose: (polygon, how) =>
-      select(inPolygon(mapView.xy, polygon).filter((row) => !mapView.isFaded(row)), how),
+      select(
+        inPolygon(mapView.xy, polygon).filter((row) => !mapView.isFaded(row)),
+        how,
+      ),
   });
 
   mapView.wear(theme());

@@ -1,7 +1,7 @@
 // The picture: a canvas with the points, the view on it, and the way from old places to new ones.
 
 import { fit, pan, toMap, toScreen, WHOLE, zoomAt } from "./camera.js";
-import { boxAround, nearest, NOWHERE } from "./geometry.js";
+import { boxAround, NOWHERE, nearest } from "./geometry.js";
 import { rgb } from "./palette.js";
 import { MARK, Points } from "./points.js";
 

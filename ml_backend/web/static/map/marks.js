@@ -1,7 +1,7 @@
 // What is special about each point, from the frame and the state; and the clicks on the legend.
 
-import { NOWHERE } from "./geometry.js";
 import { textAt } from "../data/packed.js";
+import { NOWHERE } from "./geometry.js";
 import { MARK } from "./points.js";
 
 /** Places of all rows: x0, y0, x1, y1, … in map units; far outside for clips that have none yet. */

@@ -124,13 +124,16 @@ export class Points {
   #build() {
     const gl = this.#gl;
     const program = gl.createProgram();
-    for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+    for (const [kind, source] of [
+      [gl.VERTEX_SHADER, VERTEX],
+      [gl.FRAGMENT_SHADER, FRAGMENT],
+    ]) {
       const shader = gl.createShader(kind);
       gl.shaderSource(shader, source);
       gl.compileShader(shader);
       gl.attachShader(program, shader);
     }
-    ATTRIBUTES.forEach((name, place) => gl.bindAttribLocation(program, place, name));
+    for (const [place, name] of ATTRIBUTES.entries()) gl.bindAttribLocation(program, place, name);
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
       throw new Error(`The map cannot be drawn: ${gl.getProgramInfoLog(program)}`);
@@ -157,8 +160,8 @@ export class Points {
 
 /** Diameter of a point in CSS pixels: smaller where there are many, larger from near. */
 export function diameterOf(n, zoom) {
-  const whole = Math.min(9, Math.max(2.4, 46 / Math.pow(n, 0.235)));
-  return Math.min(16, whole * Math.pow(Math.max(zoom, 1), 0.3));
+  const whole = Math.min(9, Math.max(2.4, 46 / n ** 0.235));
+  return Math.min(16, whole * Math.max(zoom, 1) ** 0.3);
 }
 
 /** Rows in the order they are drawn: faded, plain, labeled, selected, focused. */

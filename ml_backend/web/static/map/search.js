@@ -1,11 +1,11 @@
 // Search by sound: drop a recording on the map, or type a word that the embedder knows.
 
-import { fail, notice } from "../ui/dialogs.js";
-import { makeCombobox } from "../ui/combobox.js";
-import { make } from "../ui/elements.js";
 import { pool } from "../data/clip_data.js";
 import { getJson, sendForPacked } from "../data/server.js";
 import { state } from "../data/state.js";
+import { makeCombobox } from "../ui/combobox.js";
+import { fail, notice } from "../ui/dialogs.js";
+import { make } from "../ui/elements.js";
 
 const N_SELECTED = 20;
 

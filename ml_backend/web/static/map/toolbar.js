@@ -1,8 +1,8 @@
 // The buttons on the map: what dragging does, zoom, whole map, selection; and their keys.
 
+import { pool } from "../data/clip_data.js";
 import { make, makeSvg } from "../ui/elements.js";
 import { keyOf } from "../ui/keys.js";
-import { pool } from "../data/clip_data.js";
 
 const PATHS = {
   pan: "M8 2v12M2 8h12M8 2 6 4M8 2l2 2M8 14l-2-2M8 14l2-2M2 8l2-2M2 8l2 2M14 8l-2-2M14 8l-2 2",
@@ -34,7 +34,11 @@ export function makeToolbar({ mapView, rowsOfSelection }) {
   };
   const retitles = [];
   const add = (icon, command, title, act, more = "") => {
-    const picture = makeSvg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, makeSvg("path", { d: PATHS[icon] }));
+    const picture = makeSvg(
+      "svg",
+      { viewBox: "0 0 16 16", "aria-hidden": "true" },
+      makeSvg("path", { d: PATHS[icon] }),
+    );
     const button = make("button", { type: "button", click: act }, picture);
     retitles.push(() => {
       const key = keyOf(command).toUpperCase();
@@ -44,9 +48,15 @@ export function makeToolbar({ mapView, rowsOfSelection }) {
     element.append(button);
     return button;
   };
-  const retitle = () => retitles.forEach((one) => one());
+  const retitle = () => {
+    for (const one of retitles) one();
+  };
 
-  for (const [tool, title, more] of TOOLS) toggles.set(tool, add(tool, tool, title, () => choose(tool), more));
+  for (const [tool, title, more] of TOOLS)
+    toggles.set(
+      tool,
+      add(tool, tool, title, () => choose(tool), more),
+    );
   element.append(make("hr"));
   const acts = {
     ...Object.fromEntries(TOOLS.map(([tool]) => [tool, () => choose(tool)])),

@@ -1,8 +1,8 @@
 // Asking again about clips without a usable label, a few at a time, with what came of it.
 
-import { ask, fail, notice } from "../ui/dialogs.js";
 import { send } from "../data/server.js";
 import { clips, count, reasonsText } from "../data/wording.js";
+import { ask, fail, notice } from "../ui/dialogs.js";
 
 const QUESTIONS = {
   no_label: {

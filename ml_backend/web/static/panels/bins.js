@@ -56,7 +56,7 @@ export function binRows(numbers, { start, step, n }) {
   for (let row = 0; row < numbers.length; row++) {
     const number = numbers[row];
     const bin = Math.floor((number - start) / step + 1e-6);
-    rows[row] = number !== number ? n : Math.max(0, Math.min(n - 1, bin));
+    rows[row] = Number.isNaN(number) ? n : Math.max(0, Math.min(n - 1, bin));
   }
   return rows;
 }

@@ -1,16 +1,22 @@
 // The filters' panel: quick filters, and one control for every column, made when it is opened.
 
-import { make, oncePerFrame, say } from "../ui/elements.js";
-import { filtering } from "../data/filtering.js";
-import { countPlaced } from "../map/marks.js";
-import { columnOf, countRows, hourKey } from "../data/masks.js";
 import { pool } from "../data/clip_data.js";
-import { dateControl, numberControl } from "./range_control.js";
+import { filtering } from "../data/filtering.js";
+import { columnOf, countRows, hourKey } from "../data/masks.js";
 import { state } from "../data/state.js";
-import { ValuesControl, WordsControl } from "./values_control.js";
 import { clips, count, filterText } from "../data/wording.js";
+import { countPlaced } from "../map/marks.js";
+import { make, oncePerFrame, say } from "../ui/elements.js";
+import { dateControl, numberControl } from "./range_control.js";
+import { ValuesControl, WordsControl } from "./values_control.js";
 
-const GROUPS = { labels: "Labels", model: "Classifier", metadata: "Metadata", words: "Sounds like", page: "Found by sound" };
+const GROUPS = {
+  labels: "Labels",
+  model: "Classifier",
+  metadata: "Metadata",
+  words: "Sounds like",
+  page: "Found by sound",
+};
 const N_WITHOUT_SEARCH = 15;
 const HIGH_ENTROPY_SHARE = 0.1;
 
@@ -50,8 +56,7 @@ export function mountFilters(panel) {
   const show = () => {
     const { filters, visible } = state.get();
     const nVisible = visible === null ? pool.frame.n : countRows(visible);
-    const shown =
-      visible === null ? `All ${clips(nVisible)}` : `${count(nVisible)} of ${clips(pool.frame.n)}`;
+    const shown = visible === null ? `All ${clips(nVisible)}` : `${count(nVisible)} of ${clips(pool.frame.n)}`;
     const nPlaced = countPlaced(pool.frame);
     const placed = nPlaced < pool.frame.n ? ` (${count(nPlaced)} of ${count(pool.frame.n)} on the map)` : "";
     total.textContent = shown + placed;
@@ -70,9 +75,7 @@ export function mountFilters(panel) {
   pool.addEventListener("revision", renew);
   state.on(["filters"], oncePerFrame(show));
   state.on(["visible"], oncePerFrame(show));
-  filtering.addEventListener("trouble", ({ detail }) =>
-    sections.get(detail.key)?.complain(detail.message),
-  );
+  filtering.addEventListener("trouble", ({ detail }) => sections.get(detail.key)?.complain(detail.message));
   renew();
 }
 
@@ -88,9 +91,7 @@ function listSections(place, sections, search) {
     kind: null,
     group: "words",
   }));
-  const shown = [...pool.frame.available, ...strangers].filter(({ title }) =>
-    title.toLowerCase().includes(wanted),
-  );
+  const shown = [...pool.frame.available, ...strangers].filter(({ title }) => title.toLowerCase().includes(wanted));
   const nodes = [];
   for (const [group, heading] of Object.entries(GROUPS)) {
     const members = shown.filter((described) => described.group === group);
@@ -178,9 +179,7 @@ class Section {
       const hadFocus = this.body.contains(document.activeElement);
       const label = hadFocus ? document.activeElement.getAttribute("aria-label") : null;
       const kind = this.#described.kind ?? column.kind;
-      this.#control = CONTROLS[kind](this.#described, column, (key, filter) =>
-        filtering.change(key, filter),
-      );
+      this.#control = CONTROLS[kind](this.#described, column, (key, filter) => filtering.change(key, filter));
       this.body.replaceChildren(this.#control.element);
       this.show(state.get().filters);
       if (label) this.body.querySelector(`[aria-label="${CSS.escape(label)}"]`)?.focus();
@@ -205,11 +204,7 @@ class QuickFilters {
       this.#make("High entropy", "entropy", () => ({ lo: this.#highEntropy, hi: null })),
     ];
     const buttons = this.#buttons.map(({ button }) => button);
-    this.element = make(
-      "div",
-      { class: "quick", role: "group", "aria-label": "Quick filters" },
-      ...buttons,
-    );
+    this.element = make("div", { class: "quick", role: "group", "aria-label": "Quick filters" }, ...buttons);
   }
 
   show(filters) {
@@ -228,13 +223,8 @@ class QuickFilters {
       filtering.change(key, isOn ? null : filter());
       say(isOn ? `${text}: off` : `${text}: on`);
     };
-    const button = make(
-      "button",
-      { type: "button", class: "small", "aria-pressed": "false", click: press },
-      text,
-    );
-    if (key === "entropy")
-      button.title = "The tenth of the clips of which the classifier is least sure";
+    const button = make("button", { type: "button", class: "small", "aria-pressed": "false", click: press }, text);
+    if (key === "entropy") button.title = "The tenth of the clips of which the classifier is least sure";
     return { button, key, filter };
   }
 }
@@ -243,8 +233,7 @@ const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** The entropy that a tenth of the clips reach; 1 before there is a classifier. */
 function highEntropy() {
-  const known =
-    pool.frame.columns.get("entropy")?.values.filter((value) => !Number.isNaN(value)) ?? [];
+  const known = pool.frame.columns.get("entropy")?.values.filter((value) => !Number.isNaN(value)) ?? [];
   if (known.length === 0) return 1;
   const sorted = Float32Array.from(known).sort();
   return Math.floor(sorted[Math.floor((1 - HIGH_ENTROPY_SHARE) * (sorted.length - 1))] * 100) / 100;

@@ -2,10 +2,10 @@
 // a clip, and change no tick; the box in front, X and Ctrl select it, Shift takes everything in
 // between, Ctrl+A all, Escape none.
 
+import { state } from "../data/state.js";
+import { withOpened } from "../map/marks.js";
 import { cut, make, oncePerFrame } from "../ui/elements.js";
 import { commandOf } from "../ui/keys.js";
-import { withOpened } from "../map/marks.js";
-import { state } from "../data/state.js";
 import { moveByKey, rowsInSight, scrollToRow, select } from "./viewport.js";
 
 const ROW_PX = 28;
@@ -58,36 +58,21 @@ export class Grid {
 
   setColumns(columns, sort) {
     this.#columns = columns;
-    const focused = this.head.contains(document.activeElement)
-      ? document.activeElement.dataset.column
-      : null;
+    const focused = this.head.contains(document.activeElement) ? document.activeElement.dataset.column : null;
     const heads = columns.map((column, i) => {
       const isSorted = column.name === sort?.name;
       const isDescending = sort?.isDescending;
-      const arrow = make(
-        "span",
-        { class: "arrow", "aria-hidden": "true" },
-        isSorted ? (isDescending ? "▼" : "▲") : "",
-      );
+      const arrow = make("span", { class: "arrow", "aria-hidden": "true" }, isSorted ? (isDescending ? "▼" : "▲") : "");
       const attributes = {
         type: "button",
         class: "quiet",
         "data-column": column.name,
         title: `Sort by ${column.title}`,
       };
-      const button = make(
-        "button",
-        { ...attributes, click: () => this.sortBy(column.name) },
-        column.title,
-        arrow,
-      );
+      const button = make("button", { ...attributes, click: () => this.sortBy(column.name) }, column.title, arrow);
       const order = isSorted ? (isDescending ? "descending" : "ascending") : "none";
       const kind = column.kind === "number" ? "grid-cell number" : "grid-cell";
-      return make(
-        "div",
-        { class: kind, role: "columnheader", "aria-sort": order, "aria-colindex": i + 2 },
-        button,
-      );
+      return make("div", { class: kind, role: "columnheader", "aria-sort": order, "aria-colindex": i + 2 }, button);
     });
     const mark = make("div", { class: "grid-cell tick", role: "columnheader", "aria-colindex": 1 }, this.all);
     this.head.replaceChildren(mark, ...heads);
@@ -97,7 +82,7 @@ export class Grid {
     this.grid.style.setProperty("--columns", `${TICK} ${tracks.join(" ")}`);
     const leasts = [TICK, ...widths.map(({ least }) => least)];
     this.grid.style.setProperty("--least", `calc(${leasts.join(" + ")})`);
-    this.#drawn.forEach((row) => row.element.remove());
+    for (const row of this.#drawn) row.element.remove();
     this.#drawn = [];
     if (focused) this.head.querySelector(`[data-column="${CSS.escape(focused)}"]`)?.focus();
     this.refresh();
@@ -239,5 +224,4 @@ function widthOf({ name, kind, title }) {
   return { least: `max(${px}px, ${head_em.toFixed(1)}em)`, share };
 }
 
-const isSelectKey = (event) =>
-  event.ctrlKey || event.metaKey ? event.key === " " : commandOf(event) === "tick";
+const isSelectKey = (event) => (event.ctrlKey || event.metaKey ? event.key === " " : commandOf(event) === "tick");

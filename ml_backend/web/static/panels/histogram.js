@@ -31,11 +31,7 @@ export class Histogram {
       );
       this.#bars.push(bars);
     }
-    svg.append(
-      ...this.#bars.map(([all]) => all),
-      ...this.#bars.map(([, passing]) => passing),
-      ...this.#shades,
-    );
+    svg.append(...this.#bars.map(([all]) => all), ...this.#bars.map(([, passing]) => passing), ...this.#shades);
     this.plot = make("div", { class: "histogram-plot" }, svg);
     this.handles = ["from", "to"].map((end) => this.#makeHandle(end, title));
     this.element = make("div", { class: "histogram" }, this.plot, ...this.handles);
@@ -119,9 +115,7 @@ export class Histogram {
     event.stopPropagation();
     bin = Math.max(0, Math.min(this.#n - 1, bin));
     if (this.#wraps) return end === "from" ? this.#choose(bin, last) : this.#choose(first, bin);
-    return end === "from"
-      ? this.#choose(bin, Math.max(bin, last))
-      : this.#choose(Math.min(first, bin), bin);
+    return end === "from" ? this.#choose(bin, Math.max(bin, last)) : this.#choose(Math.min(first, bin), bin);
   }
 
   #clear(event) {
@@ -155,9 +149,7 @@ export class Histogram {
       follow();
     });
     for (const type of ["lostpointercapture", "pointercancel"]) {
-      this.element.addEventListener(type, () =>
-        requestAnimationFrame(() => (this.#dragFrom = null)),
-      );
+      this.element.addEventListener(type, () => requestAnimationFrame(() => (this.#dragFrom = null)));
     }
     this.element.addEventListener("dblclick", () => this.#choose(null, null));
   }

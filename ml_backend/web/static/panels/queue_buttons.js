@@ -1,14 +1,14 @@
 // From seeing to labeling: "Label these next" and "Make a tab", for what is selected and in sight or,
 // when nothing is, for all clips that pass the filters.
 
-import { ask, fail, notice } from "../ui/dialogs.js";
-import { forgetRequested, mountRequestedFirst } from "./requested_first.js";
-import { make } from "../ui/elements.js";
 import { pool } from "../data/clip_data.js";
 import { sequence } from "../data/sequence.js";
 import { send } from "../data/server.js";
 import { state } from "../data/state.js";
 import { clips, count, filterText } from "../data/wording.js";
+import { ask, fail, notice } from "../ui/dialogs.js";
+import { make } from "../ui/elements.js";
+import { forgetRequested, mountRequestedFirst } from "./requested_first.js";
 
 /** Add to a bar what is asked for first already, and the two buttons; `filteredIds()` gives the ids
  * of all clips that pass.
@@ -32,8 +32,7 @@ export function mountQueueing(bar, filteredIds) {
     const isAll = nSelected === 0 && Object.keys(state.get().filters).length === 0;
     const n = isAll ? 0 : nSelected || nFiltered;
     next.disabled = tab.disabled = n === 0;
-    next.textContent =
-      n === 0 ? "Label next" : `Label ${n === 1 ? "this one" : `these ${count(n)}`} next`;
+    next.textContent = n === 0 ? "Label next" : `Label ${n === 1 ? "this one" : `these ${count(n)}`} next`;
     tab.textContent = n === 0 ? "Make a tab" : `Make a tab of ${count(n)}`;
   };
 }

@@ -1,10 +1,10 @@
 // The control of a number, a date or an hour of day: histogram with brush, and two fields to type in.
 
-import { binRange, binRows, chooseBins, rangeOnAxis } from "./bins.js";
-import { make } from "../ui/elements.js";
-import { Histogram } from "./histogram.js";
 import { countCodes, hourKey, isoOf, rangeEnds, secondsOf } from "../data/masks.js";
 import { clips, count, dateText, numberText } from "../data/wording.js";
+import { make } from "../ui/elements.js";
+import { binRange, binRows, chooseBins, rangeOnAxis } from "./bins.js";
+import { Histogram } from "./histogram.js";
 
 const DAY_S = 86400;
 const HOUR_S = 3600;
@@ -35,14 +35,7 @@ class RangeControl {
     this.fields = ["from", "to"].map((end) => this.#makeField(end, title));
     const [from, to] = this.fields;
     const dash = make("span", { "aria-hidden": "true" }, "to");
-    const row = make(
-      "div",
-      { class: `ends ends-${kind}` },
-      from,
-      dash,
-      to,
-      isHour ? "o’clock" : null,
-    );
+    const row = make("div", { class: `ends ends-${kind}` }, from, dash, to, isHour ? "o’clock" : null);
     this.element = make("div", { class: "range-control" }, this.histogram.element, row);
     const nMissing = this.#all[this.#bins.n];
     if (nMissing > 0 && !isHour) this.element.append(this.#makeMissing(nMissing));
@@ -71,11 +64,7 @@ class RangeControl {
 
   #place(lo, hi) {
     const { low, high } = rangeEnds(this.kind, { lo, hi });
-    return rangeOnAxis(
-      this.#bins,
-      Number.isFinite(low) ? low : null,
-      Number.isFinite(high) ? high : null,
-    );
+    return rangeOnAxis(this.#bins, Number.isFinite(low) ? low : null, Number.isFinite(high) ? high : null);
   }
 
   #brushed(first, last) {
@@ -85,10 +74,7 @@ class RangeControl {
     const { high } = binRange(this.#bins, last, last);
     const write = this.kind === "date" ? isoOf : (number) => number;
     // The outermost bins reach beyond the values: leave the range open there.
-    return this.#set(
-      first === 0 ? null : write(low),
-      last === this.#bins.n - 1 ? null : write(high),
-    );
+    return this.#set(first === 0 ? null : write(low), last === this.#bins.n - 1 ? null : write(high));
   }
 
   #set(lo, hi) {
@@ -176,9 +162,7 @@ export function dateControl({ name, title }, column, change) {
   });
   const hours = new RangeControl({
     title: `${title}, hour of day`,
-    values: column.values.map(
-      (seconds) => (seconds - Math.floor(seconds / DAY_S) * DAY_S) / HOUR_S,
-    ),
+    values: column.values.map((seconds) => (seconds - Math.floor(seconds / DAY_S) * DAY_S) / HOUR_S),
     kind: "hour",
     change: (filter) => change(key, filter),
   });

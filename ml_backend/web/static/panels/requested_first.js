@@ -1,12 +1,11 @@
 // What is asked for first, before all else: told in few words, and dropped.
 
-import { ask, fail, notice } from "../ui/dialogs.js";
-import { make } from "../ui/elements.js";
 import { send } from "../data/server.js";
 import { count } from "../data/wording.js";
+import { ask, fail, notice } from "../ui/dialogs.js";
+import { make } from "../ui/elements.js";
 
-const DETAILS =
-  "Label Studio then asks for all clips in the usual order. What is labeled stays labeled.";
+const DETAILS = "Label Studio then asks for all clips in the usual order. What is labeled stays labeled.";
 
 /** Ask whether to drop it, then do so; tells whether it was dropped. */
 export async function dropRequested() {

@@ -1,16 +1,16 @@
 // The table of the filtered clips: sorted, with a choice of columns, and the selection in common
 // with map and inspector. Draws only the rows in sight (see grid.js).
 
-import { fail } from "../ui/dialogs.js";
-import { make, oncePerFrame, remember, remembered, say } from "../ui/elements.js";
-import { Grid } from "./grid.js";
-import { mountGridButton } from "./thumbnail_grid.js";
 import { pool } from "../data/clip_data.js";
-import { mountQueueing } from "./queue_buttons.js";
 import { sequence } from "../data/sequence.js";
 import { sortedRows, sortKeys, visibleRows } from "../data/sorting.js";
 import { state } from "../data/state.js";
 import { clips, count, valueText } from "../data/wording.js";
+import { fail } from "../ui/dialogs.js";
+import { make, oncePerFrame, remember, remembered, say } from "../ui/elements.js";
+import { Grid } from "./grid.js";
+import { mountQueueing } from "./queue_buttons.js";
+import { mountGridButton } from "./thumbnail_grid.js";
 
 const DEFAULT_COLUMNS = ["clip", "label", "predicted", "entropy", "rank", "recording"];
 
@@ -169,24 +169,15 @@ class Table {
       box.checked = this.#names.includes(name);
       return make("label", { class: "check" }, box, make("span", { class: "value" }, title));
     });
-    const list = make(
-      "div",
-      { class: "menu-list", role: "group", "aria-label": "Columns of the table" },
-      ...boxes,
-    );
-    if (!this.menu.hasChildNodes())
-      this.menu.append(make("summary", { class: "button" }, "Columns"));
-    this.menu.lastChild.tagName === "DIV"
-      ? this.menu.lastChild.replaceWith(list)
-      : this.menu.append(list);
+    const list = make("div", { class: "menu-list", role: "group", "aria-label": "Columns of the table" }, ...boxes);
+    if (!this.menu.hasChildNodes()) this.menu.append(make("summary", { class: "button" }, "Columns"));
+    this.menu.lastChild.tagName === "DIV" ? this.menu.lastChild.replaceWith(list) : this.menu.append(list);
   }
 
   #choose(name, isWanted) {
     const names = [...this.described.keys()];
     const chosen = this.#wanted.filter((one) => one !== name);
-    this.#wanted = isWanted
-      ? [...chosen, name].sort((a, b) => names.indexOf(a) - names.indexOf(b))
-      : chosen;
+    this.#wanted = isWanted ? [...chosen, name].sort((a, b) => names.indexOf(a) - names.indexOf(b)) : chosen;
     remember("columns", this.#wanted);
     this.#showColumns();
   }

@@ -5,16 +5,16 @@
 //
 // Pictures are fetched as they come in sight, so that some hundred clips are no trouble.
 
-import { answerOf, askForMany } from "../inspector/bulk_dialog.js";
-import { cut, make, showPicture } from "../ui/elements.js";
-import { classKeys, classOf, commandOf, keyOf } from "../ui/keys.js";
-import { textAt } from "../data/packed.js";
 import { pool } from "../data/clip_data.js";
+import { textAt } from "../data/packed.js";
 import { sequence } from "../data/sequence.js";
 import { address } from "../data/server.js";
 import { state } from "../data/state.js";
 import { answerText, clips, count, labelsText, NONE_OF_THEM, NONE_ON_BUTTON } from "../data/wording.js";
 import { writing } from "../inspector/annotation_writer.js";
+import { answerOf, askForMany } from "../inspector/bulk_dialog.js";
+import { cut, make, showPicture } from "../ui/elements.js";
+import { classKeys, classOf, commandOf, keyOf } from "../ui/keys.js";
 
 const MOST = 1000;
 const HOVER_MS = 80; // passing over a clip does not play it
@@ -190,10 +190,20 @@ class GridOfClips {
       const click = () => this.#choose(name);
       return make("button", { type: "button", "data-name": name, click }, sign, cut(name));
     });
-    const skip = make("button", { type: "button", click: () => this.#label(SKIP) }, "Skip ", make("kbd", {}, keyOf("skip").toUpperCase()));
+    const skip = make(
+      "button",
+      { type: "button", click: () => this.#label(SKIP) },
+      "Skip ",
+      make("kbd", {}, keyOf("skip").toUpperCase()),
+    );
     this.confirm = make("button", { type: "button", class: "primary", click: () => this.#submit() });
     this.confirm.hidden = !pool.frame.multi_label;
-    const none = make("button", { type: "button", click: () => this.#label([]) }, `${NONE_ON_BUTTON} `, make("kbd", {}, keyOf("none").toUpperCase()));
+    const none = make(
+      "button",
+      { type: "button", click: () => this.#label([]) },
+      `${NONE_ON_BUTTON} `,
+      make("kbd", {}, keyOf("none").toUpperCase()),
+    );
     none.hidden = !pool.frame.multi_label;
     this.labels.replaceChildren(...buttons, this.confirm, none, skip);
   }

@@ -1,8 +1,8 @@
 // The controls of a category, a boolean and a text: checkboxes with counts, or words to type.
 
-import { cut, make } from "../ui/elements.js";
 import { countCodes, valuesAt } from "../data/masks.js";
 import { count } from "../data/wording.js";
+import { cut, make } from "../ui/elements.js";
 
 const N_SHOWN = 12;
 const MOST_SHOWN = 500;
@@ -50,12 +50,8 @@ export class ValuesControl {
   #codesInOrder() {
     const codes = [...Array(this.#nCodes).keys()];
     if (codes.length <= N_SHOWN)
-      return this.#withMissing(
-        codes.filter((code) => this.#all[code] > 0 || this.#column.kind !== "text"),
-      );
-    codes.sort(
-      (a, b) => this.#all[b] - this.#all[a] || collator.compare(this.#text(a), this.#text(b)),
-    );
+      return this.#withMissing(codes.filter((code) => this.#all[code] > 0 || this.#column.kind !== "text"));
+    codes.sort((a, b) => this.#all[b] - this.#all[a] || collator.compare(this.#text(a), this.#text(b)));
     return this.#withMissing(codes.filter((code) => this.#all[code] > 0));
   }
 
@@ -99,8 +95,7 @@ export class ValuesControl {
     this.nothing.textContent = isNothing ? `No value holds “${this.search.value.trim()}”` : "";
     const nHidden = found.length - shown.length;
     this.more.hidden = nHidden === 0 && !this.isOpen;
-    if (this.isOpen)
-      this.more.textContent = nHidden ? `${count(nHidden)} more: search. Show fewer` : "Show fewer";
+    if (this.isOpen) this.more.textContent = nHidden ? `${count(nHidden)} more: search. Show fewer` : "Show fewer";
     else this.more.textContent = `Show all ${count(found.length)}`;
     this.more.setAttribute("aria-expanded", String(Boolean(this.isOpen)));
   }
@@ -134,9 +129,7 @@ export class ValuesControl {
   #toggle(code) {
     const { values = [], not = false } = this.#filter ?? {};
     const value = this.#value(code);
-    const next = values.includes(value)
-      ? values.filter((one) => one !== value)
-      : [...values, value];
+    const next = values.includes(value) ? values.filter((one) => one !== value) : [...values, value];
     if (next.length === 0) this.#change(this.#name, null);
     else this.#change(this.#name, not ? { values: next, not } : { values: next });
   }
@@ -178,7 +171,7 @@ export class WordsControl {
   #name;
   #timer = null;
 
-  constructor({ name, title }, column, change) {
+  constructor({ name, title }, _, change) {
     this.#name = name;
     this.field = make("input", {
       type: "search",

@@ -14,9 +14,13 @@ export function makeCombobox({ label, placeholder = "", options, onChoose, keeps
   const list = document.createElement("ul");
   Object.assign(input, { type: "text", placeholder, autocomplete: "off", spellcheck: false });
   for (const [name, value] of Object.entries({
-    role: "combobox", "aria-label": label, "aria-expanded": "false",
-    "aria-controls": id, "aria-autocomplete": "list",
-  })) input.setAttribute(name, value);
+    role: "combobox",
+    "aria-label": label,
+    "aria-expanded": "false",
+    "aria-controls": id,
+    "aria-autocomplete": "list",
+  }))
+    input.setAttribute(name, value);
   list.id = id;
   list.hidden = true;
   list.setAttribute("role", "listbox");

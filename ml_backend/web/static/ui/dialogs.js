@@ -13,8 +13,7 @@ const NOTICE_MS = 12_000;
  */
 export function ask(question, { yes, other = null, details = [], field = null, isCareful = false }) {
   const { promise, resolve } = withResolver();
-  const input =
-    field && make("input", { type: "text", value: field.value, maxlength: "100", required: true });
+  const input = field && make("input", { type: "text", value: field.value, maxlength: "100", required: true });
   const dialog = make(
     "dialog",
     { class: "question", "aria-labelledby": "question" },
@@ -73,7 +72,11 @@ export function notice(sentence, ...actions) {
 export function progressNotice(stop = null) {
   const words = make("span", { role: "status" });
   const bar = make("progress", { max: 1 });
-  const button = stop && make("button", { type: "button", click: () => (stop(), (button.disabled = true)) }, "Stop");
+  const press = ({ target }) => {
+    stop();
+    target.disabled = true;
+  };
+  const button = stop && make("button", { type: "button", click: press }, "Stop");
   const box = make("div", { class: "notice working" }, words, bar, button);
   document.body.append(box);
   return {
