@@ -20,17 +20,17 @@ from playwright.sync_api import Page, sync_playwright
 LIMIT_S = 30.0
 POOL = """
   const page = document.querySelector('script[src*="map_page.js"]').src;
-  const { pool } = await import(page.replace("map_page.js", "data/clip_data.js"));
+  const { clipData } = await import(page.replace("map_page.js", "data/clip_data.js"));
 """
 OPEN_CLIPS = f"""async (n) => {{ {POOL}
-  const {{ codes }} = pool.frame.columns.get("label");
-  return [...pool.ids].filter((_, row) => codes[row] < 0).slice(0, n);
+  const {{ codes }} = clipData.frame.columns.get("label");
+  return [...clipData.ids].filter((_, row) => codes[row] < 0).slice(0, n);
 }}"""
 WATCH = f"""async (taskId) => {{ {POOL}
-  const isLabeled = () => pool.frame.columns.get("label").codes[pool.rowOf(taskId)] >= 0;
+  const isLabeled = () => clipData.frame.columns.get("label").codes[clipData.rowOf(taskId)] >= 0;
   window.seen = new Promise((done) => {{
     const look = () => isLabeled() && done(Date.now());
-    pool.addEventListener("revision", look);
+    clipData.addEventListener("revision", look);
   }});
 }}"""
 

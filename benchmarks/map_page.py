@@ -22,10 +22,10 @@ READY_MS = 180_000
 WATCH = """async () => {
   const page = document.querySelector('script[src*="map_page.js"]').src;
   const { state } = await import(page.replace("map_page.js", "data/state.js"));
-  const { pool } = await import(page.replace("map_page.js", "data/clip_data.js"));
+  const { clipData } = await import(page.replace("map_page.js", "data/clip_data.js"));
   const frame = () => new Promise((done) => requestAnimationFrame(done));
   const canvas = document.querySelector("#map canvas");
-  window.bench = { state, pool };
+  window.bench = { state, clipData };
   addEventListener("pointerup", () => (bench.released = performance.now()), { capture: true });
   state.on(["selection"], () => (bench.selected = performance.now()));
   const watched = { childList: true, subtree: true, characterData: true };
@@ -89,7 +89,7 @@ def visit(browser: Browser, address: str, token: str, colors: list[str]) -> dict
         })"""
     )
     page.evaluate(WATCH)
-    figures["n"] = page.evaluate("bench.pool.frame.n")
+    figures["n"] = page.evaluate("bench.clipData.frame.n")
     figures["color"] = max(page.evaluate("(name) => bench.color(name)", name) for name in colors)
     figures["color_again"] = max(page.evaluate("(n) => bench.color(n)", name) for name in colors)
     for kind in ("pan", "zoom"):

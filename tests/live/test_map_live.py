@@ -42,20 +42,20 @@ REMEMBER_PLAYERS = """
 # What the page knows of its clips, one value per clip, from its own modules.
 KNOWN = """async () => {
   const page = document.querySelector('script[src*="map_page.js"]').src;
-  const { pool } = await import(page.replace("map_page.js", "data/clip_data.js"));
-  const { columns } = pool.frame;
+  const { clipData } = await import(page.replace("map_page.js", "data/clip_data.js"));
+  const { columns } = clipData.frame;
   const numbers = (name) => [...columns.get(name).values];
   const labels = [...columns.get("label").codes].map((code) => columns.get("label").names[code]);
   return {
-    ids: [...pool.ids], x: numbers("x"), y: numbers("y"), entropy: numbers("entropy"),
+    ids: [...clipData.ids], x: numbers("x"), y: numbers("y"), entropy: numbers("entropy"),
     rank: numbers("rank"), label: labels.map((name) => name ?? null),
   };
 }"""
 
 IS_FITTED = """async () => {
   const page = document.querySelector('script[src*="map_page.js"]').src;
-  const { pool } = await import(page.replace("map_page.js", "data/clip_data.js"));
-  return pool.frame.map.kind === "umap" && pool.frame.map.progress === 1;
+  const { clipData } = await import(page.replace("map_page.js", "data/clip_data.js"));
+  return clipData.frame.map.kind === "umap" && clipData.frame.map.progress === 1;
 }"""
 
 STATE = """async () => {

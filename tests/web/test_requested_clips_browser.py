@@ -34,10 +34,10 @@ NIGHT = "salience == 1 and hour(recorded_at) >= 20"
 VISIBLE = """async () => {
   const page = document.querySelector('script[src*="map_page.js"]').src;
   const { state } = await import(page.replace("map_page.js", "data/state.js"));
-  const { pool } = await import(page.replace("map_page.js", "data/clip_data.js"));
+  const { clipData } = await import(page.replace("map_page.js", "data/clip_data.js"));
   const { visible, selection } = state.get();
   if (selection.length) return selection;
-  return visible && [...pool.ids].filter((_, row) => visible[row]);
+  return visible && [...clipData.ids].filter((_, row) => visible[row]);
 }"""
 
 

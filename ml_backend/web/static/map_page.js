@@ -1,9 +1,9 @@
-// The map page: load the pool, then fill the panels.
+// The map page: load the clips, then fill the panels.
 
-import { pool } from "./data/clip_data.js";
+import { clipData } from "./data/clip_data.js";
 import { whyAway } from "./data/outage.js";
 import { state } from "./data/state.js";
-import { writing } from "./inspector/annotation_writer.js";
+import { writer } from "./inspector/annotation_writer.js";
 import { mountMap } from "./map/map.js";
 import { mountPanels } from "./panels/panels.js";
 import { openGrid } from "./panels/thumbnail_grid.js";
@@ -34,7 +34,7 @@ function sayWhatIsSelected({ selection }) {
 /** What is not in the project, or no longer, is neither selected nor heard. */
 function forgetGone() {
   const { selection, focus } = state.get();
-  const isThere = (taskId) => pool.rowOf(taskId) >= 0;
+  const isThere = (taskId) => clipData.rowOf(taskId) >= 0;
   state.set({ selection: selection.filter(isThere), focus: focus !== null && isThere(focus) ? focus : null });
 }
 
@@ -66,19 +66,19 @@ document.addEventListener("waiting", ({ detail }) => {
   byId("waiting").textContent = detail ?? "";
   byId("waiting").hidden = detail === null;
 });
-pool.addEventListener("trouble", ({ detail }) => warn(detail));
+clipData.addEventListener("trouble", ({ detail }) => warn(detail));
 document.addEventListener("away", () => warn(troubled));
 try {
-  await pool.open(state.get().locality);
+  await clipData.open(state.get().locality);
   forgetGone();
-  pool.addEventListener("revision", forgetGone);
+  clipData.addEventListener("revision", forgetGone);
   addEventListener("popstate", forgetGone);
   const map = mountMapOrSay();
   const openHelp = mountHelp(byId("help"));
   listen({ ...map.acts, grid: openGrid, help: openHelp });
   state.on(["selection"], sayWhatIsSelected);
   mountPanels({ filters: byId("filters"), table: byId("table"), inspector: byId("inspector") });
-  writing.resume().catch(({ message }) => fail(message));
+  writer.resume().catch(({ message }) => fail(message));
   await map.ready;
   document.body.dataset.ready = "yes";
   requestAnimationFrame(() => performance.mark("usable"));

@@ -1,18 +1,18 @@
-// The clips as the server knows them. One object, `pool`, is shared by all parts of the page:
+// The clips as the server knows them. One object, `clipData`, is shared by all parts of the page:
 //
-//   await pool.open()           load the frame, then watch for revisions
-//   pool.frame                  { n, revision, class_names, map, available, columns: Map, … }
-//   await pool.column(name)     a decoded column (see packed.js), one value per row of the frame
-//   pool.ids                    task ids, ascending, one per row
-//   pool.rowOf(taskId)          row number, or -1
-//   pool.nameOf(taskId)         what the clip is called, as far as that is at hand
-//   pool.mark(changes)          show labels before the server has them (see below)
-//   pool.unmark(taskIds)        show what the server says after all
-//   pool.addEventListener("revision", …)   the frame, marks or the list of columns changed: ask anew
-//   pool.addEventListener("standing", …)   pool.standing, what the server last said of itself
-//   pool.addEventListener("trouble", …)    event.detail is a sentence, or null when all is well
-//   pool.provide(name, column)  a column of the page's own, such as the similarity to a dropped sound
-//   pool.list(described)        offer a column to filters and table, too
+//   await clipData.open()           load the frame, then watch for revisions
+//   clipData.frame                  { n, revision, class_names, map, available, columns: Map, … }
+//   await clipData.column(name)     a decoded column (see packed.js), one value per row of the frame
+//   clipData.ids                    task ids, ascending, one per row
+//   clipData.rowOf(taskId)          row number, or -1
+//   clipData.nameOf(taskId)         what the clip is called, as far as that is at hand
+//   clipData.mark(changes)          show labels before the server has them (see below)
+//   clipData.unmark(taskIds)        show what the server says after all
+//   clipData.addEventListener("revision", …)   the frame, marks or the list of columns changed: ask anew
+//   clipData.addEventListener("standing", …)   clipData.standing, what the server last said of itself
+//   clipData.addEventListener("trouble", …)    event.detail is a sentence, or null when all is well
+//   clipData.provide(name, column)  a column of the page's own, such as the similarity to a dropped sound
+//   clipData.list(described)        offer a column to filters and table, too
 
 import { membersAt, textAt } from "./packed.js";
 import { getJson, getPacked } from "./server.js";
@@ -21,7 +21,7 @@ import { labelsText } from "./wording.js";
 const POLL_MS = 1000;
 const MARKED_MS = 15_000; // for so long a mark may be ahead of the server
 
-class Pool extends EventTarget {
+class ClipData extends EventTarget {
   frame = null;
   ids = new Int32Array(0);
   standing = null;
@@ -238,4 +238,4 @@ function codeOf({ names, members }, labels) {
   return names.push(labelsText(labels)) - 1;
 }
 
-export const pool = new Pool();
+export const clipData = new ClipData();

@@ -5,7 +5,7 @@
 //   filtering.others(keys)            mask of the rows that pass all filters but those; null = all
 //   filtering.addEventListener("trouble", …)   event.detail = { key, message }
 
-import { pool } from "./clip_data.js";
+import { clipData } from "./clip_data.js";
 import { columnOf, filterMask, MaskSet } from "./masks.js";
 import { state } from "./state.js";
 
@@ -20,7 +20,7 @@ class Filtering extends EventTarget {
   /** Apply the filters of the address, then follow every change. */
   async start() {
     state.on(["filters"], () => this.#apply());
-    pool.addEventListener("revision", () => this.#apply());
+    clipData.addEventListener("revision", () => this.#apply());
     await this.#apply();
   }
 
@@ -43,7 +43,7 @@ class Filtering extends EventTarget {
   async #apply() {
     const run = ++this.#run;
     const { filters, visible } = state.get();
-    if (visible !== null && visible.length !== pool.frame.n) state.set({ visible: null });
+    if (visible !== null && visible.length !== clipData.frame.n) state.set({ visible: null });
     const names = Object.keys(filters).map(columnOf);
     // What is at hand is applied at once, so that a brush follows the hand.
     const wanted = names.filter((name) => this.#atHand(name) === undefined);
@@ -54,17 +54,17 @@ class Filtering extends EventTarget {
   }
 
   #atHand(name) {
-    const own = pool.frame.columns.get(name);
+    const own = clipData.frame.columns.get(name);
     if (own?.values || own?.names) return own;
     const known = this.#loaded.get(name);
-    return known?.frame === pool.frame ? known.column : undefined;
+    return known?.frame === clipData.frame ? known.column : undefined;
   }
 
   async #load(name) {
-    const { frame } = pool;
+    const { frame } = clipData;
     let column = null;
     try {
-      column = await pool.column(name);
+      column = await clipData.column(name);
     } catch (error) {
       const detail = { key: name, message: error.message };
       this.dispatchEvent(new CustomEvent("trouble", { detail }));
@@ -74,13 +74,13 @@ class Filtering extends EventTarget {
 
   /** The column as filters see it: where clips may have several labels, they ask for the classes. */
   asFiltered(column) {
-    const { multi_label: isMulti, class_names: classes } = pool.frame;
+    const { multi_label: isMulti, class_names: classes } = clipData.frame;
     return isMulti && OF_CLASSES.includes(column.name) ? { ...column, classes } : column;
   }
 
   #makeMasks(filters) {
-    if (this.#masks.failures.length !== pool.frame.n) {
-      this.#masks = new MaskSet(pool.frame.n);
+    if (this.#masks.failures.length !== clipData.frame.n) {
+      this.#masks = new MaskSet(clipData.frame.n);
       this.#made.clear();
     }
     for (const key of [...this.#made.keys()]) if (!(key in filters)) this.#put(key, null);

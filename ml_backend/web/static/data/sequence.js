@@ -2,7 +2,7 @@
 // selected clips these, as far as they pass the filters, else all that pass. Fires "change" when
 // that order does.
 
-import { pool } from "./clip_data.js";
+import { clipData } from "./clip_data.js";
 import { state } from "./state.js";
 
 class Sequence extends EventTarget {
@@ -15,7 +15,7 @@ class Sequence extends EventTarget {
   /** Take over the table's order: rows of the frame that pass the filters. */
   follow(rows) {
     this.#rows = rows;
-    this.#places = new Int32Array(pool.frame.n).fill(-1);
+    this.#places = new Int32Array(clipData.frame.n).fill(-1);
     for (const [place, row] of rows.entries()) this.#places[row] = place;
     this.#chosen.selection = null;
     this.dispatchEvent(new Event("change"));
@@ -23,12 +23,12 @@ class Sequence extends EventTarget {
 
   /** Place of a task in the table, or -1. */
   placeOf(taskId) {
-    return taskId === null ? -1 : (this.#places[pool.rowOf(taskId)] ?? -1);
+    return taskId === null ? -1 : (this.#places[clipData.rowOf(taskId)] ?? -1);
   }
 
   /** The first chosen task, or the first of all; null where there is none. */
   first() {
-    return this.chosen()[0] ?? (this.#rows.length > 0 ? pool.ids[this.#rows[0]] : null);
+    return this.chosen()[0] ?? (this.#rows.length > 0 ? clipData.ids[this.#rows[0]] : null);
   }
 
   /** Where a task stands: `{ place, n }`, place -1 where it is not in the sequence. */
@@ -57,7 +57,7 @@ class Sequence extends EventTarget {
 
   #now() {
     if (!this.#isOfSelection) {
-      const at = (place) => (place in this.#rows ? pool.ids[this.#rows[place]] : null);
+      const at = (place) => (place in this.#rows ? clipData.ids[this.#rows[place]] : null);
       return { n: this.#rows.length, at, placeOf: (taskId) => this.placeOf(taskId) };
     }
     const { ids, places } = this.#sorted(state.get().selection);

@@ -2,13 +2,13 @@
 // are one request; any larger number is done by the backend, piece by piece, seen coming and stopped.
 // It goes on when the page is closed, and is told of again when it is opened.
 //
-//   await writing.write(taskIds, labels, { what, focus, onlyUnanswered })   one writing, one undo
-//   await writing.undo()          takes back the last writing, then the one before, and so on
-//   await writing.resume()        show what goes on since an earlier visit, and offer its undo
-//   writing.addEventListener("written", …)    detail: task ids about which more is known now
-//   writing.addEventListener("undos", …)      whether there is something to undo has changed
+//   await writer.write(taskIds, labels, { what, focus, onlyUnanswered })   one writing, one undo
+//   await writer.undo()          takes back the last writing, then the one before, and so on
+//   await writer.resume()        show what goes on since an earlier visit, and offer its undo
+//   writer.addEventListener("written", …)    detail: task ids about which more is known now
+//   writer.addEventListener("undos", …)      whether there is something to undo has changed
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { getJson, send } from "../data/server.js";
 import { state } from "../data/state.js";
 import { answerText, clips, count, reasonsText } from "../data/wording.js";
@@ -20,7 +20,7 @@ const LOOK_MS = 300;
 const N_UNDONE = 50;
 const NOT_THERE = 404;
 
-class Writing extends EventTarget {
+class AnnotationWriter extends EventTarget {
   #done = []; // what can be taken back, oldest first
   #n = 0;
   #sent = Promise.resolve(); // the request on its way
@@ -79,16 +79,16 @@ class Writing extends EventTarget {
 
   async #writeAtOnce(one, earlier, body, shown) {
     const ids = body.task_ids;
-    const takeBack = pool.mark(new Map(ids.map((taskId) => [taskId, shown])));
+    const takeBack = clipData.mark(new Map(ids.map((taskId) => [taskId, shown])));
     const told = { n: 0, answered: [], refused: [], error: null };
     try {
       await earlier;
       const { undo, n, answered, refused } = await this.#inTurn(() => send("POST", "annotations", body));
       if (n > 0) one.piece = { token: undo, takeBack, ids };
       Object.assign(told, { n, answered, refused });
-      pool.unmark([...answered, ...refused.map(({ task_id: taskId }) => taskId)]);
+      clipData.unmark([...answered, ...refused.map(({ task_id: taskId }) => taskId)]);
     } catch (error) {
-      pool.unmark(ids);
+      clipData.unmark(ids);
       told.error = error;
     }
     this.#announce("written", ids);
@@ -101,7 +101,7 @@ class Writing extends EventTarget {
     const look = ({ undo, n_done: nDone }) => {
       const ids = taskIds.slice(nSeen, nDone);
       nSeen = nDone;
-      if (ids.length > 0) takeBacks.push(pool.mark(new Map(ids.map((taskId) => [taskId, shown]))));
+      if (ids.length > 0) takeBacks.push(clipData.mark(new Map(ids.map((taskId) => [taskId, shown]))));
       const takeBack = () => {
         for (const back of takeBacks.splice(0)) back();
       };
@@ -112,7 +112,7 @@ class Writing extends EventTarget {
       one,
       look,
     });
-    pool.unmark([...told.answered, ...told.refused.map(({ task_id: taskId }) => taskId)]);
+    clipData.unmark([...told.answered, ...told.refused.map(({ task_id: taskId }) => taskId)]);
     return told;
   }
 
@@ -169,7 +169,7 @@ class Writing extends EventTarget {
           refused: [],
           error,
         }));
-    pool.unmark(told.error ? ids : told.refused.map(({ task_id: taskId }) => taskId));
+    clipData.unmark(told.error ? ids : told.refused.map(({ task_id: taskId }) => taskId));
     if (told.error && told.error.status !== NOT_THERE) this.#keep(one); // to be tried again
     this.#announce("written", ids);
     return tellUndone(told);
@@ -225,4 +225,4 @@ function tellUndone({ n, refused, error }) {
   return notice(`Taken back: ${clips(n)} as before.`);
 }
 
-export const writing = new Writing();
+export const writer = new AnnotationWriter();

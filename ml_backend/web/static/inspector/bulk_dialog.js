@@ -1,7 +1,7 @@
 // The question before several clips are labeled at once: which of them have an answer already, and
 // whether these shall keep it.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { textAt } from "../data/packed.js";
 import { state } from "../data/state.js";
 import { clips, count, quoted } from "../data/wording.js";
@@ -42,8 +42,8 @@ export async function askForMany(taskIds, labels, what, nHidden = state.get().se
  * answered.
  */
 export function answerOf(taskId) {
-  const row = pool.rowOf(taskId);
-  const { columns } = pool.frame;
+  const row = clipData.rowOf(taskId);
+  const { columns } = clipData.frame;
   const said = row < 0 ? null : textAt(columns.get("state"), row);
   if (said === null || WITHOUT_ANSWER.includes(said)) return null;
   return { state: said, label: said === "labeled" ? (textAt(columns.get("label"), row) ?? said) : null };

@@ -3,14 +3,14 @@
 // Keys, wherever nothing else wants them: Space plays, ← and → go to the previous and next clip,
 // the keys of the classes label, S skips (see keys.js), Ctrl+Z undoes.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { whyAway } from "../data/outage.js";
 import { sequence } from "../data/sequence.js";
 import { address, getJson } from "../data/server.js";
 import { state } from "../data/state.js";
 import { count } from "../data/wording.js";
 import { cut, make } from "../ui/elements.js";
-import { writing } from "./annotation_writer.js";
+import { writer } from "./annotation_writer.js";
 import { annotationsOf, metadataOf, Neighbors, scoresOf } from "./clip_details.js";
 import { Labeling } from "./labeling.js";
 import { Player } from "./player.js";
@@ -25,12 +25,12 @@ class Inspector {
   #known = new Map(); // task id → promise of its details
   #shown = null;
   #timer = null;
-  #frame = pool.frame;
+  #frame = clipData.frame;
 
   constructor(panel) {
     this.player = new Player();
     this.labeling = new Labeling({ moveOn: () => this.#step(1) });
-    writing.addEventListener("written", ({ detail }) => this.#refresh(detail));
+    writer.addEventListener("written", ({ detail }) => this.#refresh(detail));
     this.neighbors = new Neighbors();
     this.title = make("h2", { class: "clip-name" });
     this.place = make("div", { class: "faint small" });
@@ -75,7 +75,7 @@ class Inspector {
       this.#showPlace();
       this.labeling.showScope();
     });
-    pool.addEventListener("revision", () => this.#renew());
+    clipData.addEventListener("revision", () => this.#renew());
     document.addEventListener("keydown", (event) => this.#press(event));
     this.#arrive(["selection"]);
   }
@@ -96,7 +96,7 @@ class Inspector {
 
   async #show() {
     const { focus } = state.get();
-    const isThere = focus !== null && pool.rowOf(focus) >= 0;
+    const isThere = focus !== null && clipData.rowOf(focus) >= 0;
     this.content.hidden = !isThere;
     this.empty.hidden = isThere;
     if (!isThere) {
@@ -106,7 +106,7 @@ class Inspector {
     }
     if (focus !== this.#shown) {
       this.player.show(focus, null);
-      this.title.textContent = this.title.title = pool.nameOf(focus);
+      this.title.textContent = this.title.title = clipData.nameOf(focus);
       this.labeling.hold(true);
     }
     this.#shown = focus;
@@ -133,7 +133,7 @@ class Inspector {
   }
 
   #fill(details) {
-    const name = details.clip || pool.nameOf(details.task_id);
+    const name = details.clip || clipData.nameOf(details.task_id);
     this.title.title = name;
     this.title.replaceChildren(cut(name));
     this.player.show(details.task_id, details.duration_s);
@@ -172,8 +172,8 @@ class Inspector {
   }
 
   #renew() {
-    if (this.#frame === pool.frame) return; // labels were marked: nothing new is known of clips
-    this.#frame = pool.frame;
+    if (this.#frame === clipData.frame) return; // labels were marked: nothing new is known of clips
+    this.#frame = clipData.frame;
     this.#known.clear();
     this.#show();
   }

@@ -4,17 +4,17 @@
 // have several, they switch labels on and off, and Enter writes them; "none of them" has a button and
 // a key of its own.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { sequence } from "../data/sequence.js";
 import { state } from "../data/state.js";
 import { answerText, count, labelsText, NONE_OF_THEM, NONE_ON_BUTTON } from "../data/wording.js";
 import { notice } from "../ui/dialogs.js";
 import { cut, make } from "../ui/elements.js";
 import { classKeys, classOf, commandOf, keyOf } from "../ui/keys.js";
-import { writing } from "./annotation_writer.js";
+import { writer } from "./annotation_writer.js";
 import { askForMany } from "./bulk_dialog.js";
 
-const SKIP = null; // "cannot tell", as the server and pool.mark understand it
+const SKIP = null; // "cannot tell", as the server and clipData.mark understand it
 
 export class Labeling {
   #moveOn;
@@ -25,7 +25,7 @@ export class Labeling {
   /** `moveOn()` focuses the next clip. */
   constructor({ moveOn }) {
     this.#moveOn = moveOn;
-    writing.addEventListener("undos", () => this.#showUndo());
+    writer.addEventListener("undos", () => this.#showUndo());
     this.buttons = make("div", { class: "labels", role: "group", "aria-label": "Labels" });
     this.scope = make("input", { type: "checkbox", change: () => this.showScope() });
     this.scopeText = make("span", {});
@@ -40,7 +40,7 @@ export class Labeling {
     this.skip = make("button", { type: "button", click: (event) => this.#pressed(event, () => this.#say(SKIP)) });
     this.undoButton = make(
       "button",
-      { type: "button", class: "quiet", click: () => writing.undo() },
+      { type: "button", class: "quiet", click: () => writer.undo() },
       "Undo ",
       make("kbd", {}, "Ctrl Z"),
     );
@@ -58,7 +58,7 @@ export class Labeling {
 
   /** Show the buttons for a clip and the labels it has. */
   show(taskId, labels) {
-    const { class_names: names, multi_label: isMulti } = pool.frame;
+    const { class_names: names, multi_label: isMulti } = clipData.frame;
     const isOther = taskId !== this.#taskId;
     if (isOther) this.#toggled = new Set(isMulti ? labels : []);
     this.#taskId = taskId;
@@ -90,7 +90,7 @@ export class Labeling {
   press(event) {
     const key = event.key.toLowerCase();
     if ((event.ctrlKey || event.metaKey) && key === "z" && !event.shiftKey) {
-      if (!event.repeat) writing.undo();
+      if (!event.repeat) writer.undo();
       return true;
     }
     if (event.ctrlKey || event.metaKey) return false;
@@ -101,15 +101,15 @@ export class Labeling {
     if (this.#taskId === null) return false;
     if (name !== undefined) this.#choose(name, event.shiftKey);
     else if (commandOf(event) === "skip") this.#say(SKIP, event.shiftKey);
-    else if (key === "enter" && pool.frame.multi_label) this.enter(event.shiftKey);
-    else if (commandOf(event) === "none" && pool.frame.multi_label) this.#say([], event.shiftKey);
+    else if (key === "enter" && clipData.frame.multi_label) this.enter(event.shiftKey);
+    else if (commandOf(event) === "none" && clipData.frame.multi_label) this.#say([], event.shiftKey);
     else return false;
     return true;
   }
 
   /** Write the labels that are switched on, if any: that it has none of them is said by itself. */
   enter(isForAll = false) {
-    const labels = pool.frame.class_names.filter((name) => this.#toggled.has(name));
+    const labels = clipData.frame.class_names.filter((name) => this.#toggled.has(name));
     if (labels.length === 0) return notice(`No label is chosen. ${keyOf("none").toUpperCase()} says: ${NONE_OF_THEM}.`);
     return this.#say(labels, isForAll);
   }
@@ -117,7 +117,7 @@ export class Labeling {
   #makeButton(name, i, labels) {
     const sign = classKeys()[i];
     const key = sign ? make("kbd", {}, sign) : null;
-    const isOn = pool.frame.multi_label ? this.#toggled.has(name) : labels.includes(name);
+    const isOn = clipData.frame.multi_label ? this.#toggled.has(name) : labels.includes(name);
     const attributes = { type: "button", "aria-pressed": String(isOn), title: name };
     const click = (event) => this.#pressed(event, () => this.#choose(name));
     return make("button", { ...attributes, click }, key, cut(name));
@@ -130,7 +130,7 @@ export class Labeling {
   }
 
   #choose(name, isForAll = false) {
-    if (!pool.frame.multi_label) return this.#say([name], isForAll);
+    if (!clipData.frame.multi_label) return this.#say([name], isForAll);
     if (!this.#toggled.delete(name)) this.#toggled.add(name);
     for (const button of this.buttons.children) {
       button.setAttribute("aria-pressed", String(this.#toggled.has(button.title)));
@@ -175,15 +175,15 @@ export class Labeling {
     const what = answerText(labels);
     const shown = labels?.length === 0 ? [NONE_OF_THEM] : labels;
     if (!isMany) {
-      const written = writing.write([focus], labels, { what, shown, focus });
+      const written = writer.write([focus], labels, { what, shown, focus });
       this.#moveOn();
       return written;
     }
     const wanted = await askForMany(chosen, labels, what);
-    return wanted && writing.write(wanted.taskIds, labels, { what, shown, focus, ...wanted });
+    return wanted && writer.write(wanted.taskIds, labels, { what, shown, focus, ...wanted });
   }
 
   #showUndo() {
-    this.undoButton.disabled = !writing.canUndo;
+    this.undoButton.disabled = !writer.canUndo;
   }
 }

@@ -1,6 +1,6 @@
 // The card beside the pointer: what the clip is called, how it looks, what is known of it.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { textAt } from "../data/packed.js";
 import { address, getJson } from "../data/server.js";
 import { make } from "../ui/elements.js";
@@ -36,7 +36,7 @@ export function makeHoverCard(container) {
   const fill = (taskId, row) => {
     shown = taskId;
     clearTimeout(timer);
-    name.textContent = pool.nameOf(taskId);
+    name.textContent = clipData.nameOf(taskId);
     picture.hidden = true;
     const line = ([title, value]) => make("div", {}, make("span", { class: "faint" }, `${title} `), value);
     facts.replaceChildren(...describe(row).map(line));
@@ -50,7 +50,7 @@ export function makeHoverCard(container) {
 
   return {
     show(taskId, px, py) {
-      const row = taskId === null ? -1 : pool.rowOf(taskId);
+      const row = taskId === null ? -1 : clipData.rowOf(taskId);
       if (row < 0) {
         clearTimeout(timer);
         card.hidden = true;
@@ -69,7 +69,7 @@ export function makeHoverCard(container) {
 
 /** What the frame itself knows of a row: [[title, text], …]. */
 function describe(row) {
-  const { columns } = pool.frame;
+  const { columns } = clipData.frame;
   const lines = [];
   const label = columns.get("label");
   const predicted = columns.get("predicted");

@@ -1,6 +1,6 @@
 // The slider from local to global, and the line that tells how far the map is.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { state } from "../data/state.js";
 import { clips, count } from "../data/wording.js";
 import { fail } from "../ui/dialogs.js";
@@ -16,7 +16,7 @@ export function makeLocalitySlider() {
   const element = make("label", { class: "locality", title }, near, slider, far);
 
   const show = () => {
-    slider.value = String(state.get().locality ?? pool.frame.map.locality ?? 1);
+    slider.value = String(state.get().locality ?? clipData.frame.map.locality ?? 1);
     slider.setAttribute("aria-valuetext", STOPS[slider.value]);
   };
   slider.addEventListener("keydown", (event) => event.stopPropagation()); // arrows are its own
@@ -24,7 +24,7 @@ export function makeLocalitySlider() {
   state.on(["locality"], async ({ locality }) => {
     show();
     try {
-      await pool.setLocality(locality);
+      await clipData.setLocality(locality);
       show(); // the server's choice, where it is left to it
     } catch (error) {
       fail(`The map stays as it is. ${error.message}`);
@@ -40,9 +40,9 @@ export function makeProgressLine() {
   const words = make("span");
   const element = make("div", { class: "map-progress" }, bar, words);
   const show = () => {
-    const { kind } = pool.frame.map;
-    const { progress, state: said } = pool.standing?.map ?? pool.frame.map;
-    const [nPlaced, n] = [countPlaced(pool.frame), pool.frame.n];
+    const { kind } = clipData.frame.map;
+    const { progress, state: said } = clipData.standing?.map ?? clipData.frame.map;
+    const [nPlaced, n] = [countPlaced(clipData.frame), clipData.frame.n];
     element.hidden = progress >= 1 && nPlaced === n;
     bar.hidden = progress >= 1;
     if (progress > 0) bar.value = progress;
@@ -50,7 +50,7 @@ export function makeProgressLine() {
     const placed = nPlaced < n && `${count(nPlaced)} of ${clips(n)} placed`;
     words.textContent = [kind === "pca" && "first sketch (PCA)", said, placed].filter(Boolean).join("; ");
   };
-  for (const name of ["standing", "revision"]) pool.addEventListener(name, show);
+  for (const name of ["standing", "revision"]) clipData.addEventListener(name, show);
   show();
   return element;
 }

@@ -1,6 +1,6 @@
 // The similarity map: joins picture, gestures, legend and tools to the shared state.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { state } from "../data/state.js";
 import { fail } from "../ui/dialogs.js";
 import { make, makeSvg } from "../ui/elements.js";
@@ -32,14 +32,14 @@ export function mountMap(element) {
 
   const mark = () => {
     const highlight = emphasized === undefined ? null : { column: painted.column, value: emphasized };
-    mapView.mark(marksOf(pool, state.get(), highlight));
+    mapView.mark(marksOf(clipData, state.get(), highlight));
   };
 
   const drawKey = () => {
     const name = painted.column.name;
     const isCategory = painted.legend.kind === "category";
     drawLegend(legend, painted.legend, {
-      title: titleOf(pool.frame, name),
+      title: titleOf(clipData.frame, name),
       about: name.startsWith("word:") ? "Probability from 0 to 1 that AudioSet's classifier gives this name" : "",
       theme: theme(),
       filter: isCategory ? state.get().filters[name] : undefined,
@@ -54,14 +54,14 @@ export function mountMap(element) {
   // Everything of a new frame is shown in one step: places, colors and marks fit each other.
   const show = async () => {
     const mine = ++turn;
-    const name = state.get().color ?? defaultColor(pool.frame);
+    const name = state.get().color ?? defaultColor(clipData.frame);
     let column;
     try {
-      column = await pool.column(name);
+      column = await clipData.column(name);
     } catch (error) {
       if (mine !== turn) return;
       if (state.get().color === null) throw error;
-      fail(`The map cannot be colored by ${titleOf(pool.frame, name)}. ${error.message}`);
+      fail(`The map cannot be colored by ${titleOf(clipData.frame, name)}. ${error.message}`);
       state.set({ color: null }, { isStep: false });
       await show();
       return;
@@ -69,17 +69,17 @@ export function mountMap(element) {
     if (mine !== turn) return; // another color was chosen meanwhile
     const { colors, legend: key } = paint(column, theme());
     painted = { column, legend: key };
-    if (mapView.ids !== pool.ids || mapView.frame !== pool.frame) {
-      mapView.frame = pool.frame;
-      const xy = positionsOf(pool.frame);
+    if (mapView.ids !== clipData.ids || mapView.frame !== clipData.frame) {
+      mapView.frame = clipData.frame;
+      const xy = positionsOf(clipData.frame);
       empty.hidden = xy.some((value) => value !== NOWHERE);
-      mapView.place(pool.ids, xy);
+      mapView.place(clipData.ids, xy);
     }
     emphasized = undefined;
     mapView.paint(colors);
     mark();
     drawKey();
-    colorBox.show(titleOf(pool.frame, column.name));
+    colorBox.show(titleOf(clipData.frame, column.name));
     element.dataset.color = column.name;
     offer(column);
   };
@@ -87,8 +87,8 @@ export function mountMap(element) {
   /** Have filters and table offer what no list of the server has: a word, a dropped sound. */
   const offer = ({ name, kind }) => {
     const group = name.startsWith("word:") ? "words" : name === "similarity" ? "page" : null;
-    const isOffered = colorChoices(pool.frame).some(({ value }) => value === name);
-    if (group && !isOffered) pool.list({ name, title: titleOf(pool.frame, name), kind, group });
+    const isOffered = colorChoices(clipData.frame).some(({ value }) => value === name);
+    if (group && !isOffered) clipData.list({ name, title: titleOf(clipData.frame, name), kind, group });
   };
 
   const select = (rows, how, focus = null) => {
@@ -106,11 +106,11 @@ export function mountMap(element) {
     rowsOfSelection: () =>
       state
         .get()
-        .selection.map((id) => pool.rowOf(id))
+        .selection.map((id) => clipData.rowOf(id))
         .filter((row) => row >= 0),
   });
   const colorBox = makeColorBox(
-    () => pool.frame,
+    () => clipData.frame,
     (name) => state.set({ color: name }),
   );
   const sound = makeSoundSearch(stage);
@@ -147,7 +147,7 @@ export function mountMap(element) {
   state.on(["color"], show);
   state.on(["selection", "focus", "visible"], mark);
   state.on(["filters"], () => painted && drawKey());
-  pool.addEventListener("revision", show);
+  clipData.addEventListener("revision", show);
   const ready = show();
   return {
     ready,

@@ -20,8 +20,8 @@ export function positionsOf(frame) {
 export const countPlaced = (frame) => frame.columns.get("x").values.reduce((n, x) => n + Number(x >= 0), 0);
 
 /** Marks of all rows; `highlight` = { column, value } fades all but one category. */
-export function marksOf(pool, { visible, selection, focus }, highlight = null) {
-  const { columns, n } = pool.frame;
+export function marksOf(clipData, { visible, selection, focus }, highlight = null) {
+  const { columns, n } = clipData.frame;
   const labels = columns.get("label").codes;
   const marks = new Uint8Array(n);
   const isUsable = visible !== null && visible.length === n; // else it belongs to another frame
@@ -31,7 +31,7 @@ export function marksOf(pool, { visible, selection, focus }, highlight = null) {
     if (highlight && textAt(highlight.column, row) !== highlight.value) marks[row] |= MARK.faded;
   }
   const add = (taskId, bit) => {
-    const row = pool.rowOf(taskId);
+    const row = clipData.rowOf(taskId);
     if (row >= 0) marks[row] |= bit;
   };
   for (const taskId of selection) add(taskId, MARK.selected);

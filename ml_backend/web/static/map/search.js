@@ -1,6 +1,6 @@
 // Search by sound: drop a recording on the map, or type a word that the embedder knows.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { getJson, sendForPacked } from "../data/server.js";
 import { state } from "../data/state.js";
 import { makeCombobox } from "../ui/combobox.js";
@@ -28,13 +28,13 @@ export function makeWordBox() {
     },
   });
   const show = () => {
-    const why = pool.frame.why_no_words;
+    const why = clipData.frame.why_no_words;
     box.input.disabled = Boolean(why);
     box.input.placeholder = why ? "no search by words here" : "a sound in words: siren";
     box.input.title = why ? `${why}. Only an embedder that was trained on named sounds can search by words.` : "";
   };
   show();
-  pool.addEventListener("revision", show);
+  clipData.addEventListener("revision", show);
   return box;
 }
 
@@ -57,9 +57,9 @@ export function makeSoundSearch(element) {
       const form = new FormData();
       form.append("audio", file);
       const [column] = (await sendForPacked("POST", "search", form)).columns.values();
-      pool.provide("similarity", column);
+      clipData.provide("similarity", column);
       const best = mostSimilar(column.values, N_SELECTED);
-      const found = best.map((row) => pool.ids[row]);
+      const found = best.map((row) => clipData.ids[row]);
       const sort = { name: "similarity", isDescending: true };
       state.set({ color: "similarity", sort, selection: found, focus: found[0] ?? null });
       notice(`The ${found.length} clips most like ${file.name} are selected.`);

@@ -1,6 +1,6 @@
 // The buttons on the map: what dragging does, zoom, whole map, selection; and their keys.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { make, makeSvg } from "../ui/elements.js";
 import { keyOf } from "../ui/keys.js";
 
@@ -70,7 +70,7 @@ export function makeToolbar({ mapView, rowsOfSelection }) {
   add("all", "showAll", "Show the whole map", acts.showAll);
   add("near", "showSelection", "Show the selection from near", acts.showSelection);
   retitle();
-  pool.addEventListener("revision", retitle);
+  clipData.addEventListener("revision", retitle);
   choose("pan");
   return { element, tool: () => current, acts };
 }

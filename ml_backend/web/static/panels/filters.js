@@ -1,6 +1,6 @@
 // The filters' panel: quick filters, and one control for every column, made when it is opened.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { filtering } from "../data/filtering.js";
 import { columnOf, countRows, hourKey } from "../data/masks.js";
 import { state } from "../data/state.js";
@@ -55,10 +55,10 @@ export function mountFilters(panel) {
   const list = () => listSections(columns, sections, search.value);
   const show = () => {
     const { filters, visible } = state.get();
-    const nVisible = visible === null ? pool.frame.n : countRows(visible);
-    const shown = visible === null ? `All ${clips(nVisible)}` : `${count(nVisible)} of ${clips(pool.frame.n)}`;
-    const nPlaced = countPlaced(pool.frame);
-    const placed = nPlaced < pool.frame.n ? ` (${count(nPlaced)} of ${count(pool.frame.n)} on the map)` : "";
+    const nVisible = visible === null ? clipData.frame.n : countRows(visible);
+    const shown = visible === null ? `All ${clips(nVisible)}` : `${count(nVisible)} of ${clips(clipData.frame.n)}`;
+    const nPlaced = countPlaced(clipData.frame);
+    const placed = nPlaced < clipData.frame.n ? ` (${count(nPlaced)} of ${count(clipData.frame.n)} on the map)` : "";
     total.textContent = shown + placed;
     clear.disabled = Object.keys(filters).length === 0;
     quick.show(filters);
@@ -66,13 +66,13 @@ export function mountFilters(panel) {
   };
   const renew = () => {
     quick.renew();
-    search.hidden = pool.frame.available.length <= N_WITHOUT_SEARCH;
+    search.hidden = clipData.frame.available.length <= N_WITHOUT_SEARCH;
     list();
     for (const section of sections.values()) section.renew();
     show();
   };
   search.addEventListener("input", list);
-  pool.addEventListener("revision", renew);
+  clipData.addEventListener("revision", renew);
   state.on(["filters"], oncePerFrame(show));
   state.on(["visible"], oncePerFrame(show));
   filtering.addEventListener("trouble", ({ detail }) => sections.get(detail.key)?.complain(detail.message));
@@ -81,7 +81,7 @@ export function mountFilters(panel) {
 
 function listSections(place, sections, search) {
   const wanted = search.trim().toLowerCase();
-  const known = new Set(pool.frame.available.map(({ name }) => name));
+  const known = new Set(clipData.frame.available.map(({ name }) => name));
   const named = Object.keys(state.get().filters)
     .map(columnOf)
     .filter((name) => !known.has(name));
@@ -91,7 +91,7 @@ function listSections(place, sections, search) {
     kind: null,
     group: "words",
   }));
-  const shown = [...pool.frame.available, ...strangers].filter(({ title }) => title.toLowerCase().includes(wanted));
+  const shown = [...clipData.frame.available, ...strangers].filter(({ title }) => title.toLowerCase().includes(wanted));
   const nodes = [];
   for (const [group, heading] of Object.entries(GROUPS)) {
     const members = shown.filter((described) => described.group === group);
@@ -110,7 +110,7 @@ class Section {
   #described;
   #keys;
   #control = null;
-  #isRequested = false; // somebody has opened it, not the address
+  #isOpenedByHand = false; // not by the address
 
   constructor(described) {
     this.#described = described;
@@ -137,7 +137,7 @@ class Section {
     const details = make(
       "details",
       { toggle: () => this.#open().then(() => this.#reveal()) },
-      make("summary", { click: () => (this.#isRequested = true) }, title, this.summed),
+      make("summary", { click: () => (this.#isOpenedByHand = true) }, title, this.summed),
       this.body,
     );
     this.details = details;
@@ -155,7 +155,7 @@ class Section {
   }
 
   #reveal() {
-    if (this.details.open && this.#isRequested) this.element.scrollIntoView({ block: "nearest" });
+    if (this.details.open && this.#isOpenedByHand) this.element.scrollIntoView({ block: "nearest" });
   }
 
   /** Make the control anew: the data have changed. */
@@ -170,11 +170,11 @@ class Section {
 
   async #open() {
     if (!this.details.open || this.#control) return;
-    const { frame } = pool;
+    const { frame } = clipData;
     if (!this.body.hasChildNodes()) this.body.append(make("p", { class: "faint" }, "Loading …"));
     try {
-      const column = filtering.asFiltered(await pool.column(this.#described.name));
-      if (frame !== pool.frame || this.#control) return;
+      const column = filtering.asFiltered(await clipData.column(this.#described.name));
+      if (frame !== clipData.frame || this.#control) return;
       // Typing and dragging go on where a new revision changes nothing but counts.
       const hadFocus = this.body.contains(document.activeElement);
       const label = hadFocus ? document.activeElement.getAttribute("aria-label") : null;
@@ -233,7 +233,7 @@ const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** The entropy that a tenth of the clips reach; 1 before there is a classifier. */
 function highEntropy() {
-  const known = pool.frame.columns.get("entropy")?.values.filter((value) => !Number.isNaN(value)) ?? [];
+  const known = clipData.frame.columns.get("entropy")?.values.filter((value) => !Number.isNaN(value)) ?? [];
   if (known.length === 0) return 1;
   const sorted = Float32Array.from(known).sort();
   return Math.floor(sorted[Math.floor((1 - HIGH_ENTROPY_SHARE) * (sorted.length - 1))] * 100) / 100;

@@ -1,7 +1,7 @@
 // From seeing to labeling: "Label these next" and "Make a tab", for what is selected and in sight or,
 // when nothing is, for all clips that pass the filters.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { sequence } from "../data/sequence.js";
 import { send } from "../data/server.js";
 import { state } from "../data/state.js";
@@ -21,7 +21,7 @@ export function mountQueueing(bar, filteredIds) {
     return selected.length > 0 ? selected : filteredIds();
   };
   const showRequested = mountRequestedFirst(bar);
-  pool.addEventListener("standing", () => showRequested(pool.standing.requested_first));
+  clipData.addEventListener("standing", () => showRequested(clipData.standing.requested_first));
   const next = make("button", { type: "button", click: () => labelNext(chosen(), showRequested) });
   const tab = make("button", { type: "button", click: () => makeTab(chosen()) });
   next.title = "Label Studio asks for the selected clips first, or for all that pass the filters";

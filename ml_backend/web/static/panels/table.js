@@ -1,7 +1,7 @@
 // The table of the filtered clips: sorted, with a choice of columns, and the selection in common
 // with map and inspector. Draws only the rows in sight (see grid.js).
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { sequence } from "../data/sequence.js";
 import { sortedRows, sortKeys, visibleRows } from "../data/sorting.js";
 import { state } from "../data/state.js";
@@ -39,7 +39,7 @@ class Table {
       label: "Clips that pass the filters",
       cellText: (name, place) => this.#cellText(name, place),
       sortBy: (name) => this.#sortBy(name),
-      idAt: (place) => pool.ids[this.#rows[place]],
+      idAt: (place) => clipData.ids[this.#rows[place]],
       placeOf: (taskId) => sequence.placeOf(taskId),
       ids: () => this.#ids(),
     });
@@ -47,7 +47,7 @@ class Table {
     document.addEventListener("pointerdown", ({ target }) => {
       if (!this.menu.contains(target)) this.menu.open = false;
     });
-    pool.addEventListener("revision", () => this.#renew());
+    clipData.addEventListener("revision", () => this.#renew());
     state.on(
       ["visible"],
       oncePerFrame(() => this.#filter()),
@@ -63,7 +63,7 @@ class Table {
   /** Fetch the shown columns again; the old values stay until the new ones are there. */
   #renew() {
     const known = new Map([["clip", { name: "clip", title: "Clip", kind: "text" }]]);
-    for (const described of pool.frame.available) known.set(described.name, described);
+    for (const described of clipData.frame.available) known.set(described.name, described);
     this.described = known;
     for (const name of [...this.#columns.keys()]) if (!known.has(name)) this.#columns.delete(name);
     this.#showColumns();
@@ -84,15 +84,15 @@ class Table {
   }
 
   async #fetch(name) {
-    const { frame } = pool;
+    const { frame } = clipData;
     try {
-      const column = await pool.column(name);
-      if (frame !== pool.frame || this.#columns.get(name) === column) return;
+      const column = await clipData.column(name);
+      if (frame !== clipData.frame || this.#columns.get(name) === column) return;
       this.#columns.set(name, column);
       if (state.get().sort?.name === name) this.#arrange();
       else this.grid.refresh();
     } catch (error) {
-      if (frame !== pool.frame) return;
+      if (frame !== clipData.frame) return;
       if (this.#columns.has(name)) return; // it was told before, or its old values stay
       this.#columns.set(name, null);
       fail(`The column ${this.described.get(name).title} cannot be shown. ${error.message}`);
@@ -123,13 +123,13 @@ class Table {
   #arrange() {
     const { sort } = state.get();
     const column = this.#columns.get(sort?.name);
-    const key = [column, sort?.isDescending, pool.frame.n];
+    const key = [column, sort?.isDescending, clipData.frame.n];
     if (key.every((part, i) => part === this.#arranged[i])) return this.#filter();
     this.#arranged = key;
-    const isReady = column && (column.codes ?? column.values).length === pool.frame.n;
+    const isReady = column && (column.codes ?? column.values).length === clipData.frame.n;
     this.#order = isReady
       ? sortedRows(sortKeys(column), sort.isDescending)
-      : Uint32Array.from({ length: pool.frame.n }, (_, row) => row);
+      : Uint32Array.from({ length: clipData.frame.n }, (_, row) => row);
     return this.#filter();
   }
 
@@ -140,7 +140,7 @@ class Table {
     sequence.follow(this.#rows);
     this.grid.setRows(
       this.#rows.length,
-      pool.frame.n === 0 ? "There are no clips yet." : "No clip passes the filters.",
+      clipData.frame.n === 0 ? "There are no clips yet." : "No clip passes the filters.",
     );
     this.#mark();
   }
@@ -157,7 +157,7 @@ class Table {
   }
 
   #ids() {
-    return Array.from(this.#rows, (row) => pool.ids[row]);
+    return Array.from(this.#rows, (row) => clipData.ids[row]);
   }
 
   #showMenu() {

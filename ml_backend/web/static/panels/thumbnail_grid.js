@@ -5,13 +5,13 @@
 //
 // Pictures are fetched as they come in sight, so that some hundred clips are no trouble.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { textAt } from "../data/packed.js";
 import { sequence } from "../data/sequence.js";
 import { address } from "../data/server.js";
 import { state } from "../data/state.js";
 import { answerText, clips, count, labelsText, NONE_OF_THEM, NONE_ON_BUTTON } from "../data/wording.js";
-import { writing } from "../inspector/annotation_writer.js";
+import { writer } from "../inspector/annotation_writer.js";
 import { answerOf, askForMany } from "../inspector/bulk_dialog.js";
 import { cut, make, showPicture } from "../ui/elements.js";
 import { classKeys, classOf, commandOf, keyOf } from "../ui/keys.js";
@@ -83,7 +83,7 @@ class GridOfClips {
     this.#showTotal();
     this.dialog.showModal();
     this.#goTo(this.#ids[0]);
-    this.#names = await pool.column("clip").catch(() => null);
+    this.#names = await clipData.column("clip").catch(() => null);
     for (const taskId of this.#ids) this.#nameTile(taskId);
   }
 
@@ -123,7 +123,7 @@ class GridOfClips {
   }
 
   #nameTile(taskId) {
-    const name = (this.#names && textAt(this.#names, pool.rowOf(taskId))) ?? `Clip ${taskId}`;
+    const name = (this.#names && textAt(this.#names, clipData.rowOf(taskId))) ?? `Clip ${taskId}`;
     const said = captionOf(taskId);
     const tile = this.#tiles.get(taskId);
     tile.title = name;
@@ -185,7 +185,7 @@ class GridOfClips {
 
   #showLabels() {
     const signs = classKeys();
-    const buttons = pool.frame.class_names.map((name, i) => {
+    const buttons = clipData.frame.class_names.map((name, i) => {
       const sign = signs[i] ? make("kbd", {}, signs[i]) : null;
       const click = () => this.#choose(name);
       return make("button", { type: "button", "data-name": name, click }, sign, cut(name));
@@ -197,19 +197,19 @@ class GridOfClips {
       make("kbd", {}, keyOf("skip").toUpperCase()),
     );
     this.confirm = make("button", { type: "button", class: "primary", click: () => this.#submit() });
-    this.confirm.hidden = !pool.frame.multi_label;
+    this.confirm.hidden = !clipData.frame.multi_label;
     const none = make(
       "button",
       { type: "button", click: () => this.#label([]) },
       `${NONE_ON_BUTTON} `,
       make("kbd", {}, keyOf("none").toUpperCase()),
     );
-    none.hidden = !pool.frame.multi_label;
+    none.hidden = !clipData.frame.multi_label;
     this.labels.replaceChildren(...buttons, this.confirm, none, skip);
   }
 
   #showChosen() {
-    if (!pool.frame.multi_label) return;
+    if (!clipData.frame.multi_label) return;
     for (const button of this.labels.querySelectorAll("[data-name]"))
       button.setAttribute("aria-pressed", String(this.#chosen.has(button.dataset.name)));
     const what = labelsText([...this.#chosen]);
@@ -218,13 +218,13 @@ class GridOfClips {
   }
 
   #choose(name) {
-    if (!pool.frame.multi_label) return this.#label([name]);
+    if (!clipData.frame.multi_label) return this.#label([name]);
     if (!this.#chosen.delete(name)) this.#chosen.add(name);
     return this.#showChosen();
   }
 
   #submit() {
-    const labels = pool.frame.class_names.filter((name) => this.#chosen.has(name));
+    const labels = clipData.frame.class_names.filter((name) => this.#chosen.has(name));
     if (labels.length > 0) this.#label(labels);
   }
 
@@ -239,7 +239,7 @@ class GridOfClips {
     if (!wanted) return;
     this.dialog.close();
     if (this.#out.size > 0) state.set({ selection: [...this.#out] });
-    await writing.write(wanted.taskIds, labels, { what, shown, focus: taken[0], ...wanted });
+    await writer.write(wanted.taskIds, labels, { what, shown, focus: taken[0], ...wanted });
   }
 
   // Keys
@@ -261,10 +261,10 @@ class GridOfClips {
     if (step) this.#goTo(this.#ids[Math.max(0, Math.min(this.#ids.length - 1, this.#place(tile) + step))]);
     else if (tile && (isTicking || commandOf(event) === "tick")) this.#toggle(Number(tile.dataset.task));
     else if (event.key === " " && tile) this.#play(Number(tile.dataset.task));
-    else if (event.key === "Enter" && tile && pool.frame.multi_label) this.#submit();
+    else if (event.key === "Enter" && tile && clipData.frame.multi_label) this.#submit();
     else if (name !== undefined) this.#choose(name);
     else if (commandOf(event) === "skip") this.#label(SKIP);
-    else if (commandOf(event) === "none" && pool.frame.multi_label) this.#label([]);
+    else if (commandOf(event) === "none" && clipData.frame.multi_label) this.#label([]);
     else return false;
     return true;
   }

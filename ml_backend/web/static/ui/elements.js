@@ -65,12 +65,12 @@ export function showPicture(image, source) {
 
 /** Call a function at the next picture, once, however often it is asked for. */
 export function oncePerFrame(callback) {
-  let isRequested = false;
+  let isDue = false;
   return () => {
-    if (isRequested) return;
-    isRequested = true;
+    if (isDue) return;
+    isDue = true;
     requestAnimationFrame(() => {
-      isRequested = false;
+      isDue = false;
       callback();
     });
   };

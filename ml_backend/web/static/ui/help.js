@@ -1,6 +1,6 @@
 // The overlay that lists the keys of this project: `?` opens it.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 import { NONE_OF_THEM, quoted } from "../data/wording.js";
 import { make } from "./elements.js";
 import { classKeys, keyOf } from "./keys.js";
@@ -9,7 +9,7 @@ const N_EACH = 12; // classes, above which their keys are told in one line
 
 /** All keys: [[heading, [[keys, meaning], …]], …]; commands without a key here are left out. */
 function keys() {
-  const isMulti = pool.frame.multi_label;
+  const isMulti = clipData.frame.multi_label;
   const of = (command, meaning) => [keyOf(command).toUpperCase(), meaning];
   return [
     [
@@ -72,8 +72,8 @@ const tickKeys = () => [keyOf("tick").toUpperCase(), "Ctrl Space"].filter(Boolea
 /** The keys of the classes, which are those of Label Studio's labeling page. */
 function keysOfClasses() {
   const signs = classKeys();
-  const named = pool.frame.class_names.map((name, i) => [signs[i], name]).filter(([key]) => key);
-  const verb = pool.frame.multi_label ? "switch on or off" : "label";
+  const named = clipData.frame.class_names.map((name, i) => [signs[i], name]).filter(([key]) => key);
+  const verb = clipData.frame.multi_label ? "switch on or off" : "label";
   if (named.length <= N_EACH) return named.map(([key, name]) => [key, `${verb} ${name}`]);
   return [
     [

@@ -1,7 +1,7 @@
 // Keys: what each of them means on this page, and only that. A class has the key that Label Studio
 // gives it; a command whose usual key is a class's has none here; skipping and "none of them" have the next one.
 
-import { pool } from "../data/clip_data.js";
+import { clipData } from "../data/clip_data.js";
 
 const COMMANDS = {
   ...{ pan: "v", lasso: "l", box: "b", zoomIn: "+", zoomOut: "-", showAll: "f", showSelection: "z" },
@@ -10,7 +10,7 @@ const COMMANDS = {
 const ALIASES = { "=": "+" };
 
 /** The key of each class, "" where it has none that can be pressed here. */
-export function classKeys({ class_names: names, hotkeys } = pool.frame) {
+export function classKeys({ class_names: names, hotkeys } = clipData.frame) {
   // hotkeys is empty before a first round
   return names.map((_, i) => (/^[!-~]$/.test(hotkeys[i] ?? "") ? hotkeys[i] : ""));
 }
@@ -42,7 +42,7 @@ export function commandOf(event) {
 
 /** The class that was pressed, or undefined; Shift changes nothing about it. */
 export function classOf(event) {
-  return pool.frame.class_names[classKeys().indexOf(pressedKey(event))];
+  return clipData.frame.class_names[classKeys().indexOf(pressedKey(event))];
 }
 
 /** What a key writes without Shift; a letter or digit by its place where the layout has others. */
