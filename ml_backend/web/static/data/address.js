@@ -10,11 +10,19 @@
 // Columns of the page's own, such as the similarity to a dropped sound, stay out of it.
 // A long selection moves behind the `#`, which servers never see and so never refuse.
 
+/** @typedef {{ values: (string | null)[], not?: boolean }} Values */
+/** @typedef {{ lo: End, hi: End, missing?: boolean }} Range */
+/** @typedef {string | number | null} End */
+/** @typedef {Values | Range | { words: string }} Filter */
+/** @typedef {{ color: string | null, locality: number | null, filters: Record<string, Filter>, selection: number[],
+ *   focus: number | null }} View */
+
 const SERVER_LIMIT = 3500; // characters; gunicorn refuses request lines beyond 4094
 const OF_THIS_PAGE = ["similarity"];
 const NUMBER_OR_DATE = /^(-?\d+(\.\d+)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d(T[\d:.]+Z?)?)?)?$/i;
 
-/** Write a view as a query (with `#sel=…` behind it where it would be too long). */
+/** Write a view as a query (with `#sel=…` behind it where it would be too long).
+ * @param {Partial<View>} view */
 export function toAddress({ color, locality, filters = {}, selection = [], focus = null }) {
   const parts = [];
   if (color && !OF_THIS_PAGE.includes(color)) parts.push(`color=${encode(color)}`);
@@ -31,8 +39,10 @@ export function toAddress({ color, locality, filters = {}, selection = [], focus
   return query ? `${query}&${selected}` : `?${selected}`;
 }
 
-/** Read a query and what stands behind `#`; what is not understood is left out. */
+/** Read a query and what stands behind `#`; what is not understood is left out.
+ * @param {string} query @returns {View} */
 export function fromAddress(query, hash = "") {
+  /** @type {View} */
   const view = { color: null, locality: null, filters: {}, selection: [], focus: null };
   for (const part of [...split(query, "?"), ...split(hash, "#")]) {
     const cut = part.indexOf("=");
@@ -52,17 +62,20 @@ export function fromAddress(query, hash = "") {
   return view;
 }
 
-/** Task ids in ascending order, each once. */
+/** Task ids in ascending order, each once.
+ * @param {(number | null)[]} ids @returns {number[]} */
 export function sortedIds(ids) {
   return [...new Set(ids)].filter((id) => id !== null).sort((a, b) => a - b);
 }
 
+/** @param {Filter} filter */
 function writeFilter(filter) {
   if ("words" in filter) return `~${encode(filter.words)}`;
   if ("values" in filter) return (filter.not ? "!" : "") + filter.values.map(writeValue).join(",");
   return `${filter.lo ?? ""}..${filter.hi ?? ""}${filter.missing ? ",-" : ""}`;
 }
 
+/** @param {string} value @returns {Filter} */
 function readFilter(value) {
   if (value.startsWith("~")) return { words: decode(value.slice(1)) };
   const missing = value.endsWith(",-");
@@ -76,18 +89,23 @@ function readFilter(value) {
   return not ? { values, not } : { values };
 }
 
+/** @param {string} text */
 const end = (text) => (text === "" ? null : Number.isNaN(Number(text)) ? text : Number(text));
 
 // A category may be called "-", "!", "~a" or "1..2".
+/** @param {string | null} value */
 const writeValue = (value) =>
   value === null
     ? "-"
     : encode(value).replaceAll(".", "%2E").replaceAll("~", "%7E").replace(/^-$/, "%2D").replace(/^!/, "%21");
 
+/** @param {string} text */
 const readValue = (text) => (text === "-" ? null : decode(text));
 
+/** @param {string} text */
 const encode = (text) => encodeURIComponent(text).replaceAll("%3A", ":").replaceAll("%40", "@");
 
+/** @param {string} text */
 function decode(text) {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
@@ -96,9 +114,11 @@ function decode(text) {
   }
 }
 
+/** @param {string} text */
 function wholeNumber(text, largest = Number.MAX_SAFE_INTEGER) {
   const number = /^\d+$/.test(text) ? Number(text) : NaN;
   return number <= largest ? number : null;
 }
 
+/** @param {string} text @param {string} sign */
 const split = (text, sign) => (text.startsWith(sign) ? text.slice(1) : text).split("&");

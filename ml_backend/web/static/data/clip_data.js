@@ -21,33 +21,56 @@ import { labelsText } from "./wording.js";
 const POLL_MS = 1000;
 const MARKED_MS = 15_000; // for so long a mark may be ahead of the server
 
+/** @typedef {import("./packed.js").Column} Column */
+/** @typedef {import("./packed.js").Codes} Codes */
+/** @typedef {{ name: string, title: string, kind: string | null, group: string }} Described a column that can be asked for */
+/** @typedef {import("./packed.js").Packed & { revision: string, query: string, class_names: string[],
+ *   hotkeys: string[], multi_label: boolean, model_version: string | null, why_no_words: string,
+ *   available: Described[], map: { kind: string, locality: number, progress: number, state: string } }} Frame */
+/** @typedef {string[] | null} Labels null for a skip */
+/** @typedef {Codes & { names: string[], members: string[][] }} Copied a column that marks are written in */
+/** @typedef {Map<number, { labels: Labels, until: number }>} Marks by task id */
+
 class ClipData extends EventTarget {
-  frame = null;
+  /** @type {Frame} */
+  frame = /** @type {any} */ (null); // until it is opened
+  /** @type {import("./packed.js").Numbers["values"]} */
   ids = new Int32Array(0);
+  /** @type {any} */
   standing = null;
-  #listed = new Map(); // name → description of what the server does not list
-  #provided = new Map(); // name → { ids, column }
-  #columns = new Map(); // name → promise of a column, of the present revision
-  #kept = new Map(); // name → { etag, column } as last sent
-  #said = null; // label, skipped and state as the server says
-  #marks = new Map(); // task id → { labels, until } where it does not say so yet
+  /** @type {Map<string, Described>} name → what the server does not list */
+  #listed = new Map();
+  /** @type {Map<string, { ids: ArrayLike<number>, column: import("./packed.js").Numbers }>} */
+  #provided = new Map();
+  /** @type {Map<string, Promise<Column>>} those asked for, of the present revision */
+  #columns = new Map();
+  /** @type {Map<string, { etag?: string | null, column: Column }>} as last sent */
+  #kept = new Map();
+  /** @type {Map<string, Codes>} label, skipped and state as the server says */
+  #said = new Map();
+  /** @type {Marks} where the server does not say so yet */
+  #marks = new Map();
+  /** @type {number | null} */
   #locality = null;
 
-  /** Load the frame at a locality (0 local … 3 global; null = the server's choice). */
+  /** Load the frame at a locality (0 local … 3 global; null = the server's choice).
+   * @param {number | null} locality */
   async open(locality = null) {
     this.#locality = locality;
     await this.#load();
     setTimeout(() => this.#watch(), POLL_MS);
   }
 
-  /** Show the map at another locality: new positions, same clips. */
+  /** Show the map at another locality: new positions, same clips.
+   * @param {number | null} locality */
   async setLocality(locality) {
     if (locality === this.#locality) return;
     this.#locality = locality;
     await this.#load();
   }
 
-  /** Row of a task in the frame, or -1. */
+  /** Row of a task in the frame, or -1.
+   * @param {number} taskId */
   rowOf(taskId) {
     let low = 0;
     let high = this.ids.length - 1;
@@ -60,27 +83,32 @@ class ClipData extends EventTarget {
     return -1;
   }
 
-  /** What a clip is called, as far as that is at hand. */
+  /** What a clip is called, as far as that is at hand.
+   * @param {number} taskId */
   nameOf(taskId) {
     const row = this.rowOf(taskId);
     const clip = this.#columns.has("clip") ? this.#kept.get("clip")?.column : null;
-    const isAtHand = clip?.names && row >= 0 && clip.codes.length === this.frame.n;
+    const isAtHand = clip?.codes && row >= 0 && clip.codes.length === this.frame.n;
     return (isAtHand && textAt(clip, row)) || `Clip ${taskId}`;
   }
 
-  /** A column by name: from the frame, or asked for once per revision. */
+  /** A column by name: from the frame, or asked for once per revision.
+   * @param {string} name @returns {Promise<Column>} */
   async column(name) {
-    if (this.#provided.has(name)) return this.#realigned(this.#provided.get(name));
+    const provided = this.#provided.get(name);
+    if (provided) return this.#realigned(provided);
     const own = this.frame.columns.get(name);
     if (own?.names || own?.values) return own;
-    if (!this.#columns.has(name)) this.#columns.set(name, this.#ask(name));
-    return this.#columns.get(name);
+    const asked = this.#columns.get(name) ?? this.#ask(name);
+    this.#columns.set(name, asked);
+    return asked;
   }
 
   /** Show labels at once: `changes` maps a task id to its labels, or to null for a skip.
    *
    * They stay until the server says the same, or has had its time. Answers with a function that
    * marks what was there before.
+   * @param {Map<number, Labels>} changes @returns {() => void}
    */
   mark(changes) {
     const before = new Map();
@@ -88,7 +116,10 @@ class ClipData extends EventTarget {
     for (const [taskId, labels] of changes) {
       const row = this.rowOf(taskId);
       if (row < 0) continue;
-      before.set(taskId, labelsAt(this.frame.columns, row));
+      before.set(
+        taskId,
+        labelsAt((name) => codesOf(this.frame, name), row),
+      );
       this.#marks.set(taskId, { labels, until });
     }
     this.#showMarks();
@@ -96,7 +127,8 @@ class ClipData extends EventTarget {
     return () => this.mark(before);
   }
 
-  /** Take marks away: the server's word holds. */
+  /** Take marks away: the server's word holds.
+   * @param {number[]} taskIds */
   unmark(taskIds) {
     for (const taskId of taskIds) this.#marks.delete(taskId);
     this.#showMarks();
@@ -112,7 +144,8 @@ class ClipData extends EventTarget {
     for (const [name, column] of shown) this.frame.columns.set(name, column);
   }
 
-  /** Keep a column of the page's own. */
+  /** Keep a column of the page's own.
+   * @param {string} name @param {import("./packed.js").Numbers} column */
   provide(name, column) {
     const isAnother = this.#provided.has(name);
     this.#provided.set(name, { ids: this.ids, column: { ...column, name } });
@@ -121,7 +154,8 @@ class ClipData extends EventTarget {
     this.dispatchEvent(new Event("revision"));
   }
 
-  /** List a column among those available: `{ name, title, kind, group }`. */
+  /** List a column among those available.
+   * @param {Described} described */
   list(described) {
     if (this.frame.available.some(({ name }) => name === described.name)) return;
     this.#listed.set(described.name, described);
@@ -135,22 +169,25 @@ class ClipData extends EventTarget {
     available.push(...[...this.#listed.values()].filter(({ name }) => !known.has(name)));
   }
 
-  /** A provided column in the rows of the present frame; clips it does not know are missing. */
+  /** A provided column in the rows of the present frame; clips it does not know are missing.
+   * @param {{ ids: ArrayLike<number>, column: import("./packed.js").Numbers }} provided */
   #realigned({ ids, column }) {
     if (ids === this.ids) return column;
     const valueById = new Map(Array.from(ids, (id, row) => [id, column.values[row]]));
     return { ...column, values: Float64Array.from(this.ids, (id) => valueById.get(id) ?? NaN) };
   }
 
+  /** @param {string} name */
   async #ask(name) {
     const asked = this.#columns;
     try {
       const kept = this.#kept.get(name);
       const packed = await getPacked(`column?name=${encodeURIComponent(name)}`, kept?.etag);
-      if (packed === null) return kept.column;
+      if (packed === null) return /** @type {Column} */ (kept?.column);
       const [column] = packed.columns.values();
-      this.#kept.set(name, { etag: packed.etag, column: { ...column, name } });
-      return this.#kept.get(name).column;
+      const named = { ...column, name };
+      this.#kept.set(name, { etag: packed.etag, column: named });
+      return named;
     } catch (error) {
       asked.delete(name); // so that the next one to want it asks again
       throw error;
@@ -161,18 +198,20 @@ class ClipData extends EventTarget {
     return this.#locality === null ? "" : `?locality=${this.#locality}`;
   }
 
+  /** @returns {Promise<void>} */
   async #load() {
     const query = this.#query;
-    const frame = await getPacked(`frame${query}`, this.frame?.query === query ? this.frame.etag : null);
+    const before = this.frame?.query === query ? this.frame.etag : null;
+    const frame = /** @type {Frame | null} */ (await getPacked(`frame${query}`, before));
     if (frame === null) return;
     if (query !== this.#query) return this.#load(); // another locality was chosen meanwhile
     frame.query = query;
     const isFirst = this.frame === null;
     this.frame = frame;
-    this.ids = frame.columns.get("task_id").values;
+    this.ids = numbersOf(frame, "task_id");
     this.#columns = new Map();
     this.#addListed();
-    this.#said = new Map(["label", "skipped", "state"].map((name) => [name, frame.columns.get(name)]));
+    this.#said = new Map(["label", "skipped", "state"].map((name) => [name, codesOf(frame, name)]));
     this.#putMarks();
     if (!isFirst) this.dispatchEvent(new Event("revision"));
   }
@@ -191,24 +230,44 @@ class ClipData extends EventTarget {
     setTimeout(() => this.#watch(), POLL_MS);
   }
 
+  /** @param {string | null} sentence */
   #tell(sentence) {
     this.dispatchEvent(new CustomEvent("trouble", { detail: sentence }));
   }
 }
 
-/** The labels that a row shows; null for a skip. */
-function labelsAt(columns, row) {
-  if (columns.get("skipped").codes[row] === 1) return null;
-  const label = columns.get("label");
+/** Codes of a column that every frame has.
+ * @param {Frame} frame @param {string} name */
+export const codesOf = (frame, name) => /** @type {Codes} */ (frame.columns.get(name));
+
+/** Numbers of a column that every frame has.
+ * @param {Frame} frame @param {string} name */
+export const numbersOf = (frame, name) => /** @type {import("./packed.js").Numbers} */ (frame.columns.get(name)).values;
+
+/** The labels that a row shows; null for a skip.
+ * @param {(name: string) => Codes} columnOf @param {number} row @returns {Labels} */
+function labelsAt(columnOf, row) {
+  if (columnOf("skipped").codes[row] === 1) return null;
+  const label = columnOf("label");
   return label.codes[row] < 0 ? [] : membersAt(label, label.codes[row]);
 }
 
-/** Label, skipped and state as the server says, with marks over them; marks that it has met go. */
+/** Label, skipped and state as the server says, with marks over them; marks that it has met go.
+ * @param {Map<string, Codes>} said @param {Marks} marks @param {(taskId: number) => number} rowOf
+ * @param {number} now */
 export function withMarks(said, marks, rowOf, now) {
   const shown = new Map(said);
   for (const [taskId, { labels, until }] of marks) {
     const row = rowOf(taskId);
-    if (row < 0 || now > until || isSaid(labelsAt(said, row), labels)) marks.delete(taskId);
+    if (
+      row < 0 ||
+      now > until ||
+      isSaid(
+        labelsAt((name) => /** @type {Codes} */ (said.get(name)), row),
+        labels,
+      )
+    )
+      marks.delete(taskId);
   }
   if (marks.size === 0) return shown;
   for (const [name, column] of said) {
@@ -216,7 +275,7 @@ export function withMarks(said, marks, rowOf, now) {
     const members = names.map((_, code) => membersAt(column, code));
     shown.set(name, { ...column, codes: column.codes.slice(), names, members });
   }
-  const [label, skipped, state] = ["label", "skipped", "state"].map((name) => shown.get(name));
+  const [label, skipped, state] = ["label", "skipped", "state"].map((name) => /** @type {Copied} */ (shown.get(name)));
   for (const [taskId, { labels }] of marks) {
     const row = rowOf(taskId);
     skipped.codes[row] = labels === null ? 1 : 0;
@@ -227,10 +286,13 @@ export function withMarks(said, marks, rowOf, now) {
   return shown;
 }
 
+/** @param {Labels} said @param {Labels} labels */
 const isSaid = (said, labels) => said === labels || (said !== null && labels !== null && isSame(said, labels));
 
+/** @param {string[]} some @param {string[]} others */
 const isSame = (some, others) => some.length === others.length && some.every((one) => others.includes(one));
 
+/** @param {Copied} column @param {string[]} labels */
 function codeOf({ names, members }, labels) {
   const code = members.findIndex((one) => isSame(one, labels));
   if (code >= 0) return code;

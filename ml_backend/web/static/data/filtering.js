@@ -11,10 +11,15 @@ import { state } from "./state.js";
 
 const OF_CLASSES = ["label", "predicted"];
 
+/** @typedef {import("./packed.js").Column} Column */
+/** @typedef {import("./address.js").Filter} Filter */
+
 class Filtering extends EventTarget {
   #masks = new MaskSet(0);
-  #made = new Map(); // key → { filter, column } that its mask was made of
-  #loaded = new Map(); // column name → { frame, column }; column null where it cannot be had
+  /** @type {Map<string, { filter: Filter, column?: Column | null }>} key → what its mask was made of */
+  #made = new Map();
+  /** @type {Map<string, { frame: unknown, column: Column | null }>} name → column; null where it cannot be had */
+  #loaded = new Map();
   #run = 0;
 
   /** Apply the filters of the address, then follow every change. */
@@ -24,17 +29,23 @@ class Filtering extends EventTarget {
     await this.#apply();
   }
 
+  /** @param {string} key @param {Filter | null} filter */
   change(key, filter) {
     this.changeAll({ [key]: filter });
   }
 
-  /** Change several filters at once; null takes one away. */
+  /** Change several filters at once; null takes one away.
+   * @param {Record<string, Filter | null>} patch */
   changeAll(patch) {
-    const filters = { ...state.get().filters, ...patch };
-    for (const key of Object.keys(patch)) if (patch[key] === null) delete filters[key];
+    const filters = { ...state.get().filters };
+    for (const [key, filter] of Object.entries(patch)) {
+      if (filter === null) delete filters[key];
+      else filters[key] = filter;
+    }
     state.set({ filters });
   }
 
+  /** @param {string[]} keys */
   others(keys) {
     const rest = [...this.#made.keys()].filter((key) => !keys.includes(key));
     return rest.length === 0 ? null : this.#masks.passing(keys);
@@ -53,6 +64,7 @@ class Filtering extends EventTarget {
     state.set({ visible: this.#made.size === 0 ? null : this.#masks.passing() });
   }
 
+  /** @param {string} name */
   #atHand(name) {
     const own = clipData.frame.columns.get(name);
     if (own?.values || own?.names) return own;
@@ -60,6 +72,7 @@ class Filtering extends EventTarget {
     return known?.frame === clipData.frame ? known.column : undefined;
   }
 
+  /** @param {string} name */
   async #load(name) {
     const { frame } = clipData;
     let column = null;
@@ -72,12 +85,14 @@ class Filtering extends EventTarget {
     this.#loaded.set(name, { frame, column });
   }
 
-  /** The column as filters see it: where clips may have several labels, they ask for the classes. */
+  /** The column as filters see it: where clips may have several labels, they ask for the classes.
+   * @param {Column} column @returns {Column} */
   asFiltered(column) {
     const { multi_label: isMulti, class_names: classes } = clipData.frame;
-    return isMulti && OF_CLASSES.includes(column.name) ? { ...column, classes } : column;
+    return isMulti && column.codes && OF_CLASSES.includes(column.name) ? { ...column, classes } : column;
   }
 
+  /** @param {Record<string, Filter>} filters */
   #makeMasks(filters) {
     if (this.#masks.failures.length !== clipData.frame.n) {
       this.#masks = new MaskSet(clipData.frame.n);
@@ -95,9 +110,11 @@ class Filtering extends EventTarget {
     }
   }
 
+  /** @param {string} key @param {Uint8Array | null | undefined} mask
+   * @param {{ filter: Filter, column?: Column | null }} [made] */
   #put(key, mask, made) {
-    this.#masks.set(key, mask);
-    if (mask) this.#made.set(key, made);
+    this.#masks.set(key, mask ?? null);
+    if (mask && made) this.#made.set(key, made);
     else this.#made.delete(key);
   }
 }

@@ -7,6 +7,17 @@
 //                  and `members`, where some codes are sets of classes: members[code] lists them
 // Booleans have the names "no" and "yes".
 
+/** @typedef {{ name: string, kind: string, values: Float32Array | Float64Array | Int32Array, codes?: undefined,
+ *   names?: undefined }} Numbers */
+/** @typedef {{ name: string, kind: string, codes: Int32Array, names: string[] | null, members?: string[][],
+ *   classes?: string[], values?: undefined }} Codes */
+/** @typedef {Numbers | Codes} Column */
+/** @typedef {Uint8Array | Uint16Array | Uint32Array | Int32Array | Float32Array | Float64Array} Stored */
+/** @typedef {{ name: string, kind: string, dtype: string, offset: number, scale?: number, names?: string[],
+ *   members?: string[][] }} Described */
+/** @typedef {{ n: number, columns: Map<string, Column>, etag?: string | null }} Packed */
+
+/** @type {Record<string, new (buffer: ArrayBuffer, offset: number, n: number) => Stored>} */
 const ARRAYS = {
   u1: Uint8Array,
   u2: Uint16Array,
@@ -17,7 +28,8 @@ const ARRAYS = {
 };
 const BOOLEAN = ["no", "yes"];
 
-/** Decode an answer: `{ n, ...extras, columns: Map(name → column) }`. */
+/** Decode an answer: `{ n, ...extras, columns: Map(name → column) }`.
+ * @param {ArrayBuffer} buffer @returns {Packed} */
 export function decodePacked(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
@@ -28,6 +40,7 @@ export function decodePacked(buffer) {
   return { ...header, columns };
 }
 
+/** @param {Described} described @param {ArrayBuffer} buffer @param {number} n @returns {Column} */
 function decodeColumn({ name, kind, dtype, offset, scale, names, members }, buffer, n) {
   const stored = new ARRAYS[dtype](buffer, offset, n);
   const isFloat = dtype === "f4" || dtype === "f8";
@@ -37,17 +50,25 @@ function decodeColumn({ name, kind, dtype, offset, scale, names, members }, buff
     const named = { name, kind, codes, names: names ?? (kind === "boolean" ? BOOLEAN : null) };
     return members ? { ...named, members } : named;
   }
-  if (isFloat || dtype === "i4") return { name, kind, values: stored };
+  if (isFloat || dtype === "i4") return { name, kind, values: /** @type {Numbers["values"]} */ (stored) };
   const factor = scale ?? 1;
   const Values = dtype === "u4" ? Float64Array : Float32Array; // 24 bits hold no u4
-  return { name, kind, values: Values.from(stored, (v) => (v === missing ? NaN : v * factor)) };
+  const values = new Values(n);
+  for (let row = 0; row < n; row++) values[row] = stored[row] === missing ? NaN : stored[row] * factor;
+  return { name, kind, values };
 }
 
-/** The classes that a code of a category stands for: several, where it is a set. */
-export const membersAt = ({ names, members }, code) => members?.[code] ?? [names[code]];
+/** What a code is called.
+ * @param {Pick<Codes, "names">} column @param {number} code */
+export const nameOf = ({ names }, code) => names?.[code] ?? String(code);
 
-/** The text of a category, text or boolean column at a row; null where it is missing. */
+/** The classes that a code of a category stands for: several, where it is a set.
+ * @param {Codes} column @param {number} code */
+export const membersAt = ({ names, members }, code) => members?.[code] ?? [nameOf({ names }, code)];
+
+/** The text of a category, text or boolean column at a row; null where it is missing.
+ * @param {Codes} column @param {number} row */
 export function textAt(column, row) {
   const code = column.codes[row];
-  return code < 0 ? null : (column.names?.[code] ?? String(code));
+  return code < 0 ? null : nameOf(column, code);
 }

@@ -6,13 +6,16 @@ import { clipData } from "./clip_data.js";
 import { state } from "./state.js";
 
 class Sequence extends EventTarget {
+  /** @type {Uint32Array} */
   #rows = new Uint32Array(0); // of the table, in its order
   #places = new Int32Array(0); // row → place in the table, or -1
-  #chosen = { selection: null, ids: [], places: new Map() }; // the selection in that order
+  /** @type {{ selection: number[] | null, ids: number[], places: Map<number, number> }} the selection in that order */
+  #chosen = { selection: null, ids: [], places: new Map() };
   #isOfSelection = false;
   #last = 0; // where the focus was when it was last in the sequence
 
-  /** Take over the table's order: rows of the frame that pass the filters. */
+  /** Take over the table's order: rows of the frame that pass the filters.
+   * @param {Uint32Array} rows */
   follow(rows) {
     this.#rows = rows;
     this.#places = new Int32Array(clipData.frame.n).fill(-1);
@@ -21,7 +24,8 @@ class Sequence extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** Place of a task in the table, or -1. */
+  /** Place of a task in the table, or -1.
+   * @param {number | null} taskId */
   placeOf(taskId) {
     return taskId === null ? -1 : (this.#places[clipData.rowOf(taskId)] ?? -1);
   }
@@ -31,7 +35,8 @@ class Sequence extends EventTarget {
     return this.chosen()[0] ?? (this.#rows.length > 0 ? clipData.ids[this.#rows[0]] : null);
   }
 
-  /** Where a task stands: `{ place, n }`, place -1 where it is not in the sequence. */
+  /** Where a task stands: `{ place, n }`, place -1 where it is not in the sequence.
+   * @param {number} taskId */
   position(taskId) {
     const isChosen = this.#sorted(state.get().selection).places.has(taskId);
     // What has left the sequence leaves it as it was.
@@ -43,7 +48,8 @@ class Sequence extends EventTarget {
     return { place, n, isOfSelection: this.#isOfSelection };
   }
 
-  /** The task `step` further on, or null at the ends. */
+  /** The task `step` further on, or null at the ends.
+   * @param {number} taskId @param {number} step */
   neighbor(taskId, step) {
     const { place } = this.position(taskId);
     // What has left the sequence (a label can do that) leaves its place to the one after it.
@@ -57,14 +63,15 @@ class Sequence extends EventTarget {
 
   #now() {
     if (!this.#isOfSelection) {
-      const at = (place) => (place in this.#rows ? clipData.ids[this.#rows[place]] : null);
-      return { n: this.#rows.length, at, placeOf: (taskId) => this.placeOf(taskId) };
+      const at = (/** @type {number} */ place) => (place in this.#rows ? clipData.ids[this.#rows[place]] : null);
+      return { n: this.#rows.length, at, placeOf: (/** @type {number} */ taskId) => this.placeOf(taskId) };
     }
     const { ids, places } = this.#sorted(state.get().selection);
-    const at = (place) => ids[place] ?? null;
-    return { n: ids.length, at, placeOf: (taskId) => places.get(taskId) ?? -1 };
+    const at = (/** @type {number} */ place) => ids[place] ?? null;
+    return { n: ids.length, at, placeOf: (/** @type {number} */ taskId) => places.get(taskId) ?? -1 };
   }
 
+  /** @param {number[]} selection */
   #sorted(selection) {
     if (this.#chosen.selection === selection) return this.#chosen;
     const placed = selection.map((taskId) => ({ taskId, place: this.placeOf(taskId) }));

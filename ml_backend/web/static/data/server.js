@@ -12,16 +12,20 @@ const AWAY_MS = 1500;
 
 const project = document.documentElement.dataset.project;
 
-/** Address of something of this project: `address("clips/12/audio")`. */
+/** Address of something of this project: `address("clips/12/audio")`.
+ * @param {string} path */
 export const address = (path) => `/projects/${project}/${path}`;
 
-/** JSON that the project answers with. */
+/** JSON that the project answers with.
+ * @param {string} path */
 export async function getJson(path) {
   return (await ask(address(path))).json();
 }
 
-/** Columns in the packed form, decoded; null when the server says that `etag` still holds. */
+/** Columns in the packed form, decoded; null when the server says that `etag` still holds.
+ * @param {string} path @param {string | null} etag */
 export async function getPacked(path, etag = null) {
+  /** @type {Record<string, string>} */
   const headers = etag ? { "If-None-Match": etag } : {};
   const answer = await ask(address(path), { headers, cache: "no-store" });
   if (answer.status === 304) return null;
@@ -30,25 +34,30 @@ export async function getPacked(path, etag = null) {
   return packed;
 }
 
-/** Change something: POST, PUT or DELETE with a JSON body (or a form). Answers with JSON. */
+/** Change something: POST, PUT or DELETE with a JSON body (or a form). Answers with JSON.
+ * @param {string} method @param {string} path @param {unknown} body */
 export async function send(method, path, body = undefined) {
   return (await change(method, path, body)).json();
 }
 
-/** The same, where the answer is packed columns. */
+/** The same, where the answer is packed columns.
+ * @param {string} method @param {string} path @param {unknown} body */
 export async function sendForPacked(method, path, body) {
   return decodePacked(await (await change(method, path, body)).arrayBuffer());
 }
 
-/** Say something with the page's last breath; nobody waits for an answer. */
+/** Say something with the page's last breath; nobody waits for an answer.
+ * @param {string} method @param {string} path */
 export function sendLeaving(method, path) {
   fetch(address(path), { method, headers: csrf(), credentials: "same-origin", keepalive: true }).catch(() => {});
 }
 
+/** @returns {Record<string, string>} */
 const csrf = () => ({
-  "X-Earmark-CSRF": document.querySelector('meta[name="csrf-token"]').content,
+  "X-Earmark-CSRF": document.querySelector('meta[name="csrf-token"]')?.getAttribute("content") ?? "",
 });
 
+/** @param {string} method @param {string} path @param {unknown} body */
 function change(method, path, body) {
   const headers = csrf();
   const isForm = body instanceof FormData;
@@ -56,11 +65,14 @@ function change(method, path, body) {
   return ask(address(path), { method, headers, body: isForm ? body : JSON.stringify(body) });
 }
 
-/** Whether the backend did nothing yet, but may soon. */
+/** Whether the backend did nothing yet, but may soon.
+ * @param {Response} answer */
 const isBusy = (answer) => answer.status === 503 && answer.headers.has("Retry-After");
 
+/** @param {string | null} state */
 const tellWaiting = (state) => document.dispatchEvent(new CustomEvent("waiting", { detail: state }));
 
+/** @param {string} url @param {RequestInit} options */
 async function fetchOnce(url, options) {
   const who = {};
   const isReading = options.method === undefined;
@@ -70,7 +82,7 @@ async function fetchOnce(url, options) {
       const why = whyNoAnswer(answer);
       if (answer !== null && (why === null || !isReading)) return answer;
       if (!isReading) throw new Error("Earmark does not answer.");
-      waitFor(why, who);
+      waitFor(/** @type {string} */ (why), who);
       await new Promise((done) => setTimeout(done, AWAY_MS));
     }
   } finally {
@@ -78,6 +90,7 @@ async function fetchOnce(url, options) {
   }
 }
 
+/** @param {string} url @param {RequestInit} options */
 async function ask(url, options = {}) {
   let answer = await fetchOnce(url, options);
   let isWaiting = false;
@@ -102,6 +115,5 @@ async function ask(url, options = {}) {
   }
   const said = await answer.json().catch(() => ({}));
   const error = new Error(said.error ?? `The backend answered ${answer.status}.`);
-  error.status = answer.status;
-  throw error;
+  throw Object.assign(error, { status: answer.status });
 }

@@ -2,7 +2,10 @@
 
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
-/** Give every row a number to sort by; NaN = missing. Names sort as people sort them. */
+/** @typedef {import("./packed.js").Column} Column */
+
+/** Give every row a number to sort by; NaN = missing. Names sort as people sort them.
+ * @param {Column} column */
 export function sortKeys({ values, codes, names }) {
   if (values) return values;
   if (!names) return Float64Array.from(codes, (code) => (code < 0 ? NaN : code));
@@ -13,10 +16,11 @@ export function sortKeys({ values, codes, names }) {
   return Float64Array.from(codes, (code) => (code < 0 ? NaN : places[code]));
 }
 
-/** Order the rows: ties keep the order of the rows, missing values come last either way. */
+/** Order the rows: ties keep the order of the rows, missing values come last either way.
+ * @param {ArrayLike<number>} keys @param {boolean} isDescending */
 export function sortedRows(keys, isDescending) {
-  const present = [];
-  const absent = [];
+  /** @type {number[][]} */
+  const [present, absent] = [[], []];
   for (let row = 0; row < keys.length; row++) {
     (Number.isNaN(keys[row]) ? absent : present).push(row);
   }
@@ -29,7 +33,8 @@ export function sortedRows(keys, isDescending) {
   return rows;
 }
 
-/** Keep the rows that a mask lets through, in their order. */
+/** Keep the rows that a mask lets through, in their order.
+ * @param {Uint32Array} order @param {Uint8Array} mask */
 export function visibleRows(order, mask) {
   const rows = new Uint32Array(order.length);
   let n = 0;

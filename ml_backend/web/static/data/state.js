@@ -17,15 +17,25 @@
 
 import { fromAddress, sortedIds, toAddress } from "./address.js";
 
+/** @type {(keyof import("./address.js").View)[]} */
 const IN_ADDRESS = ["color", "locality", "filters", "selection", "focus"];
+/** @type {Key[]} */
 const STEPS = ["color", "locality", "filters"];
 const STEP_PAUSE_MS = 1000; // what follows sooner, such as a brush that moves on, is the same step
 const ADDRESS_PAUSE_MS = 200; // browsers refuse addresses that change too often
 
+/** @typedef {import("./address.js").View & { sort: { name: string, isDescending: boolean } | null,
+ *   visible: Uint8Array | null }} Now */
+/** @typedef {keyof Now} Key */
+/** @typedef {(state: Now, named: Key[]) => void} Listener */
+
 class State {
+  /** @type {Now} */
   #now = { ...fromAddress(location.search, location.hash), sort: null, visible: null };
+  /** @type {Set<{ keys: Key[], callback: Listener }>} */
   #listeners = new Set();
-  #writing = null;
+  /** @type {number | undefined} */
+  #writing;
   #isNewStep = false; // to be written
   #steppedAt = -Infinity;
 
@@ -38,17 +48,20 @@ class State {
     return this.#now;
   }
 
+  /** @param {Partial<Now>} patch */
   set(patch, { isStep = true } = {}) {
     const next = { ...this.#now, ...patch };
     if (patch.selection) next.selection = sortedIds(patch.selection);
-    const changed = Object.keys(patch).filter((key) => !isSame(next[key], this.#now[key]));
+    const named = /** @type {Key[]} */ (Object.keys(patch));
+    const changed = named.filter((key) => !isSame(next[key], this.#now[key]));
     if (isStep && changed.some((key) => STEPS.includes(key))) this.#beginStep();
-    if (changed.some((key) => IN_ADDRESS.includes(key))) {
+    if (IN_ADDRESS.some((key) => changed.includes(key))) {
       this.#writing ??= setTimeout(() => this.#keepInAddress(), ADDRESS_PAUSE_MS);
     }
-    this.#change(next, changed, Object.keys(patch));
+    this.#change(next, changed, named);
   }
 
+  /** @param {Now} next @param {Key[]} changed @param {Key[]} named */
   #change(next, changed, named) {
     this.#now = next;
     for (const { keys, callback } of [...this.#listeners]) {
@@ -56,6 +69,7 @@ class State {
     }
   }
 
+  /** @param {Key[]} keys @param {Listener} callback */
   on(keys, callback) {
     const listener = { keys, callback };
     this.#listeners.add(listener);
@@ -66,29 +80,31 @@ class State {
     const isSameStep = performance.now() - this.#steppedAt < STEP_PAUSE_MS;
     this.#steppedAt = performance.now();
     if (isSameStep) return;
-    if (this.#writing !== null) this.#keepInAddress(); // as it was before the step
+    if (this.#writing !== undefined) this.#keepInAddress(); // as it was before the step
     this.#isNewStep = true;
   }
 
   #keepInAddress() {
     clearTimeout(this.#writing);
     const isNewStep = this.#isNewStep;
-    [this.#writing, this.#isNewStep] = [null, false]; // also where the browser refuses
-    const view = Object.fromEntries(IN_ADDRESS.map((key) => [key, this.#now[key]]));
+    [this.#writing, this.#isNewStep] = [undefined, false]; // also where the browser refuses
+    const { sort, visible, ...view } = this.#now;
     const address = location.pathname + toAddress(view);
     if (isNewStep) history.pushState(view, "", address);
     else history.replaceState(view, "", address);
   }
 
-  /** Show a view that the browser went back or forward to. */
+  /** Show a view that the browser went back or forward to.
+   * @param {import("./address.js").View} view */
   #goTo(view) {
     clearTimeout(this.#writing);
-    [this.#writing, this.#isNewStep, this.#steppedAt] = [null, false, -Infinity];
+    [this.#writing, this.#isNewStep, this.#steppedAt] = [undefined, false, -Infinity];
     const changed = IN_ADDRESS.filter((key) => !isSame(view[key], this.#now[key]));
     this.#change({ ...this.#now, ...view }, changed, IN_ADDRESS);
   }
 }
 
+/** @param {unknown} a @param {unknown} b */
 function isSame(a, b) {
   if (a === b) return true;
   if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return false;

@@ -4,10 +4,14 @@ const LOCALE = "en-US";
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const plain = new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 4, useGrouping: false });
 
-/** A count: `1,260`. */
+/** @typedef {import("./address.js").Filter} Filter */
+
+/** A count: `1,260`.
+ * @param {number} number */
 export const count = (number) => whole.format(number);
 
-/** A count with its noun: `1 clip`, `1,260 clips`. */
+/** A count with its noun: `1 clip`, `1,260 clips`.
+ * @param {number} number */
 export const clips = (number) => `${count(number)} clip${number === 1 ? "" : "s"}`;
 
 const graphemes = new Intl.Segmenter();
@@ -17,11 +21,12 @@ const [TAIL_LEAST, TAIL_USUAL, TAIL_MOST, FILE_MOST] = [6, 8, 14, 22];
 /** A long name in two, of which the second is shown whole: `[".../very_long_", "clip_17.wav"]`.
  *
  * Parted before a sign if there is one near the end; letters that are written joined stay together.
- */
+ * @param {string} text */
 export function splitName(text) {
   if (text.length <= 2 * TAIL_USUAL) return [text];
   const signs = Array.from(graphemes.segment(text), ({ segment }) => segment);
-  const isNear = (i, most) => i >= signs.length - most && i <= signs.length - TAIL_LEAST;
+  const isNear = (/** @type {number} */ i, /** @type {number} */ most) =>
+    i >= signs.length - most && i <= signs.length - TAIL_LEAST;
   const slash = signs.findLastIndex((one, i) => isNear(i, FILE_MOST) && one === "/");
   const sign = slash < 0 ? signs.findIndex((one, i) => isNear(i, TAIL_MOST) && /[\s_.:-]/.test(one)) : slash;
   if (sign < 0 && (JOINED.test(text) || signs.length <= 2 * TAIL_USUAL)) return [text];
@@ -35,25 +40,29 @@ export const NONE_OF_THEM = "none of them";
 /** The same as a button says it. */
 export const NONE_ON_BUTTON = "None of them";
 
-/** A number: four digits, whole ones in full. */
+/** A number: four digits, whole ones in full.
+ * @param {number} number */
 export function numberText(number) {
   return Number.isInteger(number) ? String(number) : plain.format(number);
 }
 
-/** A probability to two digits; next to nothing and next to certain say so. */
+/** A probability to two digits; next to nothing and next to certain say so.
+ * @param {number} probability */
 export function probabilityText(probability) {
   if (probability < 0.005) return "< 0.01";
   return probability >= 0.995 ? "> 0.99" : probability.toFixed(2);
 }
 
-/** Seconds since 1970 as `2024-05-01 20:15` (UTC, as the metadata gave it). */
+/** Seconds since 1970 as `2024-05-01 20:15` (UTC, as the metadata gave it).
+ * @param {number} seconds */
 export function dateText(seconds) {
   const text = new Date(seconds * 1000).toISOString();
   const time = text.slice(17, 19) === "00" ? text.slice(11, 16) : text.slice(11, 19);
   return time === "00:00" ? text.slice(0, 10) : `${text.slice(0, 10)} ${time}`;
 }
 
-/** What a column holds at a row; empty where it holds nothing. */
+/** What a column holds at a row; empty where it holds nothing.
+ * @param {import("./packed.js").Column} column @param {number} row */
 export function valueText({ kind, values, codes, names }, row) {
   if (codes) return codes[row] < 0 ? "" : (names?.[codes[row]] ?? String(codes[row]));
   const value = values[row];
@@ -63,15 +72,19 @@ export function valueText({ kind, values, codes, names }, row) {
 
 const decimals = new WeakMap(); // values → decimals, the same for a whole column
 
-/** As many decimals as the values have, but no more than four digits for the largest. */
+/** As many decimals as the values have, but no more than four digits for the largest.
+ * @param {import("./packed.js").Numbers["values"]} values */
 function decimalsOf(values) {
   if (!decimals.has(values)) decimals.set(values, countDecimals(values));
   return decimals.get(values);
 }
 
+/** @param {import("./packed.js").Numbers["values"]} values */
 function countDecimals(values) {
   const known = values.filter((value) => Number.isFinite(value));
-  const largest = known.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+  let largest = 0;
+  for (const value of known) largest = Math.max(largest, Math.abs(value));
+  largest ||= 1;
   const power = Math.log10(largest);
   const most = Math.max(0, Math.min(8, 3 - (largest < 1 ? Math.ceil(power) : Math.floor(power))));
   let n = 0;
@@ -83,19 +96,24 @@ function countDecimals(values) {
   return n;
 }
 
-/** A name among others: quoted where it holds a comma, so that it is not taken for two. */
+/** A name among others: quoted where it holds a comma, so that it is not taken for two.
+ * @param {string} name */
 export const quoted = (name) => (name.includes(",") ? `“${name}”` : name);
 
-/** Several labels as one; among several, a name that holds a comma is quoted (as in shown.py). */
+/** Several labels as one; among several, a name that holds a comma is quoted (as in snapshot/columns.py).
+ * @param {string[]} labels */
 export const labelsText = (labels) => (labels.length < 2 ? labels : labels.map(quoted)).join(", ");
 
-/** An answer: its labels, or that the clip was skipped (null). */
+/** An answer: its labels, or that the clip was skipped (null).
+ * @param {string[] | null} labels */
 export const answerText = (labels) => (labels === null ? "skipped" : labelsText(labels) || NONE_OF_THEM);
 
-/** Why clips were refused, each reason once. */
+/** Why clips were refused, each reason once.
+ * @param {{ reason: string }[]} refused */
 export const reasonsText = (refused) => [...new Set(refused.map(({ reason }) => reason))].join(" ");
 
-/** A filter in a few words: `1 to 2`, `siren, other`, `with a value`. */
+/** A filter in a few words: `1 to 2`, `siren, other`, `with a value`.
+ * @param {Filter} filter @param {string} key */
 export function filterText(filter, key) {
   if ("words" in filter) return `“${filter.words}”`;
   if ("values" in filter) return valuesText(filter);
@@ -109,6 +127,7 @@ export function filterText(filter, key) {
   return missing ? `${text}, or no value` : text;
 }
 
+/** @param {import("./address.js").Values} filter */
 function valuesText({ values, not }) {
   if (not && values.length === 1 && values[0] === null) return "with a value";
   const named = values.map((value) => (values.length > 1 ? quoted(value ?? "no value") : (value ?? "no value")));
@@ -116,18 +135,20 @@ function valuesText({ values, not }) {
   return (not ? "not " : "") + shown.join(", ");
 }
 
-/** A time in a clip: `0:03.2`. */
+/** A time in a clip: `0:03.2`.
+ * @param {number} seconds */
 export function clockText(seconds) {
   const tenths = Math.floor(seconds * 10 + 1e-6);
   const rest = tenths % 600;
   return `${Math.floor(tenths / 600)}:${String(Math.floor(rest / 10)).padStart(2, "0")}.${rest % 10}`;
 }
 
-/** Round times from 0 to the end of a clip, at most `most + 1` of them. */
+/** Round times from 0 to the end of a clip, at most `most + 1` of them.
+ * @param {number} duration_s @param {number} most */
 export function timeTicks(duration_s, most) {
   const least = duration_s / most;
   const power = 10 ** Math.floor(Math.log10(least));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((one) => one >= least * (1 - 1e-9));
+  const step = power * Number([1, 2, 5, 10].find((factor) => factor * power >= least * (1 - 1e-9)));
   const n = Math.floor(duration_s / step + 1e-6) + 1;
   return Array.from({ length: n }, (_, i) => Number((i * step).toFixed(6)));
 }
