@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import soundfile
-from flask import Flask, jsonify, request, send_file
+from flask import Flask, jsonify, render_template_string, request, send_file
 
 from ml_backend.audio.spectrogram import render_spectrogram
 from ml_backend.clip import STATES
@@ -317,7 +317,10 @@ def create_small_app(pool):
 
     @app.get("/blank")
     def blank():
-        return "<!doctype html><html lang=en><title>Blank</title><div id=place></div>"
+        return render_template_string(
+            "<!doctype html><html lang=en data-constants='{{ constants|tojson }}'>"
+            "<title>Blank</title><div id=place></div>"
+        )
 
     @app.get("/projects/1/frame")
     def frame():

@@ -32,8 +32,8 @@ PARTS = {
     "web.snapshot": "clip embedders errors label_studio learning loop settings similarity store",
     "web.api": "audio clip embedders errors evaluation label_studio learning loop metadata "
     "settings similarity store web.access web.http web.snapshot",
-    "web.pages": "clip errors evaluation learning loop metadata settings store web.api web.http "
-    "web.snapshot",
+    "web.pages": "audio clip errors evaluation label_studio learning loop metadata settings store "
+    "web.access web.api web.http web.snapshot",
     "web.app": "errors label_studio loop settings store web.access web.api web.http web.pages "
     "web.snapshot",
     "web": "web.app",

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
+LONGEST_ADDRESS = 3_500
+"""In characters: gunicorn refuses request lines beyond 4094."""
+
 
 def map_of_filter(project_id: int, **filters: str) -> str:
     """Give the map on the clips whose columns have these values.

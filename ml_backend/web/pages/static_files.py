@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from ml_backend.settings import Settings
 from ml_backend.store import Store
+from ml_backend.web.pages.constants import CONSTANTS
 
 STATIC_DIR = Path(__file__).parents[1] / "static"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -20,8 +21,12 @@ _FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 def register(app: Flask, store: Store, settings: Settings) -> None:
-    """Add the map, the page for labeling, and the static files; templates get ``asset(name)``."""
+    """Add the map, the page for labeling, and the static files.
+
+    Templates get ``asset(name)`` and ``constants``.
+    """
     app.add_template_global(_asset, "asset")
+    app.jinja_env.globals["constants"] = CONSTANTS
 
     @app.get("/static/<digest>/<path:name>")
     def static_file(digest: str, name: str) -> ResponseReturnValue:

@@ -13,12 +13,16 @@ from ml_backend.clip import STATES
 from ml_backend.metadata.table import META
 from ml_backend.metadata.where import MIRRORED, parse
 from ml_backend.web.api.queue_status import Asked
-from ml_backend.web.pages.map_links import map_of_clips, map_of_filters, written_value
+from ml_backend.web.pages.map_links import (
+    LONGEST_ADDRESS,
+    map_of_clips,
+    map_of_filters,
+    written_value,
+)
 
 Range = tuple[float, float]
 N_NAMED = 1_000
 """A link names no more clips than these: nobody labels more in one go."""
-_LONGEST = 3_500  # gunicorn refuses request lines beyond 4094
 _HOUR = "@hour"
 _NO_COLUMN = ("", "")
 
@@ -34,7 +38,7 @@ def map_of_left(project_id: int, asked: Asked, kinds: Mapping[str, str]) -> tupl
         if filters is not None:
             in_pool = {"state": written_value(STATES["pool"])}
             address = map_of_filters(project_id, filters | in_pool)
-            if len(address) <= _LONGEST:
+            if len(address) <= LONGEST_ADDRESS:
                 return address, len(asked.left)
     named = asked.left[:N_NAMED]
     return map_of_clips(project_id, named), len(named)

@@ -10,6 +10,8 @@
 // Columns of the page's own, such as the similarity to a dropped sound, stay out of it.
 // A long selection moves behind the `#`, which servers never see and so never refuse.
 
+import { constants } from "./constants.js";
+
 /** @typedef {{ values: (string | null)[], not?: boolean }} Values */
 /** @typedef {{ lo: End, hi: End, missing?: boolean }} Range */
 /** @typedef {string | number | null} End */
@@ -17,7 +19,6 @@
 /** @typedef {{ color: string | null, locality: number | null, filters: Record<string, Filter>, selection: number[],
  *   focus: number | null }} View */
 
-const SERVER_LIMIT = 3500; // characters; gunicorn refuses request lines beyond 4094
 const OF_THIS_PAGE = ["similarity"];
 const NUMBER_OR_DATE = /^(-?\d+(\.\d+)?(e[+-]?\d+)?|\d{4}-\d\d(-\d\d(T[\d:.]+Z?)?)?)?$/i;
 
@@ -35,7 +36,7 @@ export function toAddress({ color, locality, filters = {}, selection = [], focus
   const selected = selection.length > 0 ? `sel=${selection.join(",")}` : "";
   const query = parts.length > 0 ? `?${parts.join("&")}` : "";
   if (!selected) return query;
-  if (query.length + selected.length > SERVER_LIMIT) return `${query}#${selected}`;
+  if (query.length + selected.length > constants.longest_address) return `${query}#${selected}`;
   return query ? `${query}&${selected}` : `?${selected}`;
 }
 

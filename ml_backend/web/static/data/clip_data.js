@@ -14,6 +14,7 @@
 //   clipData.provide(name, column)  a column of the page's own, such as the similarity to a dropped sound
 //   clipData.list(described)        offer a column to filters and table, too
 
+import { constants } from "./constants.js";
 import { membersAt, textAt } from "./packed.js";
 import { getJson, getPacked } from "./server.js";
 import { labelsText } from "./wording.js";
@@ -280,8 +281,8 @@ export function withMarks(said, marks, rowOf, now) {
     const row = rowOf(taskId);
     skipped.codes[row] = labels === null ? 1 : 0;
     label.codes[row] = labels === null || labels.length === 0 ? -1 : codeOf(label, labels);
-    const stated = labels === null ? "skipped" : labels.length > 0 ? "labeled" : "in the pool";
-    state.codes[row] = state.names.indexOf(stated);
+    const stated = labels === null ? "skipped" : labels.length > 0 ? "labeled" : "pool";
+    state.codes[row] = state.names.indexOf(constants.states[stated]);
   }
   return shown;
 }

@@ -4,6 +4,7 @@
 // null when the answer is there. Where nobody answers, reading waits until somebody does (outage.js);
 // changing something fails at once, since nobody wants it done at another time.
 
+import { constants } from "./constants.js";
 import { waitFor, waitNoMore, whyNoAnswer } from "./outage.js";
 import { decodePacked } from "./packed.js";
 
@@ -54,7 +55,7 @@ export function sendLeaving(method, path) {
 
 /** @returns {Record<string, string>} */
 const csrf = () => ({
-  "X-Earmark-CSRF": document.querySelector('meta[name="csrf-token"]')?.getAttribute("content") ?? "",
+  [constants.csrf_header]: document.querySelector('meta[name="csrf-token"]')?.getAttribute("content") ?? "",
 });
 
 /** @param {string} method @param {string} path @param {unknown} body */

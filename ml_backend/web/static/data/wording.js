@@ -1,5 +1,7 @@
 // Wording: values, counts and filters as people read them. Pure functions.
 
+import { constants } from "./constants.js";
+
 const LOCALE = "en-US";
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const plain = new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 4, useGrouping: false });
@@ -34,11 +36,11 @@ export function splitName(text) {
   return [signs.slice(0, at).join(""), signs.slice(at).join("")];
 }
 
-/** Where a clip may have several labels: what it is said to have when it has none, as on the server. */
-export const NONE_OF_THEM = "none of them";
+/** Where a clip may have several labels: what it is said to have when it has none. */
+export const NONE_OF_THEM = constants.none_of_them;
 
 /** The same as a button says it. */
-export const NONE_ON_BUTTON = "None of them";
+export const NONE_ON_BUTTON = NONE_OF_THEM.charAt(0).toUpperCase() + NONE_OF_THEM.slice(1);
 
 /** A number: four digits, whole ones in full.
  * @param {number} number */

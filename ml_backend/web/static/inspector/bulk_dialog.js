@@ -2,13 +2,15 @@
 // whether these shall keep it.
 
 import { clipData } from "../data/clip_data.js";
+import { constants } from "../data/constants.js";
 import { textAt } from "../data/packed.js";
 import { state } from "../data/state.js";
 import { clips, count, quoted } from "../data/wording.js";
 import { ask } from "../ui/dialogs.js";
 
 const N_NAMED = 4;
-const WITHOUT_ANSWER = ["in the pool", "failed"]; // states that no annotation makes
+const { states } = constants;
+const WITHOUT_ANSWER = [states.pool, states.failed]; // states that no annotation makes
 
 /** Ask; answers with `{ taskIds, onlyUnanswered }`, or null when it was called off. `nHidden` clips
  * are selected, too, and not in sight.
@@ -46,7 +48,7 @@ export function answerOf(taskId) {
   const { columns } = clipData.frame;
   const said = row < 0 ? null : textAt(columns.get("state"), row);
   if (said === null || WITHOUT_ANSWER.includes(said)) return null;
-  return { state: said, label: said === "labeled" ? (textAt(columns.get("label"), row) ?? said) : null };
+  return { state: said, label: said === states.labeled ? (textAt(columns.get("label"), row) ?? said) : null };
 }
 
 /** Which tasks have no answer, as the server understands it: nobody has annotated or skipped them.

@@ -3,11 +3,11 @@
 // The picture (ml_backend/audio/spectrogram.py) has margins with axes. Its frequency axis is shown as it
 // is; the colors are stretched to the panel's width, over a time axis of our own.
 
+import { constants } from "../data/constants.js";
 import { whyAway } from "../data/outage.js";
 import { timeTicks } from "../data/wording.js";
 import { make, showPicture } from "../ui/elements.js";
 
-const MARGINS_PX = { left: 58, right: 92, top: 8, bottom: 24 };
 const SEEK_S = 0.25;
 const TICK_PX = 56; // room for one time label
 
@@ -100,7 +100,7 @@ export class SpectrogramView {
 
   /** Stretch the picture so that its plot fills the panel and its margins fall outside. */
   #fit() {
-    const { left, right, top, bottom } = MARGINS_PX;
+    const { left, right, top, bottom } = constants.spectrogram_margins_px;
     const { naturalWidth: width, naturalHeight: height } = this.picture;
     const plotWidth = width - left - right;
     this.picture.style.width = `${(width / plotWidth) * 100}%`;

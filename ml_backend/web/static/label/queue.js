@@ -7,13 +7,13 @@
 //   queue.trouble            why it tells nothing, or null
 //   queue.addEventListener("change", …)
 
+import { constants } from "../data/constants.js";
 import { send, sendLeaving } from "../data/server.js";
 
 const PAUSE_MS = 1000; // between two looks at the order
 const REST_MS = 10_000; // the same where nothing was answered for a while
 const N_LOOKS = 5; // after an answer: the round that follows it takes a moment
 const FEW = 3; // clips ahead: more are asked for at once
-const MOST_SENT = 8;
 
 export class LabelQueue extends EventTarget {
   ahead = [];
@@ -62,7 +62,7 @@ export class LabelQueue extends EventTarget {
     try {
       const standing = await send("POST", "label/next", {
         tab: this.#tab,
-        ahead: this.ahead.filter((one) => !returned.includes(one)).slice(0, MOST_SENT),
+        ahead: this.ahead.filter((one) => !returned.includes(one)).slice(0, constants.n_ahead),
         mine: [...new Set([...this.#mine(), ...returned])],
         model_version: this.standing?.model_version ?? null,
         ties: this.isDeciding,

@@ -2,6 +2,7 @@
 // when nothing is, for all clips that pass the filters.
 
 import { clipData } from "../data/clip_data.js";
+import { constants } from "../data/constants.js";
 import { sequence } from "../data/sequence.js";
 import { send } from "../data/server.js";
 import { state } from "../data/state.js";
@@ -81,5 +82,5 @@ function suggestTitle(n) {
   const parts = Object.entries(filters).map(
     ([key, filter]) => `${key.replace(/^meta:/, "")}: ${filterText(filter, key)}`,
   );
-  return parts.join("; ").slice(0, 100) || "All clips";
+  return parts.join("; ").slice(0, constants.max_title) || "All clips";
 }

@@ -1,5 +1,6 @@
 // Questions to the visitor, and short notices with something to press. Text only, never markup.
 
+import { constants } from "../data/constants.js";
 import { make, say } from "./elements.js";
 
 const NOTICE_MS = 12_000;
@@ -13,7 +14,8 @@ const NOTICE_MS = 12_000;
  */
 export function ask(question, { yes, other = null, details = [], field = null, isCareful = false }) {
   const { promise, resolve } = withResolver();
-  const input = field && make("input", { type: "text", value: field.value, maxlength: "100", required: true });
+  const input =
+    field && make("input", { type: "text", value: field.value, maxlength: constants.max_title, required: true });
   const dialog = make(
     "dialog",
     { class: "question", "aria-labelledby": "question" },
