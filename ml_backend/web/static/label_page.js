@@ -6,39 +6,28 @@
 // visitor's back (outbox.js); what comes next is the server's order (queue.js).
 
 import { answerText, count } from "./data/wording.js";
-import { Outbox } from "./label/outbox.js";
-import { Pace } from "./label/pace.js";
 import { ClipsAhead, pictureOf } from "./label/prefetch.js";
-import { LabelQueue } from "./label/queue.js";
+import { Session } from "./label/session.js";
 import { sounds } from "./label/sounds.js";
 import { LabelView } from "./label/view.js";
 import { fail } from "./ui/dialogs.js";
 import { say } from "./ui/elements.js";
-import { classKeys, pressedKey, spares } from "./ui/keys.js";
+import { classKeys, dispatchKeys, pressedKey, spares } from "./ui/keys.js";
 
 const N_READY = 4; // clips whose sound and picture are made ready
-const TYPED_IN = "input, select, textarea, dialog, [contenteditable]";
 const NO_TIES =
   "You have been asked about every tie. Where everybody stays with an answer, star the annotation that is right in Label Studio.";
 const SKIP = null; // "cannot tell", as the server understands it
 
 class LabelMode {
-  #front = null; // the clip that is asked about
-  #shown = null; // the answer that is looked at again, or null
-  #answers = []; // { taskId, title, labels, ids of its writings }, the oldest first
-  #undoable = []; // { answer, before } of each writing, the oldest first
   #chosen = []; // where clips may have several labels: those switched on
   #ahead = new ClipsAhead();
   #frame = null;
-  #pace = new Pace();
 
   constructor(place, visitor) {
-    this.outbox = new Outbox(`${document.documentElement.dataset.project} ${visitor}`);
-    this.queue = new LabelQueue({
-      mine: () => [...new Set([this.#front, ...this.outbox.waiting.map(({ taskId }) => taskId)])].filter(Boolean),
-      isDone: (taskId) => this.#answers.some((answer) => answer.taskId === taskId),
-      isDeciding: new URLSearchParams(location.search).has("ties"),
-    });
+    this.session = new Session(visitor, (taskId) => this.#ahead.known(taskId));
+    this.queue = this.session.queue;
+    this.outbox = this.session.outbox;
     this.view = new LabelView(place, {
       choose: (name) => this.#choose(name),
       submit: () => this.#submit(),
@@ -48,20 +37,22 @@ class LabelMode {
       replay: () => this.#play(),
       undo: () => this.#undo(),
       seek: (time_s) => this.#play(time_s),
-      show: (answer) => this.#goTo(answer),
+      show: (answer) => {
+        this.session.shown = answer;
+        this.#show();
+      },
     });
     this.queue.addEventListener("change", () => this.#follow());
     this.outbox.addEventListener("change", () => this.#showSession());
     this.outbox.addEventListener("refused", ({ detail }) => this.#tellRefused(detail));
     sounds.addEventListener("change", () => this.#showSound());
-    document.addEventListener("keydown", (event) => this.#press(event));
+    dispatchKeys((event) => !event.repeat && this.#obeys(event));
     this.#showNothing();
     this.#showSession();
   }
 
-  /** The clip that is heard now. */
   get #taskId() {
-    return this.#shown?.taskId ?? this.#front;
+    return this.session.taskId;
   }
 
   /** Whoever decides is shown neither what the others said nor what the model says. */
@@ -76,9 +67,8 @@ class LabelMode {
   // What comes next
 
   #follow() {
-    if (this.#front === null && this.queue.ahead.length > 0) {
-      this.#front = this.queue.take();
-      if (this.#shown === null) this.#arrive();
+    if (this.session.takeNext()) {
+      if (this.session.shown === null) this.#arrive();
     } else if (this.#taskId === null) this.#showNothing();
     else this.#showLabels();
     this.#prepare();
@@ -86,7 +76,7 @@ class LabelMode {
   }
 
   #prepare() {
-    const next = [this.#taskId, this.#front, ...this.queue.ahead.slice(0, N_READY)];
+    const next = [this.#taskId, this.session.front, ...this.queue.ahead.slice(0, N_READY)];
     this.#ahead.prepare([...new Set(next)].filter((taskId) => taskId !== null));
   }
 
@@ -94,7 +84,7 @@ class LabelMode {
 
   #arrive() {
     const taskId = this.#taskId;
-    this.#chosen = this.#shown?.labels ?? [];
+    this.#chosen = this.session.shown?.labels ?? [];
     this.view.showTime(0, 0);
     if (taskId === null) {
       sounds.stop();
@@ -104,7 +94,7 @@ class LabelMode {
     this.#play();
     const known = this.#ahead.known(taskId);
     const asked = this.#isTie(taskId) ? "Its annotators do not agree." : "";
-    const where = this.#shown ? `Answered: ${answerText(this.#shown.labels)}` : asked;
+    const where = this.session.shown ? `Answered: ${answerText(this.session.shown.labels)}` : asked;
     this.view.showClip(pictureOf(taskId), known.now?.clip ?? `Clip ${taskId}`, where);
     this.#showLabels();
     this.#fill(taskId, known);
@@ -188,57 +178,26 @@ class LabelMode {
 
   #answer(labels) {
     if (this.#taskId === null) return;
-    const answer = this.#shown ?? this.#begin();
-    const before = answer.labels;
-    const isSame = before !== undefined && JSON.stringify(before) === JSON.stringify(labels);
-    if (!isSame) {
-      answer.labels = labels;
-      answer.ids.push(this.outbox.add(answer.taskId, labels));
-      this.#undoable.push({ answer, before });
-      say(`${answer.title}: ${answerText(labels)}.`);
-    }
+    const answer = this.session.answer(labels);
+    if (answer) say(`${answer.title}: ${answerText(labels)}.`);
     this.#step(1);
   }
 
-  /** Begin an answer to the clip that is asked about; the next one takes its place. */
-  #begin() {
-    const known = this.#ahead.known(this.#front);
-    const title = known.now?.clip ?? `Clip ${this.#front}`;
-    const answer = { taskId: this.#front, title, labels: undefined, ids: [] };
-    known.then(({ clip }) => (answer.title = clip)).catch(() => {});
-    this.#answers.push(answer);
-    this.#pace.count();
-    this.#front = this.queue.take();
-    return answer;
-  }
-
-  /** Go to an earlier answer (−1), or on towards the clip that is asked about (1). */
   #step(step) {
-    const n = this.#answers.length;
-    const place = (this.#shown ? this.#answers.indexOf(this.#shown) : n) + step;
-    if (place < 0) return;
-    this.#goTo(this.#answers[place] ?? null);
+    if (this.session.step(step)) this.#show();
   }
 
-  #goTo(answer) {
-    this.#shown = answer;
+  #show() {
     this.#arrive();
     this.#prepare();
     this.#showSession();
   }
 
   #undo() {
-    const last = this.#undoable.pop();
-    if (!last) return say("There is nothing to undo.");
-    const { answer, before } = last;
-    this.outbox.takeBack(answer.ids.pop());
-    answer.labels = before;
+    const answer = this.session.undo();
+    if (answer === null) return say("There is nothing to undo.");
     say(`${answer.title}: taken back.`);
-    if (before !== undefined) return this.#goTo(answer);
-    this.#answers = this.#answers.filter((one) => one !== answer);
-    if (this.#front !== null) this.queue.putBack(this.#front);
-    this.#front = answer.taskId;
-    return this.#goTo(null);
+    return this.#show();
   }
 
   #tellRefused({ undoes, reason }) {
@@ -249,31 +208,23 @@ class LabelMode {
 
   #showSession() {
     const fateOf = ({ ids }) => this.outbox.fateOf(ids);
-    const kept = this.#answers.filter((answer) => fateOf(answer) !== "not written");
+    const kept = this.session.answers.filter((answer) => fateOf(answer) !== "not written");
     const labeled = kept.filter(({ labels }) => labels !== SKIP);
     this.view.showProgress({
       nLabeled: labeled.length,
       nSkipped: kept.length - labeled.length,
-      perMinute: this.#pace.perMinute,
+      perMinute: this.session.perMinute,
       nLeft: this.queue.standing?.n_left ?? null,
     });
     const { waiting, refused, trouble } = this.outbox;
     const acts = { again: () => this.outbox.sendAgain(), drop: () => this.outbox.drop() };
     this.view.showSending({ nWaiting: waiting.length, trouble: trouble ?? this.queue.trouble, refused }, acts);
-    this.view.showLast(this.#answers, this.#shown, fateOf);
-    this.view.undo.disabled = this.#undoable.length === 0;
+    this.view.showLast(this.session.answers, this.session.shown, fateOf);
+    this.view.undo.disabled = !this.session.canUndo;
     document.body.dataset.waiting = waiting.length;
   }
 
   // Keys
-
-  #press(event) {
-    const isElsewhere = event.defaultPrevented || event.altKey || event.target.closest(TYPED_IN);
-    if (isElsewhere || event.repeat) return;
-    const isPressing = event.target.closest("button, summary, a");
-    if (isPressing && (event.key === "Enter" || event.key === " ")) return;
-    if (this.#obeys(event)) event.preventDefault();
-  }
 
   #obeys(event) {
     const key = pressedKey(event);
@@ -290,7 +241,7 @@ class LabelMode {
     if (place >= 0) this.#choose(this.queue.standing.class_names[place]);
     else if (key === " ") this.#play();
     else if (key === "Backspace" || key === "ArrowLeft") this.#step(-1);
-    else if (key === "ArrowRight") this.#shown && this.#step(1);
+    else if (key === "ArrowRight") this.session.shown && this.#step(1);
     else if (key === skip) this.#answer(SKIP);
     else if (key === none && this.#isMulti) this.#answer([]);
     else if (key === "Enter") this.#submit();

@@ -1,16 +1,19 @@
 // The map page: load the clips, then fill the panels.
 
 import { clipData } from "./data/clip_data.js";
+import { filtering } from "./data/filtering.js";
 import { whyAway } from "./data/outage.js";
 import { state } from "./data/state.js";
 import { writer } from "./inspector/annotation_writer.js";
+import { mountInspector } from "./inspector/inspector.js";
 import { mountMap } from "./map/map.js";
-import { mountPanels } from "./panels/panels.js";
+import { mountFilters } from "./panels/filters.js";
+import { mountTable } from "./panels/table.js";
 import { openGrid } from "./panels/thumbnail_grid.js";
 import { fail } from "./ui/dialogs.js";
 import { make, say } from "./ui/elements.js";
 import { mountHelp } from "./ui/help.js";
-import { commandOf } from "./ui/keys.js";
+import { commandOf, dispatchKeys } from "./ui/keys.js";
 import { mountLayout } from "./ui/layout.js";
 
 let troubled = null;
@@ -38,16 +41,12 @@ function forgetGone() {
   state.set({ selection: selection.filter(isThere), focus: focus !== null && isThere(focus) ? focus : null });
 }
 
-/** Single keys work everywhere but where somebody types. */
-function listen(acts) {
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (event.target.closest("input, select, textarea, dialog, [contenteditable]")) return;
-    const act = acts[event.key === "Escape" ? "clear" : commandOf(event)];
-    if (!act) return;
-    event.preventDefault();
-    act();
-  });
+/** Do what a key commands; answers whether it commanded something. */
+function obey(event, acts) {
+  if (event.ctrlKey || event.metaKey) return false;
+  const act = acts[event.key === "Escape" ? "clear" : commandOf(event)];
+  act?.();
+  return act !== undefined;
 }
 
 /** The map; where it cannot be drawn, a sentence says so, and the rest works without it. */
@@ -75,9 +74,16 @@ try {
   addEventListener("popstate", forgetGone);
   const map = mountMapOrSay();
   const openHelp = mountHelp(byId("help"));
-  listen({ ...map.acts, grid: openGrid, help: openHelp });
+  const acts = { ...map.acts, grid: openGrid, help: openHelp };
   state.on(["selection"], sayWhatIsSelected);
-  mountPanels({ filters: byId("filters"), table: byId("table"), inspector: byId("inspector") });
+  mountFilters(byId("filters"));
+  mountTable(byId("table"));
+  const inspector = mountInspector(byId("inspector"));
+  filtering.start();
+  dispatchKeys(
+    (event) => obey(event, acts),
+    (event) => inspector.press(event),
+  );
   writer.resume().catch(({ message }) => fail(message));
   await map.ready;
   document.body.dataset.ready = "yes";

@@ -18,8 +18,7 @@ import { Player } from "./player.js";
 const PAUSE_MS = 120; // a held arrow key passes clips by without asking for each
 const LATE_MS = 500;
 const N_KNOWN = 100;
-const TYPED_IN = "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]";
-const PRESSED_BY_SPACE = "button, summary, a, input, [role=slider], [role=separator]";
+const PRESSED_BY_SPACE = "input, [role=slider], [role=separator]";
 
 class Inspector {
   #known = new Map(); // task id → promise of its details
@@ -76,7 +75,6 @@ class Inspector {
       this.labeling.showScope();
     });
     clipData.addEventListener("revision", () => this.#renew());
-    document.addEventListener("keydown", (event) => this.#press(event));
     this.#arrive(["selection"]);
   }
 
@@ -189,18 +187,11 @@ class Inspector {
     if (neighbor !== null) state.set({ focus: neighbor });
   }
 
-  #press(event) {
-    const { target } = event;
-    if (event.defaultPrevented || event.altKey || target.closest(TYPED_IN) || document.querySelector("dialog[open]"))
-      return;
-    if (event.key === "Enter" && target.closest("button, summary, a")) return;
-    if (this.#obeys(event, target)) event.preventDefault();
-  }
-
-  #obeys(event, target) {
+  /** Obey a key; answers whether it meant something. */
+  press(event) {
     const isPlain = !event.ctrlKey && !event.metaKey && !event.shiftKey;
     if (isPlain && event.key === " ") {
-      if (target.closest(PRESSED_BY_SPACE) || this.#shown === null) return false;
+      if (event.target.closest(PRESSED_BY_SPACE) || this.#shown === null) return false;
       this.player.toggle();
     } else if (isPlain && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
       this.#step(event.key === "ArrowLeft" ? -1 : 1);

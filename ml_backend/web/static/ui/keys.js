@@ -1,4 +1,4 @@
-// Keys: what each of them means on this page, and only that. A class has the key that Label Studio
+// Keys: what each of them means on this page, and who is told. A class has the key that Label Studio
 // gives it; a command whose usual key is a class's has none here; skipping and "none of them" have the next one.
 
 import { clipData } from "../data/clip_data.js";
@@ -8,6 +8,21 @@ const COMMANDS = {
   ...{ color: "c", tick: "x", grid: "g", help: "?" },
 };
 const ALIASES = { "=": "+" };
+
+const TYPED_IN = "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]";
+
+/** Listen for keys, wherever nobody types and no dialog is open, in the one place where a page does: the listeners
+ * are asked in turn until one answers that the key meant something. Enter and Space press what has the focus.
+ */
+export function dispatchKeys(...listeners) {
+  document.addEventListener("keydown", (event) => {
+    const { target, key } = event;
+    if (event.defaultPrevented || event.altKey || target.closest(TYPED_IN) || document.querySelector("dialog[open]"))
+      return;
+    if ((key === "Enter" || key === " ") && target.closest("button, summary, a")) return;
+    if (listeners.some((obeys) => obeys(event))) event.preventDefault();
+  });
+}
 
 /** The key of each class, "" where it has none that can be pressed here. */
 export function classKeys({ class_names: names, hotkeys } = clipData.frame) {
