@@ -6,7 +6,7 @@
 // visitor's back (outbox.js); what comes next is the server's order (queue.js).
 
 import { answerText, count } from "./data/wording.js";
-import { ClipsAhead, pictureOf } from "./label/prefetch.js";
+import { Prefetch, pictureOf } from "./label/prefetch.js";
 import { Session } from "./label/session.js";
 import { sounds } from "./label/sounds.js";
 import { LabelView } from "./label/view.js";
@@ -21,11 +21,11 @@ const SKIP = null; // "cannot tell", as the server understands it
 
 class LabelMode {
   #chosen = []; // where clips may have several labels: those switched on
-  #ahead = new ClipsAhead();
+  #prefetch = new Prefetch();
   #frame = null;
 
   constructor(place, visitor) {
-    this.session = new Session(visitor, (taskId) => this.#ahead.known(taskId));
+    this.session = new Session(visitor, (taskId) => this.#prefetch.details.of(taskId));
     this.queue = this.session.queue;
     this.outbox = this.session.outbox;
     this.view = new LabelView(place, {
@@ -77,7 +77,7 @@ class LabelMode {
 
   #prepare() {
     const next = [this.#taskId, this.session.front, ...this.queue.ahead.slice(0, N_READY)];
-    this.#ahead.prepare([...new Set(next)].filter((taskId) => taskId !== null));
+    this.#prefetch.prepare([...new Set(next)].filter((taskId) => taskId !== null));
   }
 
   // Showing a clip
@@ -92,7 +92,7 @@ class LabelMode {
       return;
     }
     this.#play();
-    const known = this.#ahead.known(taskId);
+    const known = this.#prefetch.details.of(taskId);
     const asked = this.#isTie(taskId) ? "Its annotators do not agree." : "";
     const where = this.session.shown ? `Answered: ${answerText(this.session.shown.labels)}` : asked;
     this.view.showClip(pictureOf(taskId), known.now?.clip ?? `Clip ${taskId}`, where);

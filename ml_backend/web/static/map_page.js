@@ -4,6 +4,7 @@ import { clipData } from "./data/clip_data.js";
 import { filtering } from "./data/filtering.js";
 import { whyAway } from "./data/outage.js";
 import { state } from "./data/state.js";
+import { clips } from "./data/wording.js";
 import { writer } from "./inspector/annotation_writer.js";
 import { mountInspector } from "./inspector/inspector.js";
 import { mountMap } from "./map/map.js";
@@ -31,7 +32,7 @@ function warn(sentence) {
 
 function sayWhatIsSelected({ selection }) {
   const n = selection.length;
-  say(n === 0 ? "Nothing selected." : `${n.toLocaleString("en")} ${n === 1 ? "clip" : "clips"} selected.`);
+  say(n === 0 ? "Nothing selected." : `${clips(n)} selected.`);
 }
 
 /** What is not in the project, or no longer, is neither selected nor heard. */

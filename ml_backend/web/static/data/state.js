@@ -11,7 +11,7 @@
 //
 //   state.get()                     the present state; never change it in place
 //   state.set({ color: "entropy" }) change some of it
-//   state.on(["color"], callback)   callback(state, keys that were set); answers with a way to stop
+//   state.on(["color"], callback)   callback(state, keys that were set)
 // All but `sort` and `visible` is kept in the page's address. The browser's Back undoes changes of
 // color, locality and filters, one step each; `set(…, { isStep: false })` is nothing to go back to.
 
@@ -32,8 +32,8 @@ const ADDRESS_PAUSE_MS = 200; // browsers refuse addresses that change too often
 class State {
   /** @type {Now} */
   #now = { ...fromAddress(location.search, location.hash), sort: null, visible: null };
-  /** @type {Set<{ keys: Key[], callback: Listener }>} */
-  #listeners = new Set();
+  /** @type {{ keys: Key[], callback: Listener }[]} */
+  #listeners = [];
   /** @type {number | undefined} */
   #writing;
   #isNewStep = false; // to be written
@@ -64,16 +64,14 @@ class State {
   /** @param {Now} next @param {Key[]} changed @param {Key[]} named */
   #change(next, changed, named) {
     this.#now = next;
-    for (const { keys, callback } of [...this.#listeners]) {
+    for (const { keys, callback } of this.#listeners) {
       if (keys.some((key) => changed.includes(key))) callback(this.#now, named);
     }
   }
 
   /** @param {Key[]} keys @param {Listener} callback */
   on(keys, callback) {
-    const listener = { keys, callback };
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    this.#listeners.push({ keys, callback });
   }
 
   #beginStep() {

@@ -4,24 +4,25 @@
 // the keys of the classes label, S skips (see keys.js), Ctrl+Z undoes.
 
 import { clipData } from "../data/clip_data.js";
+import { ClipDetails } from "../data/clip_details.js";
 import { whyAway } from "../data/outage.js";
 import { sequence } from "../data/sequence.js";
-import { address, getJson } from "../data/server.js";
+import { address } from "../data/server.js";
 import { state } from "../data/state.js";
 import { count } from "../data/wording.js";
 import { cut, make } from "../ui/elements.js";
 import { writer } from "./annotation_writer.js";
-import { annotationsOf, metadataOf, Neighbors, scoresOf } from "./clip_details.js";
+import { annotationsOf, metadataOf, scoresOf } from "./clip_sections.js";
 import { Labeling } from "./labeling.js";
+import { Neighbors } from "./neighbors.js";
 import { Player } from "./player.js";
 
 const PAUSE_MS = 120; // a held arrow key passes clips by without asking for each
 const LATE_MS = 500;
-const N_KNOWN = 100;
 const PRESSED_BY_SPACE = "input, [role=slider], [role=separator]";
 
 class Inspector {
-  #known = new Map(); // task id → promise of its details
+  #known = new ClipDetails();
   #shown = null;
   #timer = null;
   #frame = clipData.frame;
@@ -115,7 +116,7 @@ class Inspector {
       this.labeling.element.hidden = whyAway() !== null;
     }, LATE_MS);
     try {
-      const details = await this.#details(focus);
+      const details = await this.#known.of(focus);
       if (focus !== state.get().focus) return;
       this.#fill(details);
     } catch (error) {
@@ -152,32 +153,22 @@ class Inspector {
     this.next.disabled = focus === null || sequence.neighbor(focus, 1) === null;
   }
 
-  #details(taskId) {
-    if (!this.#known.has(taskId)) {
-      const asked = getJson(`clips/${taskId}`);
-      asked.catch(() => this.#known.delete(taskId));
-      this.#known.set(taskId, asked);
-      if (this.#known.size > N_KNOWN) this.#known.delete(this.#known.keys().next().value);
-    }
-    return this.#known.get(taskId);
-  }
-
   #prepareNext() {
     const next = sequence.neighbor(this.#shown, 1);
     if (next === null) return;
-    this.#details(next).catch(() => {}); // it is asked again, and explained, on arrival
+    this.#known.of(next).catch(() => {}); // it is asked again, and explained, on arrival
     this.player.prepare(next);
   }
 
   #renew() {
     if (this.#frame === clipData.frame) return; // labels were marked: nothing new is known of clips
     this.#frame = clipData.frame;
-    this.#known.clear();
+    this.#known.forget();
     this.#show();
   }
 
   #refresh(taskIds) {
-    for (const taskId of taskIds) this.#known.delete(taskId);
+    this.#known.forget(taskIds);
     return taskIds.includes(this.#shown) ? this.#show() : undefined;
   }
 

@@ -8,8 +8,9 @@ import { clipData } from "../data/clip_data.js";
 import { sequence } from "../data/sequence.js";
 import { state } from "../data/state.js";
 import { answerText, count, labelsText, NONE_OF_THEM, NONE_ON_BUTTON } from "../data/wording.js";
+import { actAway, classButton, showChosen } from "../ui/class_buttons.js";
 import { notice } from "../ui/dialogs.js";
-import { cut, make } from "../ui/elements.js";
+import { make } from "../ui/elements.js";
 import { classKeys, classOf, commandOf, keyOf } from "../ui/keys.js";
 import { writer } from "./annotation_writer.js";
 import { askForMany } from "./bulk_dialog.js";
@@ -34,10 +35,13 @@ export class Labeling {
     this.confirm = make("button", {
       type: "button",
       class: "primary",
-      click: (event) => this.#pressed(event, () => this.enter()),
+      click: (event) => actAway(event, this.element, () => this.enter()),
     });
-    this.none = make("button", { type: "button", click: (event) => this.#pressed(event, () => this.#say([])) });
-    this.skip = make("button", { type: "button", click: (event) => this.#pressed(event, () => this.#say(SKIP)) });
+    this.none = make("button", { type: "button", click: (event) => actAway(event, this.element, () => this.#say([])) });
+    this.skip = make("button", {
+      type: "button",
+      click: (event) => actAway(event, this.element, () => this.#say(SKIP)),
+    });
     this.undoButton = make(
       "button",
       { type: "button", class: "quiet", click: () => writer.undo() },
@@ -63,7 +67,10 @@ export class Labeling {
     if (isOther) this.#toggled = new Set(isMulti ? labels : []);
     this.#taskId = taskId;
     const pressed = [...this.buttons.children].indexOf(document.activeElement);
-    this.buttons.replaceChildren(...names.map((name, i) => this.#makeButton(name, i, labels)));
+    const keys = classKeys();
+    const click = (name) => (event) => actAway(event, this.element, () => this.#choose(name));
+    this.buttons.replaceChildren(...names.map((name, i) => classButton(name, keys[i], { click: click(name) })));
+    showChosen(this.buttons.children, isMulti ? [...this.#toggled] : labels);
     this.buttons.children[pressed]?.focus({ preventScroll: true });
     this.skip.replaceChildren("Skip ", make("kbd", {}, keyOf("skip").toUpperCase()));
     this.none.replaceChildren(`${NONE_ON_BUTTON} `, make("kbd", {}, keyOf("none").toUpperCase()));
@@ -114,27 +121,10 @@ export class Labeling {
     return this.#say(labels, isForAll);
   }
 
-  #makeButton(name, i, labels) {
-    const sign = classKeys()[i];
-    const key = sign ? make("kbd", {}, sign) : null;
-    const isOn = clipData.frame.multi_label ? this.#toggled.has(name) : labels.includes(name);
-    const attributes = { type: "button", "aria-pressed": String(isOn), title: name };
-    const click = (event) => this.#pressed(event, () => this.#choose(name));
-    return make("button", { ...attributes, click }, key, cut(name));
-  }
-
-  // Space would press a clicked button again, where it should play the next clip.
-  #pressed(event, act) {
-    if (event.detail > 0) this.element.focus({ preventScroll: true });
-    act();
-  }
-
   #choose(name, isForAll = false) {
     if (!clipData.frame.multi_label) return this.#say([name], isForAll);
     if (!this.#toggled.delete(name)) this.#toggled.add(name);
-    for (const button of this.buttons.children) {
-      button.setAttribute("aria-pressed", String(this.#toggled.has(button.title)));
-    }
+    showChosen(this.buttons.children, [...this.#toggled]);
     this.showScope();
     return undefined;
   }

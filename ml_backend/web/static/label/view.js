@@ -10,9 +10,10 @@ import {
   probabilityText,
   reasonsText,
 } from "../data/wording.js";
-import { metadataOf } from "../inspector/clip_details.js";
+import { metadataOf } from "../inspector/clip_sections.js";
 import { SpectrogramView } from "../inspector/spectrogram_view.js";
-import { cut, make } from "../ui/elements.js";
+import { actAway, classButton, showChosen } from "../ui/class_buttons.js";
+import { make } from "../ui/elements.js";
 
 const N_LAST = 6;
 
@@ -64,14 +65,8 @@ export class LabelView {
   #button(text, key, act, kind = null) {
     const label = make("span", {}, text);
     const button = make("button", { type: "button", class: kind }, label, make("kbd", {}, key));
-    button.addEventListener("click", (event) => this.#pressed(event, act));
+    button.addEventListener("click", (event) => actAway(event, this.clip, act));
     return button;
-  }
-
-  // Space would press a clicked button again, where it should play the clip.
-  #pressed(event, act) {
-    if (event.detail > 0) this.clip.focus({ preventScroll: true });
-    act();
   }
 
   /** Show a sentence in place of a clip. */
@@ -116,26 +111,21 @@ export class LabelView {
   showLabels(names, chosen, { isMulti, keys }) {
     const said = JSON.stringify([names, keys]);
     if (said !== this.#shown) {
-      const buttons = names.map((name, i) => this.#labelButton(name, keys.classes[i]));
+      const buttons = names.map((name, i) => this.#classButton(name, keys.classes[i]));
       this.buttons.replaceChildren(...buttons);
       this.skip.lastChild.textContent = keys.skip.toUpperCase();
       this.none.lastChild.textContent = keys.none.toUpperCase();
     }
     this.#shown = said;
-    for (const button of this.buttons.children)
-      button.setAttribute("aria-pressed", String(chosen.includes(button.dataset.name)));
+    showChosen(this.buttons.children, chosen);
     this.submit.hidden = this.none.hidden = !isMulti;
     this.submit.disabled = chosen.length === 0;
     this.submit.firstChild.textContent = chosen.length > 0 ? `Submit: ${labelsText(chosen)}` : "Submit";
   }
 
-  #labelButton(name, key) {
-    const sign = key ? make("kbd", {}, key) : null;
-    const named = cut(name);
-    const probability = make("span", { class: "probability number" });
-    const attributes = { type: "button", title: name, "data-name": name };
-    const click = (event) => this.#pressed(event, () => this.#acts.choose(name));
-    return make("button", { ...attributes, click }, sign, named, probability);
+  #classButton(name, key) {
+    const click = (event) => actAway(event, this.clip, () => this.#acts.choose(name));
+    return classButton(name, key, { click }, make("span", { class: "probability number" }));
   }
 
   /** Put the playhead where the sound is. */

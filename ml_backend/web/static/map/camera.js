@@ -3,7 +3,7 @@
 // A view is { x, y, zoom }: the middle of the screen in map units; zoom 1 shows the whole map.
 
 export const WHOLE = Object.freeze({ x: 0.5, y: 0.5, zoom: 1 });
-export const MAX_ZOOM = 400;
+const MAX_ZOOM = 400;
 const MIN_ZOOM = 0.5;
 const MARGIN = 0.94; // of the shorter side
 

@@ -1,8 +1,7 @@
 // What the map can be colored by, in groups, found by typing.
 
+import { grouped } from "../data/column_groups.js";
 import { makeCombobox } from "../ui/combobox.js";
-
-const GROUPS = { labels: "Labels", model: "Classifier", metadata: "Metadata", words: "Words", page: "Found by sound" };
 
 /** The column that colors the map where nobody chose one. */
 export const defaultColor = (frame) => (frame.model_version ? "predicted" : "label");
@@ -17,9 +16,9 @@ export function colorChoices(frame) {
   }
   const once = new Map();
   for (const choice of all) if (!once.has(choice.value)) once.set(choice.value, choice);
-  const useful = [...once.values()].filter(({ kind, group }) => kind !== "text" && group in GROUPS);
-  return Object.keys(GROUPS).flatMap((key) =>
-    useful.filter(({ group }) => group === key).map(({ value, title }) => ({ value, title, group: GROUPS[key] })),
+  const useful = [...once.values()].filter(({ kind }) => kind !== "text");
+  return grouped(useful).flatMap(({ heading, members }) =>
+    members.map(({ value, title }) => ({ value, title, group: heading })),
   );
 }
 

@@ -1,16 +1,18 @@
 // The card beside the pointer: what the clip is called, how it looks, what is known of it.
 
 import { clipData } from "../data/clip_data.js";
+import { ClipDetails } from "../data/clip_details.js";
 import { textAt } from "../data/packed.js";
-import { address, getJson } from "../data/server.js";
+import { address } from "../data/server.js";
+import { count } from "../data/wording.js";
 import { make } from "../ui/elements.js";
 
 const PAUSE_MS = 90; // before the server is asked: the pointer may only pass by
-const KEPT = 300;
+const N_KNOWN = 300;
 const OFFSET_PX = 16;
 
 export function makeHoverCard(container) {
-  const names = new Map(); // task → promise of its display name
+  const known = new ClipDetails(N_KNOWN);
   const picture = make("img", { alt: "" });
   const name = make("strong");
   const facts = make("div");
@@ -18,20 +20,6 @@ export function makeHoverCard(container) {
   container.append(card);
   let shown = null;
   let timer = null;
-
-  const nameOf = (taskId) => {
-    if (!names.has(taskId)) {
-      if (names.size >= KEPT) names.delete(names.keys().next().value);
-      names.set(
-        taskId,
-        getJson(`clips/${taskId}`).then(
-          ({ clip }) => clip,
-          () => "",
-        ),
-      );
-    }
-    return names.get(taskId);
-  };
 
   const fill = (taskId, row) => {
     shown = taskId;
@@ -43,8 +31,8 @@ export function makeHoverCard(container) {
     timer = setTimeout(async () => {
       picture.src = address(`clips/${taskId}/thumbnail`);
       picture.onload = () => (picture.hidden = shown !== taskId);
-      const said = await nameOf(taskId);
-      if (shown === taskId && said) name.textContent = said;
+      const { clip } = await known.of(taskId).catch(() => ({ clip: "" }));
+      if (shown === taskId && clip) name.textContent = clip;
     }, PAUSE_MS);
   };
 
@@ -80,6 +68,6 @@ function describe(row) {
   const said = predicted && textAt(predicted, row);
   if (said !== null && said !== undefined) lines.push(["predicted", said]);
   if (entropy >= 0) lines.push(["entropy", entropy.toFixed(2)]);
-  if (rank > 0) lines.push(["rank in the queue", rank.toLocaleString("en")]);
+  if (rank > 0) lines.push(["rank in the queue", count(rank)]);
   return lines;
 }

@@ -47,14 +47,14 @@ function bar({ low, high, isDate, missing, isReversed }, theme) {
   });
   const viewBox = `0 0 ${BAR_STEPS} 1`;
   const strip = makeSvg("svg", { class: "bar", viewBox, preserveAspectRatio: "none", "aria-hidden": "true" }, ...steps);
-  const ends = [low, high].map((value) => make("span", {}, say(value, isDate, high - low)));
+  const ends = [low, high].map((value) => make("span", {}, numberText(value, isDate, high - low)));
   const parts = [strip, make("div", { class: "ends" }, ...ends)];
   if (missing > 0) parts.push(note(`none: ${missing.toLocaleString("en")} clips, gray`));
   return parts;
 }
 
 /** A number of a column in words, as exact as its range asks for. */
-export function say(value, isDate, span = Math.abs(value)) {
+function numberText(value, isDate, span = Math.abs(value)) {
   if (isDate) {
     const text = new Date(value * 1000).toISOString();
     return span < 3 * 86400 ? text.slice(0, 16).replace("T", " ") : text.slice(0, 10);

@@ -1,6 +1,6 @@
 // The picture: a canvas with the points, the view on it, and the way from old places to new ones.
 
-import { fit, pan, toMap, toScreen, WHOLE, zoomAt } from "./camera.js";
+import { fit, pan, toMap, WHOLE, zoomAt } from "./camera.js";
 import { boxAround, NOWHERE, nearest } from "./geometry.js";
 import { rgb } from "./palette.js";
 import { MARK, Points } from "./points.js";
@@ -92,10 +92,6 @@ export class MapView extends EventTarget {
 
   toMap(px, py) {
     return toMap(this.view, this.size, px, py);
-  }
-
-  toScreen(row) {
-    return toScreen(this.view, this.size, this.xy[2 * row], this.xy[2 * row + 1]);
   }
 
   /** Row of the unfaded point nearest to a place on the screen; -1 beyond `reach` pixels. */

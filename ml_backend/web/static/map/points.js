@@ -159,7 +159,7 @@ export class Points {
 }
 
 /** Diameter of a point in CSS pixels: smaller where there are many, larger from near. */
-export function diameterOf(n, zoom) {
+function diameterOf(n, zoom) {
   const whole = Math.min(9, Math.max(2.4, 46 / n ** 0.235));
   return Math.min(16, whole * Math.max(zoom, 1) ** 0.3);
 }

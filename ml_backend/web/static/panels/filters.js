@@ -1,6 +1,7 @@
 // The filters' panel: quick filters, and one control for every column, made when it is opened.
 
 import { clipData } from "../data/clip_data.js";
+import { grouped } from "../data/column_groups.js";
 import { filtering } from "../data/filtering.js";
 import { columnOf, countRows, hourKey } from "../data/masks.js";
 import { state } from "../data/state.js";
@@ -10,13 +11,6 @@ import { make, oncePerFrame, say } from "../ui/elements.js";
 import { dateControl, numberControl } from "./range_control.js";
 import { ValuesControl, WordsControl } from "./values_control.js";
 
-const GROUPS = {
-  labels: "Labels",
-  model: "Classifier",
-  metadata: "Metadata",
-  words: "Sounds like",
-  page: "Found by sound",
-};
 const N_WITHOUT_SEARCH = 15;
 const HIGH_ENTROPY_SHARE = 0.1;
 
@@ -93,9 +87,7 @@ function listSections(place, sections, search) {
   }));
   const shown = [...clipData.frame.available, ...strangers].filter(({ title }) => title.toLowerCase().includes(wanted));
   const nodes = [];
-  for (const [group, heading] of Object.entries(GROUPS)) {
-    const members = shown.filter((described) => described.group === group);
-    if (members.length === 0) continue;
+  for (const { heading, members } of grouped(shown)) {
     nodes.push(make("h3", {}, heading));
     for (const described of members) {
       if (!sections.has(described.name)) sections.set(described.name, new Section(described));

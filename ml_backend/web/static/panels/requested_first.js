@@ -52,7 +52,7 @@ export function mountRequestedFirst(bar) {
 }
 
 /** `12 asked for first, 3 labeled`. */
-export function askedText({ n, n_labeled: nLabeled, error }) {
+function askedText({ n, n_labeled: nLabeled, error }) {
   if (error) return "What is asked for first fits no more";
   const done = n > 0 && nLabeled === n ? "all" : count(nLabeled);
   return `${count(n)} asked for first, ${done} labeled`;

@@ -13,7 +13,8 @@ import { state } from "../data/state.js";
 import { answerText, clips, count, labelsText, NONE_OF_THEM, NONE_ON_BUTTON } from "../data/wording.js";
 import { writer } from "../inspector/annotation_writer.js";
 import { answerOf, askForMany } from "../inspector/bulk_dialog.js";
-import { cut, make, showPicture } from "../ui/elements.js";
+import { classButton, showChosen } from "../ui/class_buttons.js";
+import { make, showPicture } from "../ui/elements.js";
 import { classKeys, classOf, commandOf, keyOf } from "../ui/keys.js";
 
 const MOST = 1000;
@@ -23,7 +24,7 @@ const SKIP = null;
 /** Show the selected clips, where there are several. */
 export function openGrid() {
   const ids = sequence.chosen();
-  if (ids.length > 1) new GridOfClips(ids).open();
+  if (ids.length > 1) new ThumbnailGrid(ids).open();
 }
 
 /** Add to a bar the button that does so. */
@@ -40,7 +41,7 @@ export function mountGridButton(bar) {
   bar.append(button);
 }
 
-class GridOfClips {
+class ThumbnailGrid {
   #ids;
   #out = new Set(); // task ids that are left out
   #chosen = new Set(); // labels that are switched on, where clips may have several
@@ -185,11 +186,9 @@ class GridOfClips {
 
   #showLabels() {
     const signs = classKeys();
-    const buttons = clipData.frame.class_names.map((name, i) => {
-      const sign = signs[i] ? make("kbd", {}, signs[i]) : null;
-      const click = () => this.#choose(name);
-      return make("button", { type: "button", "data-name": name, click }, sign, cut(name));
-    });
+    const buttons = clipData.frame.class_names.map((name, i) =>
+      classButton(name, signs[i], { click: () => this.#choose(name) }),
+    );
     const skip = make(
       "button",
       { type: "button", click: () => this.#label(SKIP) },
@@ -210,8 +209,7 @@ class GridOfClips {
 
   #showChosen() {
     if (!clipData.frame.multi_label) return;
-    for (const button of this.labels.querySelectorAll("[data-name]"))
-      button.setAttribute("aria-pressed", String(this.#chosen.has(button.dataset.name)));
+    showChosen(this.labels.querySelectorAll("[data-name]"), [...this.#chosen]);
     const what = labelsText([...this.#chosen]);
     this.confirm.replaceChildren(what ? `Label as: ${what} ` : "Choose labels ", make("kbd", {}, "Enter"));
     this.confirm.disabled = !what || this.#taken.length === 0;

@@ -2,14 +2,15 @@
 // Double click or Enter closes and opens. Kept in localStorage. Where the window is narrow, the
 // filters are closed at first.
 
-const KEY = "earmark.layout";
+import { remember, remembered } from "./elements.js";
+
 const STEP_PX = 24;
 const CLOSED_BELOW_PX = 60;
 const NARROW = "(max-width: 900px)";
 const LIMITS_PX = { filters: 480, inspector: 640, table: 560 };
 
 export function mountLayout(workspace) {
-  const sizes = remembered();
+  const sizes = remembered("layout", {});
   for (const splitter of workspace.querySelectorAll(".splitter")) {
     const name = splitter.dataset.sizes;
     const panel = document.getElementById(name);
@@ -29,7 +30,7 @@ export function mountLayout(workspace) {
       if (size > 0) sizes[`${name}.open`] = size;
       sizes[name] = size;
       show(size);
-      remember(sizes);
+      remember("layout", sizes);
     };
     const toggle = () => resize(measure() > 0 ? 0 : (sizes[`${name}.open`] ?? LIMITS_PX[name] / 2));
 
@@ -61,21 +62,5 @@ export function mountLayout(workspace) {
       event.preventDefault();
       event.stopPropagation();
     });
-  }
-}
-
-function remembered() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY)) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function remember(sizes) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(sizes));
-  } catch {
-    // sizes last as long as the page
   }
 }
