@@ -98,7 +98,7 @@ def test_a_backend_that_stops_is_told_of_once_and_the_page_goes_on_when_it_is_ba
     until(page, "document.querySelector('.clip-name').textContent.startsWith('clip 00003')")
     until(page, "document.querySelector('.plot-picture').matches('.awaited')")
     page.wait_for_timeout(1000)
-    assert "comes when there is an answer again" in page.inner_text(".plot-words")
+    assert "comes when the server answers again" in page.inner_text(".plot-words")
     assert not page.evaluate(BLACK)
     assert page.locator(FAILURES).count() == 0
     # Nothing of the clip before stands under the name of this one.
@@ -108,7 +108,7 @@ def test_a_backend_that_stops_is_told_of_once_and_the_page_goes_on_when_it_is_ba
 
     page.wait_for_timeout(11_000)  # longer than a busy server is asked again
     assert page.inner_text(".problem:not([hidden])") == (
-        "The sound comes when there is an answer again."
+        "The sound comes when the server answers again."
     )
     server.start()
     page.wait_for_selector("#trouble", state="hidden")

@@ -82,7 +82,7 @@ def test_one_key_labels_all_but_those_that_were_left_out(visit, pool):
     page = visit(pool, ids)
     for task_id in (*out, ids[5], ids[5]):  # the last is taken in again
         tile(page, task_id).click()
-    wait_total(page, "28 clips taken in, 2 left out")
+    wait_total(page, "28 clips included, 2 excluded")
     page.keyboard.press("2")
     page.get_by_role("dialog", name=f"Label these 28 clips as {BARK}?").wait_for()
     page.keyboard.press("Enter")
@@ -92,7 +92,7 @@ def test_one_key_labels_all_but_those_that_were_left_out(visit, pool):
     assert not any(i in pool.labels for i in out)
     assert selected(page) == out, "what is left of the cluster"
     page.keyboard.press("Control+z")
-    page.locator(".notice").get_by_text("Taken back: 28 clips as before.").wait_for()
+    page.locator(".notice").get_by_text("Undone: 28 clips.").wait_for()
     assert not any(i in pool.labels for i in ids)
 
 
@@ -116,7 +116,7 @@ def test_calling_the_question_off_leads_back_to_the_grid(visit, pool):
     page.keyboard.press("1")
     page.get_by_role("dialog", name="Label these 3 clips as siren?").wait_for()
     page.keyboard.press("Escape")
-    wait_total(page, "3 clips taken in, 1 left out")
+    wait_total(page, "3 clips included, 1 excluded")
     page.keyboard.press("Escape")
     assert page.locator(".clip-grid").count() == 0
     assert pool.said == []
@@ -152,7 +152,7 @@ def test_it_is_done_by_keys_alone(visit, pool):
     until(page, "id => window.played.at(-1) === id", ids[0])
     page.keyboard.press("Enter")
     assert tile(page, ids[0]).get_attribute("aria-pressed") == "false"
-    wait_total(page, "39 clips taken in, 1 left out")
+    wait_total(page, "39 clips included, 1 excluded")
     page.keyboard.press("Tab")
     page.keyboard.press("Shift+Tab")
     assert page.evaluate(focused) == str(ids[0]), "one stop on the way of Tab"
@@ -190,7 +190,7 @@ def test_where_clips_have_several_labels_keys_switch_and_enter_labels(visit, out
     page.get_by_role("button", name=f"Label as: {SIREN}, {OTHER}").wait_for()
     page.keyboard.press("ArrowRight")
     page.keyboard.press(out)
-    wait_total(page, "5 clips taken in, 1 left out")
+    wait_total(page, "5 clips included, 1 excluded")
     page.keyboard.press("Enter")
     page.get_by_role("dialog", name=f"Label these 5 clips as {SIREN}, {OTHER}?").wait_for()
     page.keyboard.press("Enter")

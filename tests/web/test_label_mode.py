@@ -322,7 +322,7 @@ def test_the_end_of_the_queue_is_told(visit):
         page.wait_for_selector(".labeled-clip:visible")
         page.keyboard.press("2")
         page.wait_for_timeout(60)
-    page.get_by_text("Every clip of the queue has its labels.").wait_for()
+    page.get_by_text("Every clip of the queue is labeled.").wait_for()
     wait_sent(page)
     assert [one for one, _ in pool.said] == order
     page.keyboard.press("1")

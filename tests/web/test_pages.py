@@ -30,14 +30,27 @@ def test_every_file_of_the_page_is_there_and_kept_for_good(client):
         assert "immutable" in answer.headers["Cache-Control"]
 
 
+def imported():
+    """Pairs of a script and a script that it imports, both relative to the static folder."""
+    for path in static_files.STATIC_DIR.rglob("*.js"):
+        name = path.relative_to(static_files.STATIC_DIR).as_posix()
+        for address in re.findall(r'from "(\.[^"]+)"', path.read_text(encoding="utf-8")):
+            yield name, urljoin(name, address)
+
+
 def test_all_that_modules_import_is_there(client):
     base = addresses(client.get("/projects/1/map").get_data(as_text=True))[0].rpartition("/")[0]
-    for path in static_files.STATIC_DIR.rglob("*.js"):
-        here = f"{base}/{path.relative_to(static_files.STATIC_DIR).as_posix()}"
-        for name in re.findall(r'from "(\.[^"]+)"', path.read_text(encoding="utf-8")):
-            answer = client.get(urljoin(here, name))
-            assert answer.status_code == 200, f"{path.name} imports {name}"
-            assert answer.mimetype == "text/javascript"
+    for name, other in imported():
+        answer = client.get(f"{base}/{other}")
+        assert answer.status_code == 200, f"{name} imports {other}"
+        assert answer.mimetype == "text/javascript"
+
+
+def test_scripts_import_downwards():
+    folders = ["data", "ui", "map", "inspector", "label", "panels", ""]  # lowest first; "": a page
+    for name, other in imported():
+        folder, others = (folders.index(one.rpartition("/")[0]) for one in (name, other))
+        assert others <= folder, f"{name} imports {other}"
 
 
 def test_a_page_of_an_earlier_release_is_served_but_asks_again(client):

@@ -571,7 +571,7 @@ def test_the_selection_or_the_filter_goes_to_the_head_of_the_queue(visit, pool):
     page = visit(pool, "?f.skipped=true")
     wait_total(page, 1)
     page.get_by_role("button", name="Label this one next").click()
-    notice(page, "1 clip will be asked for first").wait_for()
+    notice(page, "Requested first: 1 clip").wait_for()
     assert pool.queue == list(pool.skipped)
     page.get_by_role("button", name="Clear all").click()
     page.locator(f"#clip-{pool.ids[2]}").click()
@@ -628,7 +628,7 @@ def test_arrows_go_on_and_the_next_clip_is_fetched_before(visit, pool):
     next_audio = f"GET /projects/1/clips/{pool.ids[1]}/audio"
     wait_so(page, lambda: next_audio in pool.asked)
     assert next_audio in pool.asked
-    page.get_by_label("Play on arrival").check()
+    page.get_by_label("Autoplay").check()
     page.keyboard.press("ArrowRight")
     page.get_by_role("heading", name=pool.clips[1]).wait_for()
     page.get_by_role("button", name="Pause").wait_for()
@@ -667,7 +667,7 @@ def test_a_number_labels_the_clip_and_the_next_one_comes(visit, pool):
     assert pool.ids[101] in pool.skipped
     page.keyboard.press("Control+z")
     page.get_by_role("heading", name=pool.clips[101]).wait_for()
-    notice(page, "Taken back").wait_for()
+    notice(page, "Undone").wait_for()
     assert pool.ids[101] not in pool.skipped
     page.keyboard.press("Control+z")
     page.get_by_role("heading", name=pool.clips[100]).wait_for()
@@ -762,7 +762,7 @@ def test_several_are_labeled_after_a_question_and_taken_back_together(visit, poo
     notice(page, "3 clips: siren.").wait_for()
     assert all(pool.labels[task_id] == [SIREN] for task_id in chosen)
     page.locator(".notice").get_by_role("button", name="Undo").click()
-    notice(page, "Taken back").wait_for()
+    notice(page, "Undone").wait_for()
     assert not set(chosen) & set(pool.labels)
 
 
@@ -811,7 +811,7 @@ def test_the_question_says_what_is_labeled_already_and_offers_the_rest_first(vis
     assert all(pool.labels[i] == [OTHER] for i in free)
     assert pool.skipped == skipped
     page.keyboard.press("Control+z")
-    notice(page, "Taken back: 39 clips as before.").wait_for()
+    notice(page, "Undone: 39 clips.").wait_for()
     assert pool.labels == before
 
 
@@ -829,7 +829,7 @@ def test_clips_with_an_annotation_and_no_label_are_told_and_labeled_when_asked_f
         question.get_by_role("button", name="Label only the 3 without an answer").click()
         notice(page, "3 clips: other.").wait_for()
     else:
-        question.get_by_role("button", name="Label all 4 anew").click()
+        question.get_by_role("button", name="Label all 4 again").click()
         notice(page, "4 clips: other.").wait_for()
     assert pool.pieces == [free or odd]
 
@@ -857,7 +857,7 @@ def test_to_label_all_of_them_is_the_second_choice_and_undone_exactly(visit, poo
     notice(page, "50 clips: other.").wait_for()
     assert all(pool.labels[i] == [OTHER] for i in task_ids)
     page.locator(".notice").get_by_role("button", name="Undo").click()
-    notice(page, "Taken back: 50 clips as before.").wait_for()
+    notice(page, "Undone: 50 clips.").wait_for()
     assert (pool.labels, pool.skipped) == (before, skipped)
 
 
@@ -865,7 +865,7 @@ def test_where_all_have_an_answer_enter_changes_none(visit, pool):
     task_ids, before = pool.ids[:9].tolist(), dict(pool.labels)
     page = visit(pool)
     press_other_for(page, task_ids)
-    page.get_by_role("button", name="Label all 9 anew").wait_for()
+    page.get_by_role("button", name="Label all 9 again").wait_for()
     page.keyboard.press("Enter")
     page.get_by_role("dialog").wait_for(state="detached")
     assert (pool.labels, pool.pieces) == (before, [])
@@ -899,7 +899,7 @@ def test_any_number_is_labeled_in_the_background_and_undone_together(visit):
     assert sorted(i for piece in pool.pieces for i in piece) == task_ids
     assert all(pool.labels[i] == [OTHER] for i in task_ids)
     page.keyboard.press("Control+z")
-    notice(page, "Taken back: 700 clips as before.").wait_for()
+    notice(page, "Undone: 700 clips.").wait_for()
     assert pool.labels == before
     page.keyboard.press("Control+z")
     notice(page, "There is nothing to undo.").wait_for()
@@ -920,7 +920,7 @@ def test_labeling_many_can_be_stopped(visit, pool, how):
         notice(page, "50 clips: other, 150 left as they were.").wait_for()
         assert len(pool.labels) == len(before) + 50
         page.locator(".notice").get_by_role("button", name="Undo").click()
-    notice(page, "Taken back").wait_for()
+    notice(page, "Undone").wait_for()
     assert pool.labels == before
     assert len(pool.pieces) == 1
 
@@ -943,7 +943,7 @@ def test_labeling_many_goes_on_when_the_page_is_closed_and_is_told_of_when_it_is
     page.get_by_role("grid").focus()
     until(page, "!document.querySelector('.labels-rest button.quiet').disabled")
     page.keyboard.press("Control+z")
-    notice(page, "Taken back: 200 clips as before.").wait_for()
+    notice(page, "Undone: 200 clips.").wait_for()
     assert pool.labels == before
 
 
@@ -968,10 +968,10 @@ def test_what_could_not_be_taken_back_is_tried_again_before_what_came_earlier(vi
     page.wait_for_timeout(300)
     page.evaluate("document.querySelector('meta[name=csrf-token]').content = 'wrong'")
     page.keyboard.press("Control+z")
-    page.get_by_text("It could not be taken back.").first.wait_for()
+    page.get_by_text("The undo failed.").first.wait_for()
     page.evaluate(f"document.querySelector('meta[name=csrf-token]').content = '{CSRF_TOKEN}'")
     page.keyboard.press("Control+z")
-    notice(page, "Taken back").wait_for()
+    notice(page, "Undone").wait_for()
     assert pool.ids[101] not in pool.labels
     assert pool.labels[pool.ids[100]] == [SIREN]
 
@@ -1130,9 +1130,9 @@ def test_a_command_whose_key_is_a_class_s_has_none_and_the_help_says_so(visit):
     keys = page.get_by_role("dialog", name="Keys")
     signs, meanings = (keys.locator(one).all_inner_texts() for one in ("dt", "dd"))
     rows = set(zip(signs, meanings, strict=True))
-    assert rows >= {("f", "label siren"), ("x", "label <b>bark</b>"), ("S", "skip: cannot tell")}
-    assert "the whole map" not in meanings
-    assert ("Ctrl Space", "tick the open clip, or no longer") in rows
+    assert rows >= {("f", "label siren"), ("x", "label <b>bark</b>"), ("S", "skip the clip")}
+    assert "show the whole map" not in meanings
+    assert ("Ctrl Space", "select the open clip, or deselect it") in rows
     assert ("G", "open it") in rows
     keep_picture(page, "help")
 

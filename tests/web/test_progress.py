@@ -124,7 +124,7 @@ def test_a_project_without_labels_claims_nothing(fresh):
     page = visit(fresh)
     check_form(page)
     assert "No labels yet" in page.section("now")
-    assert "No figure yet" in page.section("quality")
+    assert "Nothing is measured yet" in page.section("quality")
     assert "Nobody has labeled" in page.section("annotators")
     assert [one for one in page.all("svg") if one.get("role") == "img"] == []
 
@@ -136,8 +136,8 @@ def test_one_class_alone_is_told_as_such(fresh):
     page = visit(fresh)
     check_form(page)
     assert "One class so far (siren)" in page.section("now")
-    assert "No figure yet" in page.section("quality")
-    assert "8 not measured current: it orders the clips, and cannot predict" in page.section(
+    assert "Nothing is measured yet" in page.section("quality")
+    assert "8 not measured current: it ranks the clips, and cannot predict" in page.section(
         "versions"
     )
     assert "siren 8" in page.section("classes")
@@ -182,7 +182,7 @@ def test_one_clip_that_was_drawn_at_random_is_one_clip(fresh):
         fresh.label(5)
         n_audit = told(fresh)["accuracy"]["n_audit"]
     assert n_audit == 1
-    assert "On 1 clip drawn at random" in visit(fresh).section("quality")
+    assert "On 1 clip of the random sample" in visit(fresh).section("quality")
 
 
 def test_cells_of_the_confusion_lead_to_exactly_their_clips(street):
@@ -194,7 +194,7 @@ def test_cells_of_the_confusion_lead_to_exactly_their_clips(street):
     right = {(one["label"], one["predicted"]): one["task_ids"] for one in confusion["right"]}
     assert set(right) == {("siren", "siren"), ("other", "other")}
     for (given, said), task_ids in (wrong | right).items():
-        link = links[f"{len(task_ids)} clips labeled {given}, taken for {said}, on the map"]
+        link = links[f"{len(task_ids)} clips labeled {given}, predicted as {said}, on the map"]
         assert link.startswith(f"{street.address()}/map?focus={task_ids[0]}#sel=")
         assert [int(one) for one in link.partition("#sel=")[2].split(",")] == task_ids
         for task_id in task_ids:
@@ -202,8 +202,9 @@ def test_cells_of_the_confusion_lead_to_exactly_their_clips(street):
             assert annotation["result"][0]["value"]["choices"] == [given]
     n_aside = 60 - np.sum(confusion["counts"])
     assert n_aside > 0
-    assert f"{n_aside} labeled clips more are set aside: drawn at random" in page.section(
-        "confusion"
+    assert (
+        f"{n_aside} labeled clips more are set aside: they are the random sample"
+        in page.section("confusion")
     )
 
 
@@ -241,7 +242,7 @@ def test_rounds_and_versions_are_told_newest_first(street):
     assert all(0 < one["balanced_accuracy"]["value"] <= 1 for one in facts["versions"])
     page = visit(street)
     assert all(name in page.section("rounds") for name in names)
-    assert page.section("versions").count("Make current again") == 1
+    assert page.section("versions").count("Pin") == 1
 
 
 @pytest.mark.slow
@@ -251,7 +252,7 @@ def test_several_labels_a_clip_are_told_class_by_class(tmp_path):
     page, facts = visit(project), told(project)
     check_form(page)
     assert len(facts["confusion"]["counts"]) == 3
-    assert "claimed wrongly" in page.section("confusion")
+    assert "false positive" in page.section("confusion")
 
 
 @pytest.mark.parametrize("names", [("<b>siren</b>", '"><script>alert(1)</script>', "a.b, ~c & d")])
@@ -325,7 +326,7 @@ def test_names_that_the_network_knows_are_told_by_class(fresh):
     fresh.store.agenda.describe(fresh.project_id, title="Street", class_names=["siren", "other"])
     fresh.store.facts.write(f"names of project {fresh.project_id}", names)
     words = visit(fresh).section("classes")
-    assert "AudioSet calls it" in words
+    assert "AudioSet name" in words
     assert "Siren, Police car (siren)" in words
 
 
@@ -355,7 +356,7 @@ def ask_first(project, **wanted):
 
 def requested_first(page):
     (section,) = (one for one in page.all("section") if one["id"] == "requested-first")
-    words = page.section("requested-first").removeprefix("Asked for first").strip()
+    words = page.section("requested-first").removeprefix("Requested first").strip()
     return "hidden" not in section, words
 
 
@@ -374,8 +375,8 @@ def test_chosen_clips_are_counted_and_lead_to_those_still_to_label(fresh):
     check_form(page)
     is_shown, words = requested_first(page)
     assert is_shown
-    assert words.startswith("5 chosen clips Asked for by first@studio.test")
-    assert "Labeled 2 In the pool 3 Open all 3 on the map Drop it" in words
+    assert words.startswith("5 chosen clips Requested by first@studio.test")
+    assert "Labeled 2 In the pool 3 Open all 3 on the map Withdraw the request" in words
     left = fresh.task_ids[10:13]
     assert links_to_map(page) == [
         f"{fresh.address()}/map?focus={left[0]}#sel={','.join(map(str, left))}"
@@ -405,8 +406,8 @@ def test_a_condition_that_fits_no_more_says_why_and_can_be_dropped(fresh):
              fresh.store.clips.tasks(fresh.project_id)]  # fmt: skip
     fresh.store.clips.replace_tasks(fresh.project_id, clips)
     words = requested_first(visit(fresh))[1]
-    assert "It no longer fits the clips, and counts for nothing: There is no column" in words
-    assert words.endswith("Drop it")
+    assert "The request no longer fits the clips, and has no effect: There is no column" in words
+    assert words.endswith("Withdraw the request")
     client = fresh.place.browser(TOKEN)
     assert client.delete(fresh.address("/queue")).status_code == 403
     assert client.delete(fresh.address("/queue"), headers=csrf(client)).status_code == 200
@@ -462,12 +463,12 @@ class TestGoingBack:
         )
         page = visit(labeled)
         check_form(page)
-        assert f"Kept to {early}" in page.section("now")
-        assert "Go on learning" in page.section("now")
-        assert "learned from 20 labels" in page.section("now")
+        assert f"Pinned: {early}" in page.section("now")
+        assert "Unpin" in page.section("now")
+        assert "trained on 20 labels" in page.section("now")
         measured = told(labeled)["accuracy"]
         quality = page.section("quality")
-        assert f"Measured for {measured['model_version']} , not for the version kept" in quality
+        assert f"Measured for {measured['model_version']} , not for the pinned version" in quality
         assert measured["advice"] not in quality
         (status,) = client.get("/status", auth=BASIC).get_json()["projects"]
         assert status["pinned"] == early

@@ -172,7 +172,7 @@ def test_versions_without_a_measurement_are_folded_away(browser, tmp_path):
         told = shown.all_inner_texts()
         assert all("not measured" not in row or "current" in row.split() for row in told)
         folded.locator("summary").click()
-        assert folded.get_by_role("button", name="Make current again").count() == n_folded
+        assert folded.get_by_role("button", name="Pin").count() == n_folded
 
 
 def test_it_follows_what_happens_and_leaves_the_visitor_in_peace(visit, project):
@@ -210,10 +210,10 @@ def test_without_a_script_it_reads_and_goes_back(visit, project):
     project.round()
     page.reload()
     assert learned_version(page.locator("#now code").first.inner_text()) == name
-    page.get_by_role("button", name="Go on learning").click()
+    page.get_by_role("button", name="Unpin").click()
     project.round()
     page.reload()
-    assert page.get_by_role("button", name="Go on learning").count() == 0
+    assert page.get_by_role("button", name="Unpin").count() == 0
 
 
 def test_making_a_version_current_again_asks_first(visit, project):
@@ -221,21 +221,21 @@ def test_making_a_version_current_again_asks_first(visit, project):
     early = page.locator("#versions tbody tr").last
     name, button = early.locator("code").inner_text(), early.get_by_role("button")
     button.click()
-    question = page.get_by_role("dialog", name=f"Make {name} current again?")
+    question = page.get_by_role("dialog", name=f"Pin {name}?")
     assert "for everybody" in question.inner_text()
     keep_picture(page, "question")
     question.get_by_role("button", name="Cancel").click()
     assert pinned_version(project.store, project.project_id) is None
     button.click()
-    question.get_by_role("button", name="Make it current").click()
-    page.locator(".kept").get_by_text(name).wait_for()
+    question.get_by_role("button", name="Pin it").click()
+    page.locator(".pinned").get_by_text(name).wait_for()
     assert pinned_version(project.store, project.project_id) == name
     project.round()
-    page.get_by_text("not for the version kept").wait_for()
+    page.get_by_text("not for the pinned version").wait_for()
     keep_picture(page, "kept")
-    page.locator(".kept").get_by_role("button", name="Go on learning").click()
-    page.get_by_role("dialog").get_by_role("button", name="Go on learning").click()
-    page.locator(".kept").wait_for(state="detached")
+    page.locator(".pinned").get_by_role("button", name="Unpin").click()
+    page.get_by_role("dialog").get_by_role("button", name="Unpin").click()
+    page.locator(".pinned").wait_for(state="detached")
     assert pinned_version(project.store, project.project_id) is None
     project.round()
 

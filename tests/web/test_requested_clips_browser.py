@@ -85,23 +85,23 @@ def test_it_comes_and_goes_on_the_progress_page_without_a_reload(visit, project)
     assert NIGHT in words
     assert "ada@studio.test" in words
     keep_picture(page, "progress")
-    page.get_by_role("button", name="Drop it").click()
+    page.get_by_role("button", name="Withdraw the request").click()
     page.get_by_role("button", name="Cancel").click()
     assert project.store.queue.wanted(project.project_id).where == NIGHT
-    page.get_by_role("button", name="Drop it").click()
+    page.get_by_role("button", name="Withdraw the request").click()
     keep_picture(page, "question")
-    page.get_by_role("dialog").get_by_role("button", name="Drop it").click()
+    page.get_by_role("dialog").get_by_role("button", name="Withdraw it").click()
     page.wait_for_selector("#requested-first", state="hidden")
     assert project.store.queue.wanted(project.project_id) is None
     assert page.evaluate("document.activeElement.id") == "main"
-    page.locator(".notice").get_by_text("usual order again").wait_for()
+    page.locator(".notice").get_by_text("The request is withdrawn").wait_for()
 
 
 def test_without_a_script_nothing_is_offered_that_needs_one(visit, project):
     ask_first(project, where=NIGHT)
     page = visit(java_script_enabled=False)
     assert NIGHT in page.inner_text("#requested-first")
-    assert not page.get_by_role("button", name="Drop it").is_visible()
+    assert not page.get_by_role("button", name="Withdraw the request").is_visible()
 
 
 def test_the_link_opens_the_map_on_exactly_the_clips_still_to_label(visit, project):
@@ -140,14 +140,14 @@ def test_the_map_tells_it_beside_the_buttons_and_follows(visit, project, scheme,
     line = page.locator("#table .requested-first")
     assert not line.is_visible()
     ask_first(project, task_ids=tuple(project.task_ids[10:22]))
-    line.get_by_text("12 asked for first, 2 labeled").wait_for()
-    assert line.get_attribute("title") == "Chosen clips, asked for by ada@studio.test"
+    line.get_by_text("12 requested first, 2 labeled").wait_for()
+    assert line.get_attribute("title") == "Chosen clips, requested by ada@studio.test"
     keep_picture(page, f"map-{scheme}")
     page.locator(f"#clip-{project.task_ids[0]} .tick").click()
     page.get_by_role("button", name="Label this one next").click()
-    line.get_by_text("1 asked for first, all labeled").wait_for()
-    page.get_by_role("button", name="Drop what is asked for first").click()
-    page.get_by_role("dialog").get_by_role("button", name="Drop it").click()
+    line.get_by_text("1 requested first, all labeled").wait_for()
+    page.get_by_role("button", name="Withdraw the request").click()
+    page.get_by_role("dialog").get_by_role("button", name="Withdraw it").click()
     line.wait_for(state="hidden")
     page.wait_for_timeout(1500)  # what the server says next must not bring it back
     assert not line.is_visible()

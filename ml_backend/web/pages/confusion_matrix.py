@@ -49,7 +49,7 @@ def lay_out_matrix(project_id: int, confusion: dict[str, Any], n_labeled: int) -
         cells = []
         for other, number in zip(names, counts, strict=True):
             address = _of_clips(project_id, clips.get((name, other)))
-            words = f"clips labeled {name}, taken for {other}"
+            words = f"clips labeled {name}, predicted as {other}"
             cells.append(_cell(number, counts, name == other, words, address))
         rows.append((name, cells))
     n_told = sum(map(sum, confusion["counts"]))
@@ -58,7 +58,9 @@ def lay_out_matrix(project_id: int, confusion: dict[str, Any], n_labeled: int) -
         for one in confusion.get("left_out", ())
     ]
     n_aside = n_labeled - n_told - sum(number for _, number, _ in left_out)
-    return Matrix("Taken for", names, rows, left_out, n_aside if "left_out" in confusion else 0)
+    return Matrix(
+        "Predicted class", names, rows, left_out, n_aside if "left_out" in confusion else 0
+    )
 
 
 def _class_by_class(project_id: int, confusion: dict[str, Any]) -> Matrix:
@@ -72,12 +74,12 @@ def _class_by_class(project_id: int, confusion: dict[str, Any]) -> Matrix:
         cells = [
             _cell(yes[1], yes, True, f"clips labeled {name}, recognized", known),
             _cell(yes[0], yes, False, f"clips labeled {name}, missed", missed),
-            _cell(no[1], no, False, f"clips taken for {name}, not labeled so", claimed),
-            _cell(no[0], no, True, f"clips neither labeled {name} nor taken for it", None),
+            _cell(no[1], no, False, f"clips predicted as {name}, not labeled so", claimed),
+            _cell(no[0], no, True, f"clips neither labeled nor predicted as {name}", None),
         ]
         rows.append((name, cells))
-    columns = ["recognized", "missed", "claimed wrongly", "rightly not"]
-    return Matrix("What became of each yes and no", columns, rows, [], 0)
+    columns = ["true positive", "false negative", "false positive", "true negative"]
+    return Matrix("Predictions of each class", columns, rows, [], 0)
 
 
 def _cell(number: int, row: list[int], is_right: bool, words: str, address: str | None) -> Cell:

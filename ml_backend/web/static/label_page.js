@@ -119,7 +119,7 @@ class LabelMode {
     else if (standing?.n_held > 0)
       sentence = `Others are labeling the last ${count(standing.n_held)} clips of the queue.`;
     else if (standing && this.queue.isDeciding) sentence = NO_TIES;
-    else if (standing) sentence = "Every clip of the queue has its labels.";
+    else if (standing) sentence = "Every clip of the queue is labeled.";
     this.view.showNothing(sentence);
   }
 
@@ -196,12 +196,12 @@ class LabelMode {
   #undo() {
     const answer = this.session.undo();
     if (answer === null) return say("There is nothing to undo.");
-    say(`${answer.title}: taken back.`);
+    say(`${answer.title}: undone.`);
     return this.#show();
   }
 
   #tellRefused({ undoes, reason }) {
-    if (undoes !== undefined) fail(`It could not be taken back. ${reason}`);
+    if (undoes !== undefined) fail(`The undo failed. ${reason}`);
   }
 
   // The session

@@ -35,14 +35,14 @@ function sayWhatIsSelected({ selection }) {
   say(n === 0 ? "Nothing selected." : `${clips(n)} selected.`);
 }
 
-/** What is not in the project, or no longer, is neither selected nor heard. */
+/** What is not in the project, or no longer, is neither selected nor open. */
 function forgetGone() {
   const { selection, focus } = state.get();
   const isThere = (taskId) => clipData.rowOf(taskId) >= 0;
   state.set({ selection: selection.filter(isThere), focus: focus !== null && isThere(focus) ? focus : null });
 }
 
-/** Do what a key commands; answers whether it commanded something. */
+/** Do what a key commands; returns whether it commanded something. */
 function obey(event, acts) {
   if (event.ctrlKey || event.metaKey) return false;
   const act = acts[event.key === "Escape" ? "clear" : commandOf(event)];

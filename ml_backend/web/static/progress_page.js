@@ -25,17 +25,17 @@ document.addEventListener("click", async ({ target }) => {
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("[data-version]")) return;
   event.preventDefault();
-  keepTo(event.target.elements.model_version.value || null);
+  pin(event.target.elements.model_version.value || null);
 });
 later();
 
-/** Keep everybody to a version, or (null) let the project go on learning, after a question. */
-async function keepTo(version) {
-  const question = version ? `Make ${version} current again?` : "Go on learning?";
+/** Pin a version for everybody, or (null) unpin, after a question. */
+async function pin(version) {
+  const question = version ? `Pin ${version}?` : "Unpin the version?";
   const details = version
-    ? "It then predicts and orders the clips for everybody in this project, and no label is learned from until somebody lets it go on learning. Nothing is lost."
-    : "For everybody in this project, the model is learned anew from all labels and puts the clips in order.";
-  const yes = version ? "Make it current" : "Go on learning";
+    ? "It then predicts and ranks the clips for everybody in this project, and nothing is trained until somebody unpins it. No label is lost."
+    : "The model is then trained on all labels again, and ranks the clips for everybody in this project.";
+  const yes = version ? "Pin it" : "Unpin";
   if ((await ask(question, { yes, details })) === null) return;
   try {
     await send("POST", "version", { model_version: version });
@@ -43,7 +43,7 @@ async function keepTo(version) {
     fail(`Nothing was changed. ${error.message}`);
     return;
   }
-  notice(version ? `From the next round on, ${version} is kept.` : "It goes on learning from the next round on.");
+  notice(version ? `${version} is pinned from the next round on.` : "Training goes on from the next round on.");
   document.getElementById("main").focus({ preventScroll: true }); // the button goes
   await refresh();
 }

@@ -8,7 +8,7 @@
 //   clipData.nameOf(taskId)         what the clip is called, as far as that is at hand
 //   clipData.mark(changes)          show labels before the server has them (see below)
 //   clipData.unmark(taskIds)        show what the server says after all
-//   clipData.addEventListener("revision", …)   the frame, marks or the list of columns changed: ask anew
+//   clipData.addEventListener("revision", …)   the frame, marks or the list of columns changed: ask again
 //   clipData.addEventListener("standing", …)   clipData.standing, what the server last said of itself
 //   clipData.addEventListener("trouble", …)    event.detail is a sentence, or null when all is well
 //   clipData.provide(name, column)  a column of the page's own, such as the similarity to a dropped sound
@@ -107,7 +107,7 @@ class ClipData extends EventTarget {
 
   /** Show labels at once: `changes` maps a task id to its labels, or to null for a skip.
    *
-   * They stay until the server says the same, or has had its time. Answers with a function that
+   * They stay until the server says the same, or has had its time. Returns a function that
    * marks what was there before.
    * @param {Map<number, Labels>} changes @returns {() => void}
    */

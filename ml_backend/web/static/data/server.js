@@ -35,7 +35,7 @@ export async function getPacked(path, etag = null) {
   return packed;
 }
 
-/** Change something: POST, PUT or DELETE with a JSON body (or a form). Answers with JSON.
+/** Change something: POST, PUT or DELETE with a JSON body (or a form). Returns JSON.
  * @param {string} method @param {string} path @param {unknown} body */
 export async function send(method, path, body = undefined) {
   return (await change(method, path, body)).json();

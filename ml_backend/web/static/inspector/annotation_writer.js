@@ -178,7 +178,7 @@ class AnnotationWriter extends EventTarget {
   #tell(one, { what, nAll, first }, { n, answered, refused, error }) {
     const kept = answered.length > 0 ? ` ${clips(answered.length)} had an answer and kept it.` : "";
     const nRest = nAll - n - answered.length - refused.length;
-    const rest = nRest > 0 ? `, ${count(nRest)} left as they were` : "";
+    const rest = nRest > 0 ? `, ${count(nRest)} unchanged` : "";
     if (error && n === 0) fail(`Nothing was labeled. ${error.message}`);
     else if (error) fail(`${clips(n)}: ${what}${rest}. ${error.message}`);
     else if (refused.length > 0)
@@ -218,11 +218,11 @@ class AnnotationWriter extends EventTarget {
 }
 
 function tellUndone({ n, refused, error }) {
-  if (error && n === 0) return fail(`It could not be taken back. ${error.message}`);
-  if (error) return fail(`Taken back for ${clips(n)}, not for the others. ${error.message}`);
+  if (error && n === 0) return fail(`The undo failed. ${error.message}`);
+  if (error) return fail(`Undone for ${clips(n)}, not for the others. ${error.message}`);
   if (refused.length > 0)
-    return fail(`Taken back for ${clips(n)}, not for ${count(refused.length)}. ${reasonsText(refused)}`);
-  return notice(`Taken back: ${clips(n)} as before.`);
+    return fail(`Undone for ${clips(n)}, not for ${count(refused.length)}. ${reasonsText(refused)}`);
+  return notice(`Undone: ${clips(n)}.`);
 }
 
 export const writer = new AnnotationWriter();

@@ -12,7 +12,7 @@ const N_NAMED = 4;
 const { states } = constants;
 const WITHOUT_ANSWER = [states.pool, states.failed]; // states that no annotation makes
 
-/** Ask; answers with `{ taskIds, onlyUnanswered }`, or null when it was called off. `nHidden` clips
+/** Ask; returns `{ taskIds, onlyUnanswered }`, or null when it was called off. `nHidden` clips
  * are selected, too, and not in sight.
  */
 export async function askForMany(taskIds, labels, what, nHidden = state.get().selection.length - taskIds.length) {
@@ -25,12 +25,12 @@ export async function askForMany(taskIds, labels, what, nHidden = state.get().se
   const details = [told, "It is written to Label Studio under your name, and can be undone."];
   if (nAnswered > 0)
     details.push(
-      `${labels === null ? "Skipping" : "Labeling"} all changes the answers that are yours. What others said stays; yours stands beside it, and where they differ the clip may be tied.`,
+      `${labels === null ? "Skipping" : "Labeling"} all changes the answers that are yours. Annotations of others stay; where they differ from yours, the clip may be tied.`,
     );
   if (nHidden > 0) details.push(`${clips(nHidden)} more are selected, but the filters hide them.`);
   const all = { taskIds, onlyUnanswered: false };
   if (nAnswered === 0 || free.length === 0) {
-    const yes = nAnswered === 0 ? `${verb} ${clips(taskIds.length)}` : `${verb} all ${count(nAnswered)} anew`;
+    const yes = nAnswered === 0 ? `${verb} ${clips(taskIds.length)}` : `${verb} all ${count(nAnswered)} again`;
     const answer = await ask(question, { yes, details: details.filter(Boolean), isCareful: nAnswered > 0 });
     return answer && { ...all, onlyUnanswered: nAnswered === 0 };
   }

@@ -10,7 +10,7 @@ export function scoresOf(details) {
   const section = make("section", { class: "scores" }, make("h3", {}, "Prediction"));
   const classes = Object.entries(details.probabilities ?? {}).sort((a, b) => b[1] - a[1]);
   if (classes.length === 0) {
-    section.append(make("p", { class: "faint" }, details.why || "No classifier has heard this clip yet."));
+    section.append(make("p", { class: "faint" }, details.why || "No classifier has scored this clip yet."));
   } else {
     const bars = classes.map(([name, probability]) => bar(name, probability));
     const rest = bars.splice(N_BARS);
@@ -71,7 +71,7 @@ export function metadataOf({ metadata = [], recording }) {
     typeof value === "number" ? numberText(value) : String(value ?? ""),
   ]);
   if (recording && !metadata.some(({ name }) => name === "recording_id")) items.unshift(["recording", recording]);
-  if (items.length === 0) section.append(make("p", { class: "faint" }, "None was imported."));
+  if (items.length === 0) section.append(make("p", { class: "faint" }, "No metadata was imported."));
   else section.append(pairs(items));
   return section;
 }

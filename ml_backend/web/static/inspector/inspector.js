@@ -55,7 +55,7 @@ class Inspector {
     this.empty = make(
       "p",
       { class: "faint empty" },
-      "Pick a clip on the map or in the table to hear it. Or ",
+      "Pick a clip on the map or in the table to listen to it. Or ",
       linkToLabeling(),
       " with the clips of the queue, one after the other.",
     );
@@ -81,7 +81,7 @@ class Inspector {
 
   #arrive(named) {
     const { selection, focus } = state.get();
-    // Whoever selects without saying what to hear hears the first of it.
+    // A selection without a focus opens its first clip.
     if (named.includes("selection") && selection.length > 0 && !selection.includes(focus) && !named.includes("focus")) {
       state.set({ focus: sequence.first() });
       return;
@@ -178,7 +178,7 @@ class Inspector {
     if (neighbor !== null) state.set({ focus: neighbor });
   }
 
-  /** Obey a key; answers whether it meant something. */
+  /** Obey a key; returns whether it meant something. */
   press(event) {
     const isPlain = !event.ctrlKey && !event.metaKey && !event.shiftKey;
     if (isPlain && event.key === " ") {

@@ -93,7 +93,7 @@ export class Labeling {
     this.#early = isComing ? [] : null;
   }
 
-  /** Obey a key; answers whether it meant something. */
+  /** Obey a key; returns whether it meant something. */
   press(event) {
     const key = event.key.toLowerCase();
     if ((event.ctrlKey || event.metaKey) && key === "z" && !event.shiftKey) {

@@ -27,7 +27,7 @@ export class Player {
     this.autoplay.checked = remembered("autoplay", false);
     this.spectrogram = new SpectrogramView((time_s) => this.#seek(time_s));
     this.problem = make("p", { class: "problem", role: "alert", hidden: true });
-    const auto = make("label", { class: "check" }, this.autoplay, make("span", {}, "Play on arrival"));
+    const auto = make("label", { class: "check" }, this.autoplay, make("span", {}, "Autoplay"));
     this.element = make(
       "div",
       { class: "player" },
@@ -124,7 +124,7 @@ export class Player {
     const audio = this.#audio;
     const taskId = this.#taskId;
     this.problem.textContent = whyAway()
-      ? "The sound comes when there is an answer again."
+      ? "The sound comes when the server answers again."
       : "This clip cannot be played: its file is missing or damaged.";
     this.problem.hidden = false;
     onReturn(audio, () => {

@@ -62,7 +62,7 @@ export class SpectrogramView {
 
   #sayWhatComes() {
     this.words.textContent = whyAway()
-      ? "The spectrogram comes when there is an answer again."
+      ? "The spectrogram comes when the server answers again."
       : "The spectrogram is being drawn.";
   }
 

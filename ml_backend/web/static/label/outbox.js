@@ -38,7 +38,7 @@ export class Outbox extends EventTarget {
     this.#sendAll();
   }
 
-  /** Send an answer when all before it are sent; answers with its id. */
+  /** Send an answer when all before it are sent; returns its id. */
   add(taskId, labels) {
     const id = `${Date.now().toString(36)} ${Math.random().toString(36).slice(2)}`;
     // Sent again later, an earlier answer would overwrite this one.
@@ -51,7 +51,7 @@ export class Outbox extends EventTarget {
     return id;
   }
 
-  /** Undo an answer. One that was not sent yet is not sent; answers whether that was so. */
+  /** Undo an answer. One that was not sent yet is not sent; returns whether that was so. */
   takeBack(id) {
     const place = this.waiting.findIndex((one) => one.id === id && !one.isSending);
     const wasRefused = this.refused.some((one) => one.id === id);

@@ -41,14 +41,14 @@ export class Session {
     return this.#pace.perMinute;
   }
 
-  /** Ask about the next clip of the queue where none is asked about; answers whether there is one. */
+  /** Ask about the next clip of the queue where none is asked about; returns whether there is one. */
   takeNext() {
     if (this.front !== null || this.queue.ahead.length === 0) return false;
     this.front = this.queue.take();
     return true;
   }
 
-  /** Answer the clip that is shown; answers with the answer, or null where it is the same as before. */
+  /** Answer the clip that is shown; returns the answer, or null where it is the same as before. */
   answer(labels) {
     const answer = this.shown ?? this.#begin();
     const before = answer.labels;
@@ -80,7 +80,7 @@ export class Session {
     return true;
   }
 
-  /** Take back what was written last, and show its clip; answers with the answer, or null. */
+  /** Take back what was written last, and show its clip; returns the answer, or null. */
   undo() {
     const last = this.#undoable.pop();
     if (!last) return null;

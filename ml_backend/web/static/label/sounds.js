@@ -6,7 +6,7 @@
 //   sounds.addEventListener("change", …)  another clip, or it started, or it stopped
 //
 // Browsers give no sound before the visitor has pressed or clicked something on the page: until then
-// `play` answers false.
+// `play` returns false.
 
 import { address } from "../data/server.js";
 import { RETRIES_MS } from "../ui/elements.js";
@@ -80,7 +80,7 @@ class SoundsAhead extends EventTarget {
     throw new Error("its file is missing or damaged, or the backend does not answer");
   }
 
-  /** Play a clip; answers whether it can be heard. Throws where its sound cannot be had. */
+  /** Play a clip; returns whether the browser lets it sound. Throws where its sound cannot be had. */
   async play(taskId, from_s = 0) {
     this.stop();
     this.#taskId = taskId;

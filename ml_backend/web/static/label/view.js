@@ -134,7 +134,7 @@ export class LabelView {
     if (duration_s > 0) this.spectrogram.setTime(time_s, duration_s);
   }
 
-  /** Say why the clip is not heard, or nothing. */
+  /** Say why the clip cannot be played, or nothing. */
   showProblem(sentence) {
     this.problem.hidden = !sentence;
     this.problem.textContent = sentence ?? "";
@@ -153,7 +153,7 @@ export class LabelView {
   showSending({ nWaiting, trouble, refused }, { again, drop }) {
     this.sending.replaceChildren();
     if (trouble) {
-      const kept = `${count(nWaiting)} not sent yet; kept, and sent as soon as it works again.`;
+      const kept = `${count(nWaiting)} not sent yet; they are kept, and sent as soon as possible.`;
       this.sending.append(make("p", { class: "problem" }, `${trouble} ${nWaiting > 0 ? kept : ""}`));
     }
     if (refused.length === 0) return;

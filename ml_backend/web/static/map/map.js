@@ -17,10 +17,10 @@ import { makeSoundSearch, makeWordBox } from "./search.js";
 import { makeToolbar } from "./toolbar.js";
 
 const ABOUT =
-  "Map of all clips: similar ones lie close. Arrows move it, plus and minus zoom, Enter chooses the clip in the middle";
-const NOTHING = "Nothing to see yet: clips appear here once they have been heard.";
+  "Map of all clips: similar ones lie close. Arrows move it, plus and minus zoom, Enter opens the clip in the middle";
+const NOTHING = "No clip yet: clips appear here once they are embedded.";
 
-/** Fill `element` with the map. Answers with what keys do to it. */
+/** Fill `element` with the map. Returns what keys do to it. */
 export function mountMap(element) {
   const { stage, canvas, lasso, legend, bar, empty } = build(element);
   const mapView = new MapView(canvas);

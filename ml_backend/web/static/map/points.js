@@ -56,7 +56,7 @@ export class Points {
   #gl;
   #buffers;
   #uniforms;
-  #kept = {}; // what was last uploaded, to start anew when the context was lost
+  #kept = {}; // what was last uploaded, to start again when the context was lost
 
   constructor(canvas) {
     this.#canvas = canvas;

@@ -30,20 +30,20 @@ export function makeWordBox() {
   const show = () => {
     const why = clipData.frame.why_no_words;
     box.input.disabled = Boolean(why);
-    box.input.placeholder = why ? "no search by words here" : "a sound in words: siren";
-    box.input.title = why ? `${why}. Only an embedder that was trained on named sounds can search by words.` : "";
+    box.input.placeholder = why ? "no search by word here" : "a sound, such as siren";
+    box.input.title = why ? `${why}. Only an embedder that was trained on named sounds can search by word.` : "";
   };
   show();
   clipData.addEventListener("revision", show);
   return box;
 }
 
-/** Let recordings be dropped on `element`, or chosen with the button this answers with. */
+/** Let recordings be dropped on `element`, or chosen with the button that is returned. */
 export function makeSoundSearch(element) {
-  const veil = make("div", { class: "drop-veil", hidden: true }, "Drop a recording to find what sounds like it");
+  const veil = make("div", { class: "drop-veil", hidden: true }, "Drop a recording to find similar clips");
   element.append(veil);
   const picker = make("input", { type: "file", accept: "audio/*,.flac,.wav,.ogg,.mp3,.m4a", hidden: true });
-  const title = "Choose a recording, or drop one on the map: its neighbors light up";
+  const title = "Choose a recording, or drop one on the map: the most similar clips are selected";
   const button = make("button", { type: "button", title, click: () => picker.click() }, "Find by sound…");
   picker.addEventListener("change", () => {
     if (picker.files[0]) search(picker.files[0]);
@@ -51,7 +51,7 @@ export function makeSoundSearch(element) {
   });
 
   const search = async (file) => {
-    notice(`Listening to ${file.name} …`);
+    notice(`Embedding ${file.name} …`);
     button.disabled = true;
     try {
       const form = new FormData();
@@ -64,7 +64,7 @@ export function makeSoundSearch(element) {
       state.set({ color: "similarity", sort, selection: found, focus: found[0] ?? null });
       notice(`The ${found.length} clips most like ${file.name} are selected.`);
     } catch (error) {
-      fail(`Nothing was found by ${file.name}. ${error.message}`);
+      fail(`The search by ${file.name} failed. ${error.message}`);
     }
     button.disabled = false;
   };

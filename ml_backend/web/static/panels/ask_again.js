@@ -19,7 +19,7 @@ const QUESTIONS = {
   },
 };
 
-/** Ask, then do it for every clip in the state; `isFree` tells that nothing is asked for first yet. */
+/** Ask, then do it for every clip in the state; `isFree` tells that nothing is requested first yet. */
 export async function askAgain(state, n, isFree) {
   const { title, details, yes } = QUESTIONS[state];
   if ((await ask(title(n), { yes, details })) === null) return;

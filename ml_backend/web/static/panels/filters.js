@@ -150,7 +150,7 @@ class Section {
     if (this.details.open && this.#isOpenedByHand) this.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** Make the control anew: the data have changed. */
+  /** Make the control again: the data have changed. */
   renew() {
     this.#control = null;
     if (this.details.open) this.#open();
@@ -216,7 +216,7 @@ class QuickFilters {
       say(isOn ? `${text}: off` : `${text}: on`);
     };
     const button = make("button", { type: "button", class: "small", "aria-pressed": "false", click: press }, text);
-    if (key === "entropy") button.title = "The tenth of the clips of which the classifier is least sure";
+    if (key === "entropy") button.title = "The tenth of the clips with the highest entropy";
     return { button, key, filter };
   }
 }

@@ -11,10 +11,10 @@ import { ask, fail, notice } from "../ui/dialogs.js";
 import { make } from "../ui/elements.js";
 import { forgetRequested, mountRequestedFirst } from "./requested_first.js";
 
-/** Add to a bar what is asked for first already, and the two buttons; `filteredIds()` gives the ids
+/** Add to a bar what is requested first already, and the two buttons; `filteredIds()` gives the ids
  * of all clips that pass.
  *
- * Answers with a function to call when the selection, or the number of those clips, has changed.
+ * Returns a function to call when the selection, or the number of those clips, has changed.
  */
 export function mountQueueing(bar, filteredIds) {
   const chosen = () => {
@@ -25,7 +25,7 @@ export function mountQueueing(bar, filteredIds) {
   clipData.addEventListener("standing", () => showRequested(clipData.standing.requested_first));
   const next = make("button", { type: "button", click: () => labelNext(chosen(), showRequested) });
   const tab = make("button", { type: "button", click: () => makeTab(chosen()) });
-  next.title = "Label Studio asks for the selected clips first, or for all that pass the filters";
+  next.title = "Request the selected clips, or all that pass the filters: Label Studio serves them first";
   tab.title = "A tab in Label Studio's Data Manager with exactly these clips";
   bar.append(next, tab);
   return (nFiltered) => {
@@ -43,11 +43,11 @@ async function labelNext(taskIds, showRequested) {
     const asked = await send("POST", "queue", { task_ids: taskIds });
     showRequested(asked);
     const forget = async () => (await forgetRequested()) && showRequested(null);
-    const clear = make("button", { type: "button", click: forget }, "Ask in the usual order again");
+    const clear = make("button", { type: "button", click: forget }, "Undo");
     const nDone = asked.n - asked.n_left;
     if (asked.n_left === 0) return notice("None of them is left to label.", clear);
-    const rest = nDone > 0 ? ` ${count(nDone)} more are not left to label.` : "";
-    return notice(`${clips(asked.n_left)} will be asked for first in Label Studio.${rest}`, clear);
+    const rest = nDone > 0 ? ` Left out, since not in the pool: ${count(nDone)}.` : "";
+    return notice(`Requested first: ${clips(asked.n_left)}.${rest}`, clear);
   } catch (error) {
     return fail(`The clips were not put at the head of the queue. ${error.message}`);
   }

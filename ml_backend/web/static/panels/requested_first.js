@@ -1,41 +1,41 @@
-// What is asked for first, before all else: told in few words, and dropped.
+// The clips that are requested first: told in a few words, and withdrawn.
 
 import { send } from "../data/server.js";
 import { count } from "../data/wording.js";
 import { ask, fail, notice } from "../ui/dialogs.js";
 import { make } from "../ui/elements.js";
 
-const DETAILS = "Label Studio then asks for all clips in the usual order. What is labeled stays labeled.";
+const DETAILS = "Label Studio then serves all clips by their rank. Labels stay.";
 
-/** Ask whether to drop it, then do so; tells whether it was dropped. */
+/** Withdraw the request, after a question; returns whether it was withdrawn. */
 export async function dropRequested() {
-  const isSure = await ask("Drop what is asked for first?", { yes: "Drop it", details: DETAILS });
+  const isSure = await ask("Withdraw the request?", { yes: "Withdraw it", details: DETAILS });
   if (isSure === null || !(await forgetRequested())) return false;
   document.getElementById("main").focus({ preventScroll: true }); // the button goes
   return true;
 }
 
-/** Drop it at once; tells whether that went well. */
+/** Withdraw the request at once; returns whether that worked. */
 export async function forgetRequested() {
   try {
     await send("DELETE", "queue");
   } catch (error) {
-    fail(`The order is as it was. ${error.message}`);
+    fail(`The request was not withdrawn. ${error.message}`);
     return false;
   }
-  notice("Label Studio asks in the usual order again.");
+  notice("The request is withdrawn: clips come by their rank again.");
   return true;
 }
 
-/** Add a line to a bar that tells what is asked for, and a button that drops it.
+/** Add a line to a bar that tells what is requested first, and a button that withdraws it.
  *
- * Answers with a function to call with what the server says of it; null hides both,
+ * Returns a function to call with what the server says of it; null hides both,
  * and undefined, said while it counts, leaves them as they are.
  */
 export function mountRequestedFirst(bar) {
   const words = make("span", { class: "requested-first faint small" });
-  const drop = make("button", { type: "button", class: "small quiet" }, "Drop");
-  drop.setAttribute("aria-label", "Drop what is asked for first");
+  const drop = make("button", { type: "button", class: "small quiet" }, "Withdraw");
+  drop.setAttribute("aria-label", "Withdraw the request");
   bar.append(words, drop);
   const show = (asked) => {
     if (asked === undefined) return;
@@ -51,14 +51,14 @@ export function mountRequestedFirst(bar) {
   return show;
 }
 
-/** `12 asked for first, 3 labeled`. */
+/** `12 requested first, 3 labeled`. */
 function askedText({ n, n_labeled: nLabeled, error }) {
-  if (error) return "What is asked for first fits no more";
+  if (error) return "The request no longer fits the clips";
   const done = n > 0 && nLabeled === n ? "all" : count(nLabeled);
-  return `${count(n)} asked for first, ${done} labeled`;
+  return `${count(n)} requested first, ${done} labeled`;
 }
 
 function askedTitle({ where, requested_by: by, error }) {
   const what = where ?? "Chosen clips";
-  return [by ? `${what}, asked for by ${by}` : what, error].filter(Boolean).join(". ");
+  return [by ? `${what}, requested by ${by}` : what, error].filter(Boolean).join(". ");
 }

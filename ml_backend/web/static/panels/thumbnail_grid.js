@@ -53,13 +53,13 @@ class ThumbnailGrid {
   constructor(ids) {
     this.#ids = ids.slice(0, MOST);
     this.total = make("p", { role: "status" });
-    this.labels = make("div", { class: "labels", role: "group", "aria-label": "Label those taken in" });
+    this.labels = make("div", { class: "labels", role: "group", "aria-label": "Label the included clips" });
     this.tiles = make("div", { class: "tiles", role: "group", "aria-label": "Clips" });
     const close = make("button", { type: "button", click: () => this.dialog.close() }, "Close");
     const head = make("header", {}, make("h2", { id: "grid-title" }, "Grid"), this.total, close);
     const more = ids.length - this.#ids.length;
     const hint =
-      "Hover to hear, click to leave a clip out, then press a class's key to label the others." +
+      "Hover to listen, click to exclude a clip, then press the key of a class to label the others." +
       (more > 0 ? ` ${clips(more)} more are selected; ${count(MOST)} at once are shown.` : "");
     this.dialog = make(
       "dialog",
@@ -156,8 +156,8 @@ class ThumbnailGrid {
 
   #showTotal() {
     const n = this.#taken.length;
-    const out = this.#out.size > 0 ? `, ${count(this.#out.size)} left out` : "";
-    this.total.textContent = `${clips(n)} taken in${out}`;
+    const out = this.#out.size > 0 ? `, ${count(this.#out.size)} excluded` : "";
+    this.total.textContent = `${clips(n)} included${out}`;
     for (const button of this.labels.querySelectorAll("button")) button.disabled = n === 0;
     this.#showChosen();
   }
@@ -226,7 +226,7 @@ class ThumbnailGrid {
     if (labels.length > 0) this.#label(labels);
   }
 
-  /** Label what is taken in, after the question; what is left out stays selected. */
+  /** Label what is included, after the question; what is left out stays selected. */
   async #label(labels) {
     const taken = this.#taken;
     if (taken.length === 0) return;

@@ -5,7 +5,7 @@ import { make, say } from "./elements.js";
 
 const NOTICE_MS = 12_000;
 
-/** Ask in a dialog. Answers with what was typed (or true), or null when it was called off; with
+/** Ask in a dialog. Returns what was typed (or true), or null when it was called off; with
  * "other" where there is a second way, named `other`, and it was taken. Where `isCareful`, Enter
  * calls it off.
  *

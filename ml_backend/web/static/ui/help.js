@@ -18,39 +18,39 @@ function keys() {
         ["Space", "play, pause"],
         ["← / →", "previous, next clip"],
         ...keysOfClasses(),
-        of("skip", "skip: cannot tell"),
-        isMulti && ["Enter", "write the labels that are switched on"],
-        isMulti && of("none", `write “${NONE_OF_THEM}”`),
+        of("skip", "skip the clip"),
+        isMulti && ["Enter", "submit the chosen labels"],
+        isMulti && of("none", `submit “${NONE_OF_THEM}”`),
         [
           "Shift + these",
           isMulti
-            ? "with those that write: all selected clips, after a question"
+            ? "with the keys that submit: all selected clips, after a question"
             : "all selected clips, after a question",
         ],
-        ["Ctrl Z", "undo the last labeling, then the one before"],
+        ["Ctrl Z", "undo the last label, then the one before"],
       ],
     ],
     [
       "The map",
       [
         [["pan", "lasso", "box"].map(keyOf).filter(Boolean).join(" / ").toUpperCase(), "hand, lasso, box"],
-        ["Shift, Alt + drag", "lasso that adds, that takes away"],
+        ["Shift, Alt + drag", "lasso that adds to the selection, that removes from it"],
         of("zoomIn", "zoom in"),
         of("zoomOut", "zoom out"),
-        of("showAll", "the whole map"),
+        of("showAll", "show the whole map"),
         of("showSelection", "zoom to the selection"),
         ["Arrows", "move the map, while it has the focus"],
-        ["Enter", "choose the clip nearest to the middle (Shift adds)"],
-        ["Esc", "nothing selected, no clip open"],
+        ["Enter", "open the clip nearest to the middle (Shift adds it to the selection)"],
+        ["Esc", "clear the selection and close the clip"],
       ],
     ],
     [
       "The table",
       [
         ["↑ ↓ Page Home End", "open the clip above, below, …"],
-        [tickKeys(), "tick the open clip, or no longer"],
-        ["Shift + ↑ ↓", "tick all in between"],
-        ["Ctrl A", "tick all that pass the filters"],
+        [tickKeys(), "select the open clip, or deselect it"],
+        ["Shift + ↑ ↓", "select all in between"],
+        ["Ctrl A", "select all that pass the filters"],
       ],
     ],
     [
@@ -58,12 +58,12 @@ function keys() {
       [
         of("grid", "open it"),
         ["Arrows Home End", "go to the clip beside, above, …, and play it"],
-        [tickKeys(), "leave the clip out, or take it in again"],
+        [tickKeys(), "exclude the clip, or include it again"],
         ["Space", "play the clip again"],
-        ...(isMulti ? [["Enter", "label those taken in with the labels that are switched on, after a question"]] : []),
+        ...(isMulti ? [["Enter", "label the included clips with the chosen labels, after a question"]] : []),
       ],
     ],
-    ["Everywhere", [["Tab", "from part to part"], of("color", "color by …"), of("help", "this list")]],
+    ["Everywhere", [["Tab", "to the next part of the page"], of("color", "color by …"), of("help", "this list")]],
   ];
 }
 
@@ -73,7 +73,7 @@ const tickKeys = () => [keyOf("tick").toUpperCase(), "Ctrl Space"].filter(Boolea
 function keysOfClasses() {
   const signs = classKeys();
   const named = clipData.frame.class_names.map((name, i) => [signs[i], name]).filter(([key]) => key);
-  const verb = clipData.frame.multi_label ? "switch on or off" : "label";
+  const verb = clipData.frame.multi_label ? "choose or clear" : "label";
   if (named.length <= N_EACH) return named.map(([key, name]) => [key, `${verb} ${name}`]);
   return [
     [
@@ -83,7 +83,7 @@ function keysOfClasses() {
   ];
 }
 
-/** Build the dialog; answers with what opens it. */
+/** Build the dialog; returns what opens it. */
 export function mountHelp(button) {
   const close = make("button", { type: "button", click: () => dialog.close() }, "Close");
   const title = make("h1", { id: "help-title" }, "Keys");

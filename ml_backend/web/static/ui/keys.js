@@ -12,7 +12,7 @@ const ALIASES = { "=": "+" };
 const TYPED_IN = "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, [contenteditable]";
 
 /** Listen for keys, wherever nobody types and no dialog is open, in the one place where a page does: the listeners
- * are asked in turn until one answers that the key meant something. Enter and Space press what has the focus.
+ * are asked in turn until one returns that the key meant something. Enter and Space press what has the focus.
  */
 export function dispatchKeys(...listeners) {
   document.addEventListener("keydown", (event) => {
