@@ -26,7 +26,7 @@ test: environment-dev studio node_modules/.ready
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	$(BIOME) ci
+	$(BIOME) ci --error-on-warnings
 	$(TSC)
 	$(BUILD_DOCS)
 	.venv/bin/pytest -n 2
@@ -36,7 +36,7 @@ lint: environment-dev node_modules/.ready
 	.venv/bin/ruff format .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	$(BIOME) check --write
+	$(BIOME) check --write --error-on-warnings
 	$(TSC)
 
 docs: environment-dev

@@ -407,7 +407,7 @@ def test_marks_are_shown_over_what_the_server_says_until_it_says_so_or_has_had_i
     run, marks, shown, left
 ):
     names = ["labeled", "skipped", "in the pool", "submitted without a label"]
-    *found, states = run("data/clip_data", WITH_MARKS, marks=marks, now=5, states=names)
+    *found, states = run("data/pending_labels", WITH_MARKS, marks=marks, now=5, states=names)
     assert found == [shown, left, True]
     has_mark = [row in left for row in range(3)]
     for row, said in enumerate(["in the pool", "labeled", "submitted without a label"]):
@@ -428,4 +428,4 @@ def test_a_class_with_a_comma_in_its_name_is_not_two_classes(run):
       const shown = m.withMarks(said, marks, (id) => id, 5).get("label");
       return [...shown.codes].map((code) => shown.members[code]);
     })()"""
-    assert run("data/clip_data", marked) == [["dog", "cat"], ["dog, cat"]]
+    assert run("data/pending_labels", marked) == [["dog", "cat"], ["dog, cat"]]

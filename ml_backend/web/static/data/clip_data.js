@@ -14,23 +14,20 @@
 //   clipData.provide(name, column)  a column of the page's own, such as the similarity to a dropped sound
 //   clipData.list(described)        offer a column to filters and table, too
 
-import { constants } from "./constants.js";
-import { membersAt, textAt } from "./packed.js";
+import { codesOf, numbersOf, textAt } from "./packed.js";
+import { labelsAt, withMarks } from "./pending_labels.js";
 import { getJson, getPacked } from "./server.js";
-import { labelsText } from "./wording.js";
 
 const POLL_MS = 1000;
 const MARKED_MS = 15_000; // for so long a mark may be ahead of the server
 
 /** @typedef {import("./packed.js").Column} Column */
 /** @typedef {import("./packed.js").Codes} Codes */
+/** @typedef {import("./pending_labels.js").Labels} Labels */
 /** @typedef {{ name: string, title: string, kind: string | null, group: string }} Described a column that can be asked for */
 /** @typedef {import("./packed.js").Packed & { revision: string, query: string, class_names: string[],
  *   hotkeys: string[], multi_label: boolean, model_version: string | null, why_no_words: string,
  *   available: Described[], map: { kind: string, locality: number, progress: number, state: string } }} Frame */
-/** @typedef {string[] | null} Labels null for a skip */
-/** @typedef {Codes & { names: string[], members: string[][] }} Copied a column that marks are written in */
-/** @typedef {Map<number, { labels: Labels, until: number }>} Marks by task id */
 
 class ClipData extends EventTarget {
   /** @type {Frame} */
@@ -49,7 +46,7 @@ class ClipData extends EventTarget {
   #kept = new Map();
   /** @type {Map<string, Codes>} label, skipped and state as the server says */
   #said = new Map();
-  /** @type {Marks} where the server does not say so yet */
+  /** @type {import("./pending_labels.js").Marks} where the server does not say so yet */
   #marks = new Map();
   /** @type {number | null} */
   #locality = null;
@@ -117,10 +114,7 @@ class ClipData extends EventTarget {
     for (const [taskId, labels] of changes) {
       const row = this.rowOf(taskId);
       if (row < 0) continue;
-      before.set(
-        taskId,
-        labelsAt((name) => codesOf(this.frame, name), row),
-      );
+      before.set(taskId, labelsAt(this.frame.columns, row));
       this.#marks.set(taskId, { labels, until });
     }
     this.#showMarks();
@@ -209,10 +203,10 @@ class ClipData extends EventTarget {
     frame.query = query;
     const isFirst = this.frame === null;
     this.frame = frame;
-    this.ids = numbersOf(frame, "task_id");
+    this.ids = numbersOf(frame.columns, "task_id");
     this.#columns = new Map();
     this.#addListed();
-    this.#said = new Map(["label", "skipped", "state"].map((name) => [name, codesOf(frame, name)]));
+    this.#said = new Map(["label", "skipped", "state"].map((name) => [name, codesOf(frame.columns, name)]));
     this.#putMarks();
     if (!isFirst) this.dispatchEvent(new Event("revision"));
   }
@@ -235,70 +229,6 @@ class ClipData extends EventTarget {
   #tell(sentence) {
     this.dispatchEvent(new CustomEvent("trouble", { detail: sentence }));
   }
-}
-
-/** Codes of a column that every frame has.
- * @param {Frame} frame @param {string} name */
-export const codesOf = (frame, name) => /** @type {Codes} */ (frame.columns.get(name));
-
-/** Numbers of a column that every frame has.
- * @param {Frame} frame @param {string} name */
-export const numbersOf = (frame, name) => /** @type {import("./packed.js").Numbers} */ (frame.columns.get(name)).values;
-
-/** The labels that a row shows; null for a skip.
- * @param {(name: string) => Codes} columnOf @param {number} row @returns {Labels} */
-function labelsAt(columnOf, row) {
-  if (columnOf("skipped").codes[row] === 1) return null;
-  const label = columnOf("label");
-  return label.codes[row] < 0 ? [] : membersAt(label, label.codes[row]);
-}
-
-/** Label, skipped and state as the server says, with marks over them; marks that it has met go.
- * @param {Map<string, Codes>} said @param {Marks} marks @param {(taskId: number) => number} rowOf
- * @param {number} now */
-export function withMarks(said, marks, rowOf, now) {
-  const shown = new Map(said);
-  for (const [taskId, { labels, until }] of marks) {
-    const row = rowOf(taskId);
-    if (
-      row < 0 ||
-      now > until ||
-      isSaid(
-        labelsAt((name) => /** @type {Codes} */ (said.get(name)), row),
-        labels,
-      )
-    )
-      marks.delete(taskId);
-  }
-  if (marks.size === 0) return shown;
-  for (const [name, column] of said) {
-    const names = [...(column.names ?? [])];
-    const members = names.map((_, code) => membersAt(column, code));
-    shown.set(name, { ...column, codes: column.codes.slice(), names, members });
-  }
-  const [label, skipped, state] = ["label", "skipped", "state"].map((name) => /** @type {Copied} */ (shown.get(name)));
-  for (const [taskId, { labels }] of marks) {
-    const row = rowOf(taskId);
-    skipped.codes[row] = labels === null ? 1 : 0;
-    label.codes[row] = labels === null || labels.length === 0 ? -1 : codeOf(label, labels);
-    const stated = labels === null ? "skipped" : labels.length > 0 ? "labeled" : "pool";
-    state.codes[row] = state.names.indexOf(constants.states[stated]);
-  }
-  return shown;
-}
-
-/** @param {Labels} said @param {Labels} labels */
-const isSaid = (said, labels) => said === labels || (said !== null && labels !== null && isSame(said, labels));
-
-/** @param {string[]} some @param {string[]} others */
-const isSame = (some, others) => some.length === others.length && some.every((one) => others.includes(one));
-
-/** @param {Copied} column @param {string[]} labels */
-function codeOf({ names, members }, labels) {
-  const code = members.findIndex((one) => isSame(one, labels));
-  if (code >= 0) return code;
-  members.push(labels);
-  return names.push(labelsText(labels)) - 1;
 }
 
 export const clipData = new ClipData();

@@ -72,3 +72,11 @@ export function textAt(column, row) {
   const code = column.codes[row];
   return code < 0 ? null : nameOf(column, code);
 }
+
+/** Codes of a column that is known to hold some.
+ * @param {Map<string, Column>} columns @param {string} name */
+export const codesOf = (columns, name) => /** @type {Codes} */ (columns.get(name));
+
+/** Numbers of a column that is known to hold some.
+ * @param {Map<string, Column>} columns @param {string} name */
+export const numbersOf = (columns, name) => /** @type {Numbers} */ (columns.get(name)).values;
