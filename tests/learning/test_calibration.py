@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ml_backend.learning.calibration import fit_temperature
+from ml_backend.learning.calibration import fit_temperature, log_softmax
 
 GRID = np.linspace(-3.0, 2.0, 2_001)  # of the logarithm of temperature over size
 
@@ -65,8 +65,8 @@ def test_a_rare_class_counts_as_much_as_a_frequent_one():
 def test_logits_without_any_difference_leave_the_prior_s_mean(n_clips):
     answers = np.arange(n_clips) % 2
     alike = np.full((n_clips, 2), 5.0)  # their size counts as 1e-12
-    wanted = 1e-12 * np.exp(1.25 * (2 / n_clips - 1))
-    assert fit_temperature(alike, answers) == pytest.approx(wanted, rel=1e-4)
+    wanted = np.exp(1.25 * (2 / n_clips - 1))
+    assert fit_temperature(alike, answers) / 1e-12 == pytest.approx(wanted, rel=1e-4)
 
 
 def test_a_first_pair_that_is_told_apart_becomes_0_86():
@@ -85,3 +85,10 @@ def test_what_all_logits_of_a_clip_have_in_common_changes_nothing():
     logits, answers = draw(10, 3, 1.0, seed=2)
     moved = logits + np.arange(10)[:, None]
     assert fit_temperature(moved, answers) == pytest.approx(fit_temperature(logits, answers))
+
+
+def test_large_logits_overflow_nowhere():
+    with np.errstate(all="raise", under="ignore"):
+        log_p = log_softmax(np.array([[1_000.0, 0.0], [-1_000.0, -1_001.0]]))
+    assert log_p[0].tolist() == [0.0, -1_000.0]
+    assert log_p[1] == pytest.approx([-math.log1p(math.exp(-1)), -1 - math.log1p(math.exp(-1))])
