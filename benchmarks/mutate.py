@@ -42,6 +42,15 @@ OTHERS = {
 }  # fmt: skip
 EQUIVALENT: dict[str, str] = {
     "learning/calibration.py 5.0 -> 10.0": "The prior keeps the temperature far inside the bounds.",
+    "learning/decision.py labels == side -> labels != side": "Both sides are asked about in turn.",
+    "learning/decision.py 4 -> 5": "Decimals of what is told.",
+    "learning/posterior.py 30 -> 31": "Newton's steps end earlier, where the curve is exact.",
+    "strategies/uncertainty.py np.abs(sums - 1.0) > _SUM_TOLERANCE"
+    " -> np.abs(sums - 1.0) >= _SUM_TOLERANCE": "No sum of floats is the tolerance exactly.",
+    "learning/posterior.py _center(has_class) + _SPREADS * rng.standard_normal((len(weights), 2))"
+    " -> _center(has_class) - _SPREADS * rng.standard_normal((len(weights), 2))": (
+        "A normal distribution is symmetric."
+    ),
 }
 """Why a change makes no difference, by ``file before -> after``."""
 
