@@ -21,6 +21,8 @@ DEMO = $(if $(CLIPS),--clips "$(CLIPS)") $(if $(LABELS),--labels "$(LABELS)") \
 demo: environment studio
 	@.venv/bin/earmark demo $(DEMO)
 
+# Many processes start: each would compile what it imports, were that not kept.
+test: export PYTHONDONTWRITEBYTECODE =
 test: export OMP_NUM_THREADS = 1
 test: environment-dev studio node_modules/.ready
 	.venv/bin/ruff format --check .

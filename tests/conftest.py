@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import gc
 import uuid
 from pathlib import Path
 
@@ -11,6 +12,15 @@ from tests.postgres import create_database, postgres_server
 from tests.visiting import OTHER_TOKEN, Place
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+
+
+gc.disable()  # what is collected stays until the end: looking through it for garbage is in vain
+
+
+def pytest_collection_finish():
+    """Let the garbage collector begin, and pass over all that is there already."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -161,6 +161,9 @@ class SmallPool:
         odd = [self.odd.get(int(i)) for i in self.ids]
         return [states.index(one) if one else code for one, code in zip(odd, codes, strict=True)]
 
+    def state(self, row):
+        return list(STATES)[int(self._states()[row])]
+
     def frame(self):
         shown = ["task_id", "x", "y", *GROUPS, "recording"]
         available = [
@@ -191,6 +194,8 @@ class SmallPool:
         row = int(np.flatnonzero(self.ids == task_id)[0])
         labels = self.labels.get(task_id, [])
         probabilities = self.probabilities[row].tolist()
+        annotation = {"by": "a@b.co", "kind": "labels", "labels": labels, "problems": []}
+        annotation["is_mine"] = True
         return {
             "task_id": task_id,
             "clip": self.clips[row],
@@ -201,9 +206,12 @@ class SmallPool:
                 {"name": "<u>note</u>", "value": "<img src=x onerror=alert(1)>"},
             ],
             "labels": labels,
-            "annotations": [{"by": "a@b.co", "labels": labels, "is_mine": True}] if labels else [],
+            "state": self.state(row),
+            "annotations": [annotation] if labels else [],
             "probabilities": dict(zip(self.class_names, probabilities, strict=True)),
+            "predicted": [self.class_names[int(np.argmax(probabilities))]],
             "entropy": float(self.entropy[row]),
+            "disagreement": None,
             "coverage": 0.4,
             "rank": 3,
             "why": "unsure, and far from what is labeled",
@@ -274,7 +282,8 @@ class SmallPool:
 
     @staticmethod
     def told(facts):
-        return {name: value for name, value in facts.items() if name != "asked"}
+        late = () if facts["is_over"] else ("answered", "refused")
+        return {name: value for name, value in facts.items() if name not in ("asked", *late)}
 
     def ahead(self):
         """Those without an answer, in the order of their ranks."""
@@ -331,7 +340,7 @@ def create_small_app(pool):
         found = pool.column(request.args["name"])
         if found is None:
             return jsonify(error=f"There is no column {request.args['name']!r}."), 404
-        return binary(packed(pool.n, [found]))
+        return binary(packed(pool.n, [found], revision=str(pool.revision)))
 
     @app.get("/projects/1/revision")
     def revision():
@@ -340,6 +349,7 @@ def create_small_app(pool):
             model_version="v1",
             map=pool.map,
             n_labeled=len(pool.labels),
+            requested_first=None,
         )
 
     @app.get("/projects/1/clips/<int:task_id>")
@@ -387,6 +397,7 @@ def create_small_app(pool):
             clips=[*kept, *order][:8],
             n_left=len(order) + len(kept),
             n_held=0,
+            ties=[],
         )
 
     @app.delete("/projects/1/label/next/<tab>")
@@ -428,7 +439,12 @@ def create_small_app(pool):
     def queue():
         pool.queue = request.get_json()["task_ids"]
         n_left = sum(task_id not in pool.labels for task_id in pool.queue)
-        return jsonify(n=len(pool.queue), n_left=n_left)
+        n_labeled = len(pool.queue) - n_left
+        states = dict.fromkeys(STATES, 0) | {"labeled": n_labeled, "pool": n_left}
+        told = {"n": len(pool.queue), "n_left": n_left, "n_labeled": n_labeled, "states": states}
+        told |= {"requested_by": "a@b.co", "requested_at": 1_700_000_000.0, "error": None}
+        told |= {"asked_by": "a@b.co", "asked_at": 1_700_000_000.0}  # as earlier versions said
+        return jsonify(task_ids=pool.queue, where=None, **told)
 
     @app.post("/projects/1/tab")
     def tab():

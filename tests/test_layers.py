@@ -207,6 +207,7 @@ def test_nothing_is_pickled():
     assert used <= allowed
 
 
+@pytest.mark.slow
 def test_importing_is_cheap():
     light = [
         name
@@ -229,6 +230,7 @@ def test_importing_is_cheap():
     assert done.returncode == 0, done.stderr.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_importing_does_nothing(tmp_path):
     light = [name for name in TREES if is_in(name, "importer") or name == "ml_backend.loop.worker"]
     check = (

@@ -14,7 +14,13 @@ from ml_backend.embedders.runtime import MnEmbedder, TorchRuntime
 from ml_backend.embedders.weights import sha256_of
 from ml_backend.errors import AudioError, SettingsError
 
-EMBEDDERS = ["melstats", "mn04 on ONNX Runtime", "mn04 on torch"]
+EMBEDDERS = [
+    "melstats",
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("mn04 on ONNX Runtime", "mn04 on torch")
+    ),
+]
 
 
 @pytest.fixture(scope="session")
@@ -152,6 +158,7 @@ def test_what_is_not_one_row_of_samples_is_refused(embedder, shape):
         embedder.embed([np.zeros(shape, dtype=np.float32)])
 
 
+@pytest.mark.slow
 def test_an_mn_embedder_is_named_after_its_network_and_its_weights(untrained, cache_dir):
     embedder = load_embedder("mn04", untrained, cache_dir)
     assert embedder.embedder_id == f"mn04-{sha256_of(untrained)[:8]}"
@@ -166,6 +173,7 @@ def test_weights_that_cannot_be_had_give_melstats_with_a_word_of_why(tmp_path):
     assert "EARMARK_WEIGHTS" in embedder.warning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"no state dict", b"PK\x03\x04 half an archive"])
 def test_damaged_weights_give_melstats_with_a_word_of_why(tmp_path, content):
     (tmp_path / "mine.pt").write_bytes(content)
@@ -173,11 +181,13 @@ def test_damaged_weights_give_melstats_with_a_word_of_why(tmp_path, content):
     assert "mine.pt: these are no weights of mn04" in embedder.warning
 
 
+@pytest.mark.slow
 def test_weights_of_another_network_are_not_taken(untrained, tmp_path):
     embedder = load_embedder("mn10", untrained, tmp_path)
     assert "untrained.pt: these are no weights of mn10" in embedder.warning
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_gives_melstats_with_a_word_of_why(untrained, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
     embedder = load_embedder("mn04", untrained, tmp_path / "cache")
@@ -190,6 +200,7 @@ def test_an_unknown_embedder_is_refused_with_the_known_ones(tmp_path):
     assert EMBEDDER_NAMES == ("mn04", "mn10", "mn20", "mn40", "melstats")
 
 
+@pytest.mark.slow
 def test_an_export_that_is_damaged_is_made_again(untrained, cache_dir, tmp_path):
     whole = load_embedder("mn04", untrained, cache_dir)
     (export,) = cache_dir.glob("*.npz")
@@ -206,6 +217,7 @@ def end_at_once(*_):
     os._exit(9)
 
 
+@pytest.mark.slow
 def test_an_export_that_is_killed_is_told_of(untrained, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "_export", end_at_once)
     embedder = load_embedder("mn04", untrained, tmp_path)
@@ -213,6 +225,7 @@ def test_an_export_that_is_killed_is_told_of(untrained, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_exported", [True, False])
 def test_a_network_is_loaded_and_runs_without_torch(untrained, cache_dir, tmp_path, is_exported):
     load_embedder("mn04", untrained, cache_dir)

@@ -1,16 +1,34 @@
 """The mn network against the original's numbers, its front end against a slow, obvious one."""
 
+import doctest
+
 import numpy as np
 import pytest
-import torch
 
-from ml_backend.embedders import mn
 from ml_backend.embedders.export import load_export
 from ml_backend.embedders.front_end import HOP, N_FFT, WINDOW, power_spectrogram
 from ml_backend.embedders.runtime import MnEmbedder, OnnxRuntime, TorchRuntime
 from ml_backend.embedders.weights import find_weights
 
+pytestmark = pytest.mark.slow
+
 RUNTIMES = ["ONNX Runtime", "torch"]
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """The library, which is loaded for tests that run."""
+    import torch
+
+    torch.set_num_threads(1)  # two wait for each other where other tests run beside them
+    return torch
+
+
+@pytest.fixture(scope="session")
+def mn(torch):
+    from ml_backend.embedders import mn
+
+    return mn
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +39,9 @@ def golden(shared):
 
 
 @pytest.fixture(scope="session", params=RUNTIMES)
-def runtime_and_head(request, shared, tmp_path_factory):
+def runtime_and_head(request, mn, shared, tmp_path_factory):
     found = find_weights("mn04", shared / "weights", tmp_path_factory.mktemp("unused"))
     if request.param == "torch":
-        torch.set_num_threads(1)  # two wait for each other where other tests run beside them
         network = mn.load_network("mn04", found.path)
         return TorchRuntime(network, "cpu"), network.head()
     export = load_export("mn04", found, tmp_path_factory.mktemp("cache"))
@@ -51,7 +68,11 @@ def test_embeddings_and_logits_are_the_original_s(mn04, golden, n_samples, suffi
     assert np.abs(logits - golden[f"logits{suffix}"]).max() < 1e-3
 
 
-def test_the_network_s_own_logits_are_those_of_its_embeddings():
+def test_the_examples_hold(mn):
+    assert doctest.testmod(mn).failed == 0
+
+
+def test_the_network_s_own_logits_are_those_of_its_embeddings(torch, mn):
     torch.manual_seed(0)
     network = mn.MobileNet(0.4).eval()
     log_mel = torch.randn(2, 1, mn.N_MELS, 50)
@@ -71,7 +92,9 @@ def test_the_network_s_own_logits_are_those_of_its_embeddings():
         ("mn40", 68.43e6, 3840),
     ],
 )
-def test_every_width_has_the_published_number_of_parameters(name, n_parameters, embedding_dim):
+def test_every_width_has_the_published_number_of_parameters(
+    torch, mn, name, n_parameters, embedding_dim
+):
     with torch.device("meta"):
         network = mn.MobileNet(mn.WIDTHS[name])
     counted = sum(parameter.numel() for parameter in network.parameters())
@@ -80,7 +103,7 @@ def test_every_width_has_the_published_number_of_parameters(name, n_parameters, 
 
 
 @pytest.mark.parametrize("n_samples", [1600, 1601, 1921, 32_000])
-def test_both_front_ends_measure_the_power_that_a_plain_dft_does(n_samples):
+def test_both_front_ends_measure_the_power_that_a_plain_dft_does(torch, mn, n_samples):
     waveform = np.random.default_rng(0).standard_normal(n_samples).astype(np.float32)
     emphasized = np.array(
         [waveform[n + 1] - 0.97 * waveform[n] for n in range(n_samples - 1)], dtype=np.float64

@@ -57,6 +57,7 @@ def trial_of(**changed):
 PLAN = Plan(n_initial=10, step=5, n_labels=20, n_runs=3, seed=0)
 
 
+@pytest.mark.slow
 def test_every_run_and_round_is_reported_once():
     curves = simulate(trial_of(), PLAN, [CHOSEN, RANDOM], [RANDOM])
     places = [(row["strategy"], row["run"], row["n_labels"]) for row in curves]
@@ -74,6 +75,7 @@ def test_the_same_seed_gives_the_same_figures_and_another_one_others():
     assert [row["log_loss"] for row in once] != [row["log_loss"] for row in other]
 
 
+@pytest.mark.slow
 def test_without_an_initial_strategy_each_picks_its_own_first_labels():
     own = simulate(trial_of(), PLAN, [CHOSEN, RANDOM])
     apart = [row for one in (CHOSEN, RANDOM) for row in simulate(trial_of(), PLAN, [one], [one])]
@@ -81,6 +83,7 @@ def test_without_an_initial_strategy_each_picks_its_own_first_labels():
     assert own == by_run
 
 
+@pytest.mark.slow
 def test_strategies_with_the_same_initial_one_begin_with_the_same_labels():
     curves = simulate(trial_of(), PLAN, [CHOSEN, RANDOM], [RANDOM])
     first = {
@@ -116,6 +119,7 @@ def test_a_run_ends_with_the_smallest_pool():
     assert {row["n_labels"] for row in curves} == {50, 54}
 
 
+@pytest.mark.slow
 def test_the_live_loop_asks_in_the_order_that_is_simulated(tmp_path):
     """One state, two ways: through Label Studio, store and webhook, or by the table's labels."""
     trial = trial_of()
@@ -160,6 +164,7 @@ def test_the_live_loop_asks_in_the_order_that_is_simulated(tmp_path):
     assert len({name for one in labels for name in one.labels}) == 2
 
 
+@pytest.mark.slow
 def test_a_summary_holds_means_intervals_and_paired_differences():
     curves = simulate(trial_of(), PLAN, [CHOSEN, RANDOM], [RANDOM])
     rows = summarize(curves)
@@ -180,6 +185,7 @@ def test_a_summary_holds_means_intervals_and_paired_differences():
     assert all(row["difference"] is None for row in rows if row["strategy"] == RANDOM.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_runs", [1, 2, 5])
 def test_what_is_printed_and_drawn_is_possible_and_few_runs_are_called_few(
     n_runs, tmp_path, capsys, monkeypatch

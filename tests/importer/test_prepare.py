@@ -262,6 +262,7 @@ def test_a_script_that_guards_nothing_is_told_so_and_no_clip_is_blamed(tmp_path,
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_killed_import_leaves_whole_files_only_and_no_worker(tmp_path, many):
     command = [sys.executable, "-c", IMPORT, str(tmp_path / "in"), str(tmp_path / "files")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -1,6 +1,7 @@
 """An import adds every clip once, whatever happens on the way."""
 
 import csv
+import os
 
 import httpx
 import numpy as np
@@ -91,6 +92,16 @@ def test_only_what_is_new_or_changed_is_added(run, studio, source):
     summary = run(scan(source))
     assert (summary.added, summary.skipped) == (2, 9)
     assert studio.clips[10:] == ["3.wav", "new.wav"]
+
+
+def test_a_file_of_the_same_size_that_was_written_later_is_prepared_again(run, studio, source):
+    run(scan(source))
+    before = (source / "3.wav").stat()
+    write(source / "3.wav", noise(0.1, seed=99))
+    assert (source / "3.wav").stat().st_size == before.st_size
+    os.utime(source / "3.wav", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert run(scan(source)).added == 1
+    assert studio.clips[10:] == ["3.wav"]
 
 
 def test_the_same_sound_twice_is_added_once_and_told(run, studio, source):

@@ -1,10 +1,12 @@
 """Calls to Label Studio, over the true SDK's tokens and a network that is only pretended."""
 
 import base64
+import itertools
 import json
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -23,8 +25,12 @@ TOKEN = "a-legacy-token-of-forty-characters-here"
 
 
 @pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch):
-    monkeypatch.setattr(connection, "RETRY_PAUSES_S", (0.0, 0.0))
+def clock(monkeypatch):
+    """A clock in which pauses take no time; ``clock.pauses_s`` holds them."""
+    clock = SimpleNamespace(pauses_s=[], monotonic=time.monotonic)
+    clock.sleep = clock.pauses_s.append
+    monkeypatch.setattr(connection, "time", clock)
+    return clock
 
 
 def label_studio(handler, *, url=STUDIO, api_key=TOKEN):
@@ -228,11 +234,22 @@ def test_reading_is_tried_again(trouble):
     assert label_studio(handler).project(7) == {"id": 7}
 
 
-def test_reading_ends_after_three_tries():
+def test_reading_ends_after_three_tries(clock):
     handler = answers(httpx.ConnectError("refused"))
     with pytest.raises(LabelStudioUnreachableError):
         label_studio(handler).project(7)
     assert len(handler.requests) == 3
+    assert clock.pauses_s == [0.2, 0.8]
+
+
+@pytest.mark.parametrize(("silent_s", "n_tries"), [(0.9, 3), (1.1, 1)])
+def test_what_took_more_than_a_second_to_fail_is_not_tried_again(clock, silent_s, n_tries):
+    looks = itertools.count(step=silent_s)  # before each try, and when it has failed
+    clock.monotonic = lambda: next(looks)
+    handler = answers(httpx.ConnectTimeout("nobody there"))
+    with pytest.raises(LabelStudioUnreachableError):
+        label_studio(handler).project(7)
+    assert len(handler.requests) == n_tries
 
 
 @pytest.mark.parametrize(

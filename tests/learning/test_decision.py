@@ -5,7 +5,7 @@ import pytest
 
 from ml_backend.evaluation.metrics import f1
 from ml_backend.learning.classifier import Classifier
-from ml_backend.learning.decision import Rule, can_measure, learn_rule
+from ml_backend.learning.decision import Rule, _value, can_measure, learn_rule
 
 
 def world(n_clips, share, rng, n_classes=2):
@@ -103,6 +103,38 @@ def test_a_class_known_from_one_recording_moves_no_threshold():
     assert not can_measure(labels[:, 0], p[:, 0], groups)
     rule = learn_rule("f1", labels, p, groups, p, multi_label=False)
     assert rule.offsets.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("groups", "is_enough"),
+    [([0, 1, 2, 3], True), ([0, 0, 2, 3], False), ([0, 1, 2, 2], False), ([0, 1, 0, 1], True)],
+)
+def test_a_class_is_measured_in_two_recordings_with_it_and_two_without(groups, is_enough):
+    labels = np.array([1, 1, 0, 0])
+    assert can_measure(labels, np.full(4, 0.5), np.array(groups)) == is_enough
+    assert not can_measure(labels, np.array([0.5, np.nan, 0.5, 0.5]), np.array(groups))
+
+
+def test_a_probability_at_the_threshold_is_enough():
+    assert Rule.balanced(2, multi_label=True).decide(np.array([[0.5, 0.49]])).tolist() == [
+        [True, False]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("objective", "n_right", "n_predicted", "value"),
+    [
+        ("f1", 3, 10, 2 * 3 / (10 + 6)),
+        ("precision:0.5", 3, 10, 3 / 6 - 10 * (0.5 - 0.3)),
+        ("precision:0.25", 3, 10, 3 / 6),
+        ("precision:0.5", 0, 0, 0.0),  # what predicts nothing lacks no precision
+    ],
+)
+def test_what_an_offset_is_worth_is_f1_or_recall_less_ten_times_the_missing_precision(
+    objective, n_right, n_predicted, value
+):
+    counts = (np.array([float(n)]) for n in (n_right, n_predicted, 6))
+    assert _value(objective, *counts) == pytest.approx(value)
 
 
 def test_where_no_clip_is_left_nothing_is_learned():

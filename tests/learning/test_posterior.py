@@ -48,6 +48,13 @@ def test_without_labels_of_both_kinds_the_prior_keeps_the_curve_finite():
     assert 0.5 < shares(sure, np.array([3.0]))[0, 0] < 1
 
 
+def test_without_any_label_the_curve_is_the_prior_s_mean():
+    nothing = fit_curve(np.empty(0), np.empty(0, bool))
+    assert nothing[0] == pytest.approx([0.0, 2.0])
+    without_contrast = fit_curve(np.zeros(5), np.array([True, False, True, True, False]))
+    assert without_contrast[0, 1] == pytest.approx(2.0)
+
+
 def test_ten_clips_of_a_recording_tell_no_more_than_one():
     rng = np.random.default_rng(2)
     scores, has_class = (np.repeat(one, 10) for one in sample(20, rng))

@@ -55,6 +55,7 @@ def test_after_the_first_time_only_what_changed_is_read(project):
     assert labels == project.truth()
 
 
+@pytest.mark.slow
 def test_whatever_people_do_in_whatever_order_what_is_held_is_what_all_annotations_say(project):
     rng = np.random.default_rng(0)
     said, n_compared = [project.studio.annotate(project.task_ids[0], "siren")], 0

@@ -202,6 +202,7 @@ def test_after_trouble_it_is_left_alone_for_a_minute_and_nothing_is_lost(street,
     assert street.n_published == N_CLIPS
 
 
+@pytest.mark.slow
 def test_superseded_predictions_go_and_every_clip_keeps_the_current_one(street):
     for task_id, label in zip(street.task_ids[:4], ["siren", "other"] * 2, strict=True):
         street.label(task_id, label)
@@ -247,6 +248,7 @@ def test_when_all_is_answered_the_last_version_is_still_shown(street):
     assert street.progress.n_published == 0
 
 
+@pytest.mark.slow
 def test_little_is_deleted_at_once(street, monkeypatch):
     monkeypatch.setattr(rest_module, "DELETED_AT_ONCE", 4)
     deleted = note_deleted(street, monkeypatch)
@@ -313,6 +315,7 @@ def test_beside_what_others_predicted_a_piece_that_is_done_again_writes_nothing_
     assert Counter(one["task"] for one in street.current) == Counter(street.task_ids)
 
 
+@pytest.mark.slow
 def test_a_version_with_many_predictions_left_is_not_deleted_whole(street, monkeypatch):
     monkeypatch.setattr(rest_module, "CLEARED_AT_MOST", HEAD)
     large = street.version
@@ -390,6 +393,7 @@ def test_a_round_waits_for_the_piece_that_replaces_predictions(street, monkeypat
     assert set(street.head) == {one["task"] for one in street.current}
 
 
+@pytest.mark.slow
 def test_stopped_anywhere_it_ends_in_the_same_state(tmp_path):
     street = Street(tmp_path / "whole")
     prepare = begun(street)

@@ -2,7 +2,6 @@
 
 import io
 import threading
-import time
 
 import httpx
 import numpy as np
@@ -33,6 +32,7 @@ class Network:
     def __init__(self):
         self.broken = set()
         self.slow = set()
+        self.answered = []
         self.is_down = False
         self.go_on = threading.Event()
 
@@ -43,7 +43,8 @@ class Network:
             return httpx.Response(200, json={"id": 1})
         number = int(request.url.path.rpartition("/")[2].removesuffix(".wav"))
         if number in self.slow:
-            self.go_on.wait(60.0)
+            self.go_on.wait(120.0)
+        self.answered.append(number)
         if number in self.broken:
             return httpx.Response(503)
         return httpx.Response(200, content=wav(number))
@@ -164,8 +165,7 @@ def test_what_is_not_read_in_time_is_left_for_another_time(
     network.slow = {2}
     clip_embedder = clip_embedder_of(embedder)
     tasks = tasks_of(store, range(1, 5))
-    began = time.monotonic()
-    clip_embedder.embed(tasks, limit_s=1.0)
-    assert time.monotonic() - began < 50.0
+    clip_embedder.embed(tasks, limit_s=3.0)
+    assert 2 not in network.answered
     assert heard(store, embedder) == {1, 3, 4}
     assert reasons(store, embedder) == {}

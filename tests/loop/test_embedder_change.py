@@ -12,6 +12,8 @@ from ml_backend.web import create_app
 from tests.loop.test_background import EMBEDDER_ID, N_CLIPS, QUIET_S, Street
 from tests.visiting import BASIC, SECRET
 
+pytestmark = pytest.mark.slow
+
 OTHER_ID, OTHER_DIM = "other-1", 5
 
 

@@ -183,8 +183,13 @@ def clock(project, monkeypatch):
     return made
 
 
-@pytest.mark.slow
-def test_a_map_is_fitted_once_after_an_import_and_not_between_its_batches(project, clock):
+def test_a_map_is_fitted_once_after_an_import_and_not_between_its_batches(
+    project, clock, monkeypatch
+):
+    def fit_at_once(project_id, locality, embeddings, *_):
+        return embeddings[:, :2]
+
+    monkeypatch.setattr(project.cartographer, "_fit_aside", fit_at_once)  # when is all that counts
     for batch in range(1, 5):
         add_clips(project, len(project.embeddings), seed=batch)
         clock.now += 15.0
@@ -234,6 +239,7 @@ def test_a_project_that_is_gone_is_forgotten_whole(project):
     assert project.store.maps.standing(project.project_id, project.embedder_id) == {}
 
 
+@pytest.mark.slow
 def test_nothing_is_held_of_a_project_that_is_gone(project):
     project.label(0)
     project.follow()
@@ -255,6 +261,7 @@ def test_the_clips_of_a_few_projects_are_held_and_no_more(project):
     assert list(page_data._nearest) == list(range(112, 120))
 
 
+@pytest.mark.slow
 def test_a_stopped_worker_leaves_no_half_map_and_no_folder(tmp_path):
     project = SeenProject(tmp_path, n=FEWEST + 5)
     project.follow()

@@ -13,6 +13,8 @@ from ml_backend.store import open_store
 from tests.fake_label_studio import FakeLabelStudio
 from tests.street import EMBEDDER_ID, QUIET_S, Rounds
 
+pytestmark = pytest.mark.slow
+
 N_CLIPS, HEAD = 60, 20
 
 
@@ -94,7 +96,6 @@ def test_what_annotators_get_is_what_the_version_said_back_then(street):
     assert any(now[task_id] != between[task_id] for task_id in now.keys() & between.keys())
 
 
-@pytest.mark.slow
 def test_the_order_is_the_versions_own_and_holds_every_clip_that_nobody_labeled(street):
     street.pin(street.good)
     street.publish_all()
@@ -118,7 +119,6 @@ def test_labels_are_read_meanwhile_and_nothing_is_learned_from_them(street):
     assert len(street.store.versions.measured_rounds(street.project_id)) == n_measured
 
 
-@pytest.mark.slow
 def test_new_clips_are_predicted_by_it(street):
     street.pin(street.good)
     (new,) = street.add_clips(np.full((1, 8), 2.0))
@@ -142,7 +142,6 @@ def test_going_on_learning_leads_to_where_it_would_be_without(street):
     assert learned_version(street.version) == street.version
 
 
-@pytest.mark.slow
 def test_the_same_state_gives_the_same_order_and_a_round_without_news_changes_nothing(street):
     street.pin(street.good)
     before, n_rounds = street.version, len(street.store.versions.rounds(street.project_id))
@@ -155,7 +154,6 @@ def test_the_same_state_gives_the_same_order_and_a_round_without_news_changes_no
     assert street.version == before
 
 
-@pytest.mark.slow
 def test_it_comes_back_although_its_predictions_were_deleted(street):
     street.publish_all()
     street.now += 2 * QUIET_S
@@ -169,7 +167,6 @@ def test_it_comes_back_although_its_predictions_were_deleted(street):
     assert {one["model_version"] for one in street.studio.predictions} == {street.version}
 
 
-@pytest.mark.slow
 def test_an_order_of_a_held_version_can_be_named_to_hold_it(street):
     street.pin(street.good)
     order = street.version
@@ -179,7 +176,6 @@ def test_an_order_of_a_held_version_can_be_named_to_hold_it(street):
     assert street.version == order
 
 
-@pytest.mark.slow
 def test_the_version_that_is_current_can_be_kept_too(street):
     bad = street.version
     street.pin(bad)
@@ -187,7 +183,6 @@ def test_the_version_that_is_current_can_be_kept_too(street):
     assert learned_version(street.version) == bad
 
 
-@pytest.mark.slow
 def test_a_version_that_does_not_fit_any_more_waits_while_learning_goes_on(street):
     street.pin(street.good)
     project = street.studio.projects[street.project_id]
@@ -218,7 +213,6 @@ def test_what_cannot_be_held_is_refused_in_words(street, fault):
     assert pinned_version(street.store, street.project_id) is None
 
 
-@pytest.mark.slow
 def test_a_project_that_is_gone_is_held_no_more(street):
     street.pin(street.good)
     street.store.forget(street.project_id)

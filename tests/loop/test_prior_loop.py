@@ -16,6 +16,8 @@ from ml_backend.web.snapshot.embedder import Ears, EarsOnDemand
 from tests.fake_label_studio import FakeLabelStudio
 from tests.turns import whole_turn
 
+pytestmark = pytest.mark.slow
+
 N_CLIPS = 60
 
 

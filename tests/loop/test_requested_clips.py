@@ -179,6 +179,7 @@ def loop(tmp_path):
     made.store.close()
 
 
+@pytest.mark.slow
 def test_only_what_matches_is_served_until_it_is_done(loop):
     loop.ask("salience == 1")
     served = []

@@ -17,6 +17,8 @@ from ml_backend.strategies.registry import get_strategy
 from tests.fake_label_studio import FakeLabelStudio
 from tests.turns import whole_turn
 
+pytestmark = pytest.mark.slow
+
 ADA, BOB, EVE = 1, 2, 3
 HEAD = 10
 EMBEDDER = "toy-1"

@@ -12,6 +12,8 @@ from ml_backend.loop import task_columns
 from ml_backend.metadata.columns import Columns
 from tests.loop.test_background import HEAD, N_CLIPS, QUIET_S, Street
 
+pytestmark = pytest.mark.slow
+
 CLASS, PROBABILITY, ENTROPY, VERSION = MODEL_COLUMNS
 
 

@@ -10,6 +10,8 @@ from tests.seeing import SeenProject
 from tests.visiting import OTHER_TOKEN
 from tests.web.test_label_queue import Asked
 
+pytestmark = pytest.mark.slow
+
 ADA, BOB, EVE = 1, 2, 3
 N_CLIPS = 40
 

@@ -1,7 +1,5 @@
 """The filter language: read one clip at a time in plain Python it says the same."""
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +8,7 @@ from hypothesis import strategies as st
 from ml_backend.errors import ExpressionError
 from ml_backend.metadata.columns import Columns
 from ml_backend.metadata.where import MAX_LENGTH, matching
+from tests.counting import n_calls
 
 ROWS = [
     {"salience": 1, "recorded_at": "2024-05-01T20:15:00", "clip": "Siren 1.wav", "wet": True},
@@ -289,17 +288,14 @@ def test_columns_say_what_every_row_says_by_itself(rows, expression):
     assert found(written, rows) == [place for place, row in enumerate(rows) if ask(row)]
 
 
-@pytest.mark.slow
-def test_a_hundred_thousand_clips_are_no_matter():
+def test_an_expression_takes_a_few_steps_a_clip():
     rng = np.random.default_rng(0)
     rows = [
         {"salience": int(rng.integers(3)), "clip": f"clip {n}.wav", "wet": n % 3 == 0,
          "recorded_at": f"2024-05-{n % 28 + 1:02d}T{n % 24:02d}:{n % 60:02d}:00"}
-        for n in range(100_000)
+        for n in range(2_000)
     ]  # fmt: skip
-    columns = Columns(rows)
     expression = 'salience == 1 and hour(recorded_at) >= 20 and not "99" in clip or wet'
-    matching(expression, columns)
-    began = time.perf_counter()
-    matching(expression, columns)
-    assert time.perf_counter() - began < 0.2
+    columns = Columns(rows)
+    matching(expression, columns)  # reads the columns that it asks for, once
+    assert n_calls(lambda: matching(expression, columns)) < 10 * len(rows)  # 5: texts have no loop

@@ -43,6 +43,7 @@ def held_mb(*arguments):
     return tuple(float(word) for word in said.split())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="speaks of Linux and glibc")
 def test_freed_arrays_of_any_thread_are_kept_for_the_next_ones_until_they_are_given_back():
     usual_mb, _ = held_mb()

@@ -21,6 +21,7 @@ def has_ended(pid):
     return listed.stdout.strip()[:1] in ("", "Z")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "child",
     [
@@ -39,6 +40,7 @@ def test_a_child_ends_when_its_parent_is_killed(child):
     eventually(lambda: has_ended(pid), "the child ends")
 
 
+@pytest.mark.slow
 def test_a_child_whose_parent_was_gone_before_it_began_does_nothing():
     not_its_parent = str(os.getpid() + 1)
     child = [sys.executable, "-m", "ml_backend.process.tether", not_its_parent, "this"]

@@ -29,6 +29,7 @@ print(read_secret(settings), read_session_key(settings))
 """
 
 
+@pytest.mark.slow
 def test_of_fifty_processes_that_start_at_once_each_reads_the_same_full_secret(tmp_path):
     start_line, let_go = os.pipe()
     processes = [

@@ -398,6 +398,7 @@ def test_a_clip_that_cannot_be_heard_is_left_alone_for_a_while_and_forgiven_when
     assert store.clips.failed(1, "mn04", limit=9) == []
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing_that_was_added(tmp_path):
     url = f"sqlite:///{tmp_path / 'earmark.db'}"
     script = (

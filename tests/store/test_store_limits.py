@@ -32,6 +32,7 @@ def limited(request, tmp_path):
     store.close()
 
 
+@pytest.mark.slow
 def test_all_labels_are_removed_at_once(limited):
     store, n = limited
     said = [TaskLabels(task_id, frozenset({"siren"}), "labeled", 1) for task_id in range(n)]
@@ -41,6 +42,7 @@ def test_all_labels_are_removed_at_once(limited):
     assert store.labels.read(1) == said[:1]
 
 
+@pytest.mark.slow
 def test_all_tasks_are_removed_at_once(limited):
     store, n = limited
     tasks = [Task(task_id, f"{task_id:08d}", "/a.wav") for task_id in range(n)]

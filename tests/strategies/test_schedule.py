@@ -76,12 +76,12 @@ def test_once_the_named_class_was_found_every_third_clip_is_typical_and_the_othe
     assert head("default", pool) == in_turns(short_unsure, short_typical, turns)
 
 
-def test_a_named_class_that_is_hardly_found_is_searched_for_a_while():
-    pool = make_pool(42, counts=(schedule.N_ENOUGH - 1, 0))
-    assert head("default", pool)[0] == 299
-    n_late = 2 * schedule.N_COLD_PER_CLASS + schedule.N_SEARCH
-    late = make_pool(n_late, counts=(0, n_late))
-    assert 299 not in head("default", late, 3)
+@pytest.mark.parametrize(("n_labeled", "is_searched_for"), [(42, True), (79, True), (80, False)])
+def test_a_named_class_that_is_hardly_found_is_searched_for_until_60_labels_after_the_cold_start(
+    n_labeled, is_searched_for
+):
+    pool = make_pool(n_labeled, counts=(2, n_labeled - 2))
+    assert (299 in head("default", pool, 3)) == is_searched_for
 
 
 def test_without_a_prior_it_is_herding_until_every_class_is_found():

@@ -93,3 +93,9 @@ def test_what_is_no_probability_is_refused(bad):
 def test_an_array_of_another_shape_is_refused(shape):
     with pytest.raises(ValueError, match="shape"):
         normalized_entropy(np.ones(shape))
+
+
+def test_a_row_may_miss_a_sum_of_1_by_a_thousandth():
+    normalized_entropy(np.array([[0.5, 0.4991]]))
+    with pytest.raises(ValueError, match=r"row 0 .* sums to 0\.9985"):
+        normalized_entropy(np.array([[0.5, 0.4985]]))

@@ -137,6 +137,7 @@ def place(tmp_path_factory):
     made.store.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(events=st.lists(EVENTS, max_size=25))
 def test_the_states_add_up_and_are_right_whatever_happens(place, events):

@@ -46,7 +46,7 @@ def readings(store):
 
 
 def see(head):
-    for _ in range(100):
+    for _ in range(3_000):
         asked = head.see(1)
         if not isinstance(asked, Pending):
             return asked
@@ -96,7 +96,8 @@ def test_while_a_request_is_counted_anew_the_count_before_is_shown(store):
     event.listen(store.engine, "before_cursor_execute", wait)
     store.labels.replace(1, [label(1)])
     assert head.see(1) is before
-    time.sleep(0.5)
+    while see(head) is before:
+        time.sleep(0.02)
     assert see(head).states["labeled"] == 1
     store.queue.ask(1, Wanted("salience == 0", None, "", 2.0))
     assert isinstance(head.see(1), Pending)
