@@ -514,7 +514,7 @@ def test_what_fails_is_told_in_sight_and_stays(visit, pool):
     junk = {"name": "junk.wav", "mimeType": "audio/wav", "buffer": b"junk"}
     page.set_input_files("#map input[type=file]", files=[junk])
     told = page.locator(".notice.failed")
-    told.get_by_text("junk.wav. The upload is no sound that can be read.").wait_for()
+    told.get_by_text("The search by junk.wav failed. The upload is no sound that can be read.").wait_for()
     page.clock.run_for(60_000)
     assert told.is_visible()
     told.get_by_role("button", name="Close").click()
@@ -586,7 +586,7 @@ def test_where_the_embedder_knows_no_words_the_box_says_why(visit, pool):
     box = page.get_by_role("combobox", name="Find by word")
     assert box.is_disabled()
     assert box.get_attribute("title").startswith("melstats has no names for sounds.")
-    assert "no search by words" in box.get_attribute("placeholder")
+    assert "no search by word" in box.get_attribute("placeholder")
     keep_picture(page, "no-words")
 
 

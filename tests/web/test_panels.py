@@ -917,7 +917,7 @@ def test_labeling_many_can_be_stopped(visit, pool, how):
         page.keyboard.press("Control+z")
     else:
         page.get_by_role("button", name="Stop").click()
-        notice(page, "50 clips: other, 150 left as they were.").wait_for()
+        notice(page, "50 clips: other, 150 unchanged.").wait_for()
         assert len(pool.labels) == len(before) + 50
         page.locator(".notice").get_by_role("button", name="Undo").click()
     notice(page, "Undone").wait_for()
@@ -954,7 +954,7 @@ def test_a_backend_that_forgot_what_it_was_doing_is_told_of(visit, pool):
     page.get_by_role("button", name="Label 200 clips").click()
     page.locator(".notice.working").get_by_text("50 of 200 clips").wait_for()
     pool.bulks.clear()  # it was restarted
-    page.locator(".notice.failed").get_by_text("left as they were").wait_for()
+    page.locator(".notice.failed").get_by_text("unchanged").wait_for()
     assert "restarted" in page.locator(".notice.failed").inner_text()
 
 
@@ -1062,7 +1062,7 @@ def test_a_failure_is_told_and_what_was_shown_early_is_taken_back(visit, pool):
 
 def test_similar_clips_are_found_and_heard(visit, pool):
     page = visit(pool, f"?focus={pool.ids[100]}")
-    page.get_by_text("Find similar").click()
+    page.get_by_role("heading", name="Find similar").click()
     near = page.locator(".neighbors button")
     near.first.wait_for()
     assert near.count() == 12
@@ -1075,7 +1075,7 @@ def test_similar_clips_are_found_and_heard(visit, pool):
 def test_similar_clips_are_told_apart_by_whether_they_are_labeled(visit, pool):
     pool.labels = {int(pool.ids[row]): [SIREN] for row in (2, 5)}
     page = visit(pool, f"?focus={pool.ids[100]}")
-    page.get_by_text("Find similar").click()
+    page.get_by_role("heading", name="Find similar").click()
     page.locator(".neighbors button").first.wait_for()
     listed = page.locator(".neighbors li").all_inner_texts()
     assert listed[0].split("\n")[0] == "Nearest labeled clips"
