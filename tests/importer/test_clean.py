@@ -58,4 +58,4 @@ def test_make_clean_touches_no_data(monkeypatch):
         ["make", "--dry-run", "clean"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert ".demo" not in told.stdout
-    assert told.stdout.split() == ["rm", "-rf", ".venv", ".venv-studio"]
+    assert told.stdout.split() == ["rm", "-rf", ".venv", ".venv-studio", "node_modules"]

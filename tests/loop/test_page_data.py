@@ -189,7 +189,7 @@ def test_a_map_is_fitted_once_after_an_import_and_not_between_its_batches(
     def fit_at_once(project_id, locality, embeddings, *_):
         return embeddings[:, :2]
 
-    monkeypatch.setattr(project.cartographer, "_fit_aside", fit_at_once)  # when is all that counts
+    monkeypatch.setattr(project.map_updater, "_fit_aside", fit_at_once)  # when is all that counts
     for batch in range(1, 5):
         add_clips(project, len(project.embeddings), seed=batch)
         clock.now += 15.0

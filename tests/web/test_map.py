@@ -514,7 +514,9 @@ def test_what_fails_is_told_in_sight_and_stays(visit, pool):
     junk = {"name": "junk.wav", "mimeType": "audio/wav", "buffer": b"junk"}
     page.set_input_files("#map input[type=file]", files=[junk])
     told = page.locator(".notice.failed")
-    told.get_by_text("The search by junk.wav failed. The upload is no sound that can be read.").wait_for()
+    told.get_by_text(
+        "The search by junk.wav failed. The upload is no sound that can be read."
+    ).wait_for()
     page.clock.run_for(60_000)
     assert told.is_visible()
     told.get_by_role("button", name="Close").click()
