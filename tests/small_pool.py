@@ -7,6 +7,7 @@ import io
 import json
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import numpy as np
@@ -305,7 +306,8 @@ def create_small_app(pool):
     """Serve a pool as project 1, and an empty page of the same rules at ``/blank``."""
     app = Flask("ml_backend.web", static_folder=None)
     settings = Settings(label_studio_url="http://127.0.0.1:9", api_key="none", data_dir=Path())
-    static_files.register(app, _Titles(), settings)
+    app.extensions["earmark"] = SimpleNamespace(store=_Titles(), settings=settings)
+    app.register_blueprint(static_files.blueprint)
     headers.register(app)
     app.jinja_env.globals["csrf_token"] = CSRF_TOKEN
     sound = io.BytesIO()

@@ -29,13 +29,15 @@ PARTS = {
     "settings similarity store strategies",
     "web.http": "errors metadata",
     "web.access": "errors label_studio settings store web.http",
-    "web.snapshot": "clip embedders errors label_studio learning loop settings similarity store",
+    "web.snapshot": "audio clip embedders errors label_studio learning loop settings similarity "
+    "store",
+    "web.labeling": "errors label_studio web.access",
+    "web.services": "label_studio loop settings store web.access web.labeling web.snapshot",
     "web.api": "audio clip embedders errors evaluation label_studio learning loop metadata "
-    "settings similarity store web.access web.http web.snapshot",
-    "web.pages": "audio clip errors evaluation label_studio learning loop metadata settings store "
-    "web.access web.api web.http web.snapshot",
-    "web.app": "errors label_studio loop settings store web.access web.api web.http web.pages "
-    "web.snapshot",
+    "similarity store web.access web.http web.labeling web.services web.snapshot",
+    "web.pages": "audio clip errors evaluation label_studio learning loop metadata store "
+    "web.access web.api web.http web.services web.snapshot",
+    "web.app": "errors label_studio settings web.access web.api web.http web.pages web.services",
     "web": "web.app",
     "web.server": "errors loop process settings store web.access web.app",
     "importer.setup": "errors label_studio",

@@ -18,14 +18,8 @@ from ml_backend.errors import (
     RequestError,
 )
 from ml_backend.label_studio import LabelStudio
-from ml_backend.loop.worker_report import WorkerReport
-from ml_backend.settings import Settings, read_secret, read_session_key
-from ml_backend.store import open_store
-from ml_backend.web.access import sign_in
+from ml_backend.settings import Settings, read_secret
 from ml_backend.web.access.guard import Access
-from ml_backend.web.access.session_crypto import Seals
-from ml_backend.web.access.user_lock import OneByOne
-from ml_backend.web.access.visitors import Permissions, Visitors
 from ml_backend.web.api import (
     annotations,
     ask_again,
@@ -40,16 +34,12 @@ from ml_backend.web.api import (
     status,
     tab,
 )
-from ml_backend.web.api.predict import Oracle
-from ml_backend.web.api.queue_status import QueueHead
-from ml_backend.web.api.undos import Undos
 from ml_backend.web.http import headers
 from ml_backend.web.http.body import MAX_REQUEST_BYTES
 from ml_backend.web.http.negotiation import is_page
-from ml_backend.web.pages import progress, static_files
-from ml_backend.web.snapshot.embedder import EarsOnDemand
-from ml_backend.web.snapshot.embeddings import Sounds
-from ml_backend.web.snapshot.snapshots import Snapshots
+from ml_backend.web.http.request_times import RequestTimes
+from ml_backend.web.pages import progress, sign_in, static_files
+from ml_backend.web.services import open_services
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +52,25 @@ _STATUS_OF: list[tuple[type[EarmarkError], int]] = [
 ]
 
 
+_BLUEPRINTS = (
+    sign_in.blueprint,
+    label_studio_api.blueprint,
+    status.blueprint,
+    static_files.blueprint,
+    progress.blueprint,
+    media.blueprint,
+    queue.blueprint,
+    frame.blueprint,
+    clip.blueprint,
+    similar.blueprint,
+    annotations.blueprint,
+    bulk.blueprint,
+    ask_again.blueprint,
+    label_queue.blueprint,
+    tab.blueprint,
+)
+
+
 def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> Flask:
     """Build the service: its routes, its access rules, and answers to errors as short JSON.
 
@@ -69,39 +78,21 @@ def create_app(settings: Settings, label_studio: LabelStudio | None = None) -> F
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
-    store = open_store(settings.store_url)
-    label_studio = label_studio or LabelStudio(settings.label_studio_url, settings.api_key)
-    seals = Seals(read_session_key(settings))
-    visitors, permissions = Visitors(store, label_studio, seals), Permissions()
+    services = open_services(settings, label_studio)
+    services.provide(app)
     headers.register(app)
     Access(
         read_secret(settings),
-        visitors,
-        permissions,
-        seals.cookie_name(),
+        services.visitors,
+        services.permissions,
+        services.seals.cookie_name(),
         settings.pages_url,
-        store.agenda.is_known,
-    ).guard(app)
-    sign_in.register(app, store, settings, seals, visitors)
-    ears = EarsOnDemand(settings, store, label_studio)
-    report = WorkerReport(settings.data_dir)
-    label_studio_api.register(app, store, Oracle(store, label_studio, ears), report)
-    status.register(app, store, settings, report)
-    static_files.register(app, store, settings)
-    head = QueueHead(store)
-    progress.register(app, store, settings, head)
-    media.register(app, store, settings, label_studio)
-    queue.register(app, store, head)
-    snapshots, sounds = Snapshots(store), Sounds(store, settings, ears)
-    frame.register(app, store, settings, snapshots, sounds, head)
-    clip.register(app, store, settings, snapshots, permissions)
-    similar.register(app, snapshots, sounds)
-    undos, one_by_one = Undos(), OneByOne()
-    annotations.register(app, store, permissions, undos, one_by_one)
-    bulk.register(app, store, permissions, undos, one_by_one)
-    ask_again.register(app, store)
-    label_queue.register(app, store, permissions)
-    tab.register(app, settings)
+        services.store.agenda.is_known,
+    ).guard(app)  # before all other hooks: what may not be seen costs nothing
+    services.registry.register(status.ProjectMetrics(services.store))
+    RequestTimes(services.registry).measure(app)
+    for blueprint in _BLUEPRINTS:
+        app.register_blueprint(blueprint)
     app.register_error_handler(EarmarkError, _explain)
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(Exception, _apologize)
@@ -137,7 +128,7 @@ def _apologize(error: Exception) -> ResponseReturnValue:
 
 
 def _say(message: str, code: int) -> ResponseReturnValue:
-    """Say what went wrong: to people on a page, to programs in JSON."""
+    """Return what went wrong: as a page to people, as JSON to programs."""
     if not is_page():
         return jsonify(error=message), code
     name = HTTP_STATUS_CODES.get(code, "")

@@ -11,8 +11,8 @@ from ml_backend.learning.prior import Tagger
 from ml_backend.loop.reconcile import Reconciler
 from ml_backend.settings import Settings
 from ml_backend.store import open_store
-from ml_backend.web.api.predict import Oracle
 from ml_backend.web.snapshot.embedder import Ears, EarsOnDemand
+from ml_backend.web.snapshot.predict import Predictor
 from tests.fake_label_studio import FakeLabelStudio
 from tests.turns import whole_turn
 
@@ -94,23 +94,23 @@ class Toy:
     embedder_id = "toy-1"
 
 
-def make_oracle(loop, tagger):
+def make_predictor(loop, tagger):
     ears = EarsOnDemand(loop.settings, loop.store, loop.studio.client())
     ears._ears = Ears(Toy(), None, tagger)
-    return Oracle(loop.store, loop.studio.client(), ears)
+    return Predictor(loop.store, loop.studio.client(), ears)
 
 
 def test_what_is_asked_of_the_backend_agrees_with_what_was_published(loop):
     loop.label()
     loop.reconcile(loop.tagger)
-    oracle = make_oracle(loop, loop.tagger)
+    predictor = make_predictor(loop, loop.tagger)
     published = {one["task"]: one for one in loop.studio.predictions}
     tasks = [
         {"id": task_id, "data": {"audio": "/data/x.wav", "content_hash": key}}
         for task_id, key in zip(loop.task_ids, loop.keys, strict=True)
         if task_id in published
     ]
-    answers = oracle.predict(loop.project_id, tasks, None)
+    answers = predictor.predict(loop.project_id, tasks, None)
     assert len(tasks) == N_CLIPS - 10
     said = [answer["result"][-1]["value"]["choices"] for answer in (answers[0], answers[-1])]
     assert said == [["other"], ["siren"]]
@@ -124,7 +124,7 @@ def test_what_is_asked_of_the_backend_agrees_with_what_was_published(loop):
 def test_a_backend_that_lost_its_names_does_not_guess(loop):
     loop.label()
     loop.reconcile(loop.tagger)
-    oracle = make_oracle(loop, None)
+    predictor = make_predictor(loop, None)
     data = {"audio": "/data/x.wav", "content_hash": loop.keys[1]}
-    answers = oracle.predict(loop.project_id, [{"id": loop.task_ids[1], "data": data}], None)
+    answers = predictor.predict(loop.project_id, [{"id": loop.task_ids[1], "data": data}], None)
     assert answers[0]["result"] == []

@@ -16,9 +16,9 @@ from ml_backend.loop.project_state import Reader
 from ml_backend.loop.stopwatch import Stopwatch
 from ml_backend.store.queue import Wanted
 from ml_backend.strategies.registry import get_strategy
-from ml_backend.web.api.queue_status import count
 from ml_backend.web.api.status import describe
 from ml_backend.web.snapshot.columns import label_columns
+from ml_backend.web.snapshot.queue_status import count
 from tests.seeing import EMBEDDER, SeenProject
 from tests.visiting import AS_BROWSER, BASIC, OTHER_TOKEN, TOKEN, Place, csrf
 

@@ -15,10 +15,10 @@ from ml_backend.label_studio.connection import Connection
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.web.access import user_lock
 from ml_backend.web.access.visitors import Visitor
-from ml_backend.web.api import undos as undos_module
-from ml_backend.web.api.annotation_writer import Written
 from ml_backend.web.api.annotations import MAX_TASKS
-from ml_backend.web.api.undos import UNDO_S, Undos
+from ml_backend.web.labeling import undos as undos_module
+from ml_backend.web.labeling.annotation_writer import Written
+from ml_backend.web.labeling.undos import UNDO_S, Undos
 from tests.fake_label_studio import TOKEN
 from tests.visiting import csrf
 

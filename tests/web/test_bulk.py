@@ -12,7 +12,8 @@ import pytest
 from ml_backend.label_studio.annotation import read_annotations
 from ml_backend.label_studio.connection import Connection
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
-from ml_backend.web.api import batch_writer, bulk
+from ml_backend.web.api import bulk
+from ml_backend.web.labeling import batch_writer
 from tests.fake_label_studio import TOKEN
 from tests.visiting import csrf
 

@@ -1,7 +1,6 @@
 import pytest
 
-from ml_backend.label_studio import LabelStudio
-from ml_backend.web.api import clip
+from ml_backend.label_studio import LabelStudio, user_names
 from tests.fake_label_studio import TOKEN
 from tests.seeing import EMBEDDER, SeenProject
 from tests.visiting import OTHER_TOKEN
@@ -148,6 +147,6 @@ def test_an_annotator_whom_nobody_lists_is_asked_about_now_and_then(project, mon
     for _ in range(3):
         assert [one["by"] for one in told(project, 0, client)["annotations"]] == ["annotator 9"]
     assert len(n_asked) == 1
-    monkeypatch.setattr(clip, "ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr(user_names, "ASK_AGAIN_S", 0.0)
     told(project, 0, client)
     assert len(n_asked) == 2

@@ -8,7 +8,7 @@ from ml_backend.audio.spectrogram import render_spectrogram
 from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.web import create_app
 from ml_backend.web.access.file_access import KNOWN_S, Reach
-from ml_backend.web.api import media
+from ml_backend.web.snapshot import media_library
 from tests.fake_label_studio import TOKEN
 from tests.sounds import noise, tone, write
 from tests.visiting import BASIC, OTHER_TOKEN, Place
@@ -19,7 +19,7 @@ KINDS = ("audio", "spectrogram", "thumbnail")
 
 @pytest.fixture(autouse=True)
 def _no_hurry(monkeypatch):
-    monkeypatch.setattr(media, "PATIENCE_S", 20.0)
+    monkeypatch.setattr(media_library, "PATIENCE_S", 20.0)
 
 
 class TwoProjects:

@@ -6,7 +6,8 @@ import pytest
 
 from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.store.queue import Wanted
-from ml_backend.web.api.label_queue import LEASE_S, N_AHEAD, N_LOCKED, Leases
+from ml_backend.web.api.label_queue import N_AHEAD
+from ml_backend.web.labeling.leases import LEASE_S, N_LOCKED, Leases
 from tests.fake_label_studio import TOKEN
 from tests.seeing import SeenProject
 from tests.visiting import BASIC, OTHER_TOKEN, csrf

@@ -16,8 +16,8 @@ from ml_backend.audio.spectrogram import MAGMA, render_spectrogram
 from ml_backend.audio.thumbnail import shrink
 from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.web import create_app
-from ml_backend.web.api import media
 from ml_backend.web.api.media import audio_type
+from ml_backend.web.snapshot import media_library
 from ml_backend.web.snapshot.byte_cache import Shelf
 from tests.counting import peak_mb
 from tests.fake_label_studio import TOKEN
@@ -36,7 +36,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _no_hurry(monkeypatch):
-    monkeypatch.setattr(media, "PATIENCE_S", 20.0)
+    monkeypatch.setattr(media_library, "PATIENCE_S", 20.0)
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +252,7 @@ def test_an_upload_is_fetched_once_with_the_backends_token_and_kept(place, ada, 
 
 
 def test_an_upload_that_is_too_large_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(media, "MAX_FETCHED_BYTES", 100)
+    monkeypatch.setattr(media_library, "MAX_FETCHED_BYTES", 100)
     place = Place(tmp_path / "small")
     place.studio.files["/data/upload/1/a.wav"] = write(tmp_path / "a.wav").read_bytes()
     project_id, (task_id,) = place.add_project(CONFIG, [{"audio": "/data/upload/1/a.wav"}])
@@ -295,7 +295,7 @@ def test_a_picture_that_takes_long_is_there_when_asked_for_again(
     folder, local, look, monkeypatch, what
 ):
     """A request holds one of few threads, and Label Studio waits for them, too."""
-    monkeypatch.setattr(media, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(media_library, "PATIENCE_S", 0.0)
     write(folder / "a.wav", noise(20.0))
     get = look(audio=f"{local}a.wav")
     first = get(what)
@@ -308,13 +308,13 @@ def test_a_picture_that_takes_long_is_there_when_asked_for_again(
 
 
 def test_pictures_that_nobody_comes_back_for_stand_in_nobodys_way(folder, local, look, monkeypatch):
-    monkeypatch.setattr(media, "PATIENCE_S", 0.0)
-    monkeypatch.setattr(media, "_N_WAITING", 1)
+    monkeypatch.setattr(media_library, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(media_library, "_N_WAITING", 1)
     write(folder / "broken.wav", noise(0.1)).write_bytes(b"RIFF....WAVE")
     assert look(audio=f"{local}broken.wav")("spectrogram").status_code == 503
     write(folder / "a.wav", noise(0.1))
     get = look(audio=f"{local}a.wav")
-    monkeypatch.setattr(media, "PATIENCE_S", 5.0)
+    monkeypatch.setattr(media_library, "PATIENCE_S", 5.0)
     deadline = time.monotonic() + 20
     while (answer := get("spectrogram")).status_code == 503 and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -8,8 +8,8 @@ from sqlalchemy import event
 from ml_backend.clip import Task, TaskLabels
 from ml_backend.store import open_store
 from ml_backend.store.queue import Wanted
-from ml_backend.web.api.queue_status import QueueHead
 from ml_backend.web.snapshot.background_job import Pending
+from ml_backend.web.snapshot.queue_status import QueueHead
 
 LOUD = Wanted("salience == 1", None, "ada@studio.test", 1.0)
 

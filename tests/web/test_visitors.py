@@ -14,7 +14,6 @@ from ml_backend.label_studio import connection
 from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.store import open_store
 from ml_backend.web.access.session_crypto import Seals
-from ml_backend.web.access.sign_in import MAX_FORM_BYTES
 from ml_backend.web.access.throttle import (
     FORGET_S,
     LONGEST_OF_ADDRESS_S,
@@ -24,6 +23,7 @@ from ml_backend.web.access.throttle import (
     Patience,
 )
 from ml_backend.web.access.visitors import SESSION_S, TICKET_S, Permissions, Visitors
+from ml_backend.web.pages.sign_in import MAX_FORM_BYTES
 from tests.browsing import chromium, opened, served
 from tests.fake_label_studio import TOKEN, FakeLabelStudio
 from tests.visiting import AS_BROWSER, BASIC, OTHER_TOKEN, Place, csrf, sign_in

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ml_backend.store.queue import Wanted
-from ml_backend.web.api.queue_status import Asked
 from ml_backend.web.pages.where_to_filters import N_NAMED, as_filters, map_of_left
+from ml_backend.web.snapshot.queue_status import Asked
 
 KINDS = {
     "recording": "category",

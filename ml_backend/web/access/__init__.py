@@ -1,4 +1,4 @@
-"""Access: who may call, how visitors sign in and out, and which files they are given.
+"""Access: who may call, what visitors carry, and which files they are given.
 
 Imports ``http`` and below; never a page or a route.
 """

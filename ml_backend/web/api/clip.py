@@ -1,68 +1,61 @@
 """Everything that is known of one clip: ``/projects/<id>/clips/<task>``."""
 
-import math
-import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from flask import Flask, abort, g, jsonify
+from flask import Blueprint, abort, g, jsonify
 from flask.typing import ResponseReturnValue
 
 from ml_backend.clip import State, Task
 from ml_backend.errors import LabelStudioError
-from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.annotation import read_task
 from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.label_studio.prediction import chosen_names
+from ml_backend.label_studio.user_names import UserNames
 from ml_backend.metadata.table import META
-from ml_backend.settings import Settings
-from ml_backend.store import Store
-from ml_backend.web.access.visitors import Permissions, Visitor
+from ml_backend.web.access.visitors import Visitor
 from ml_backend.web.api.responses import NOT_READ, wait
+from ml_backend.web.services import services
 from ml_backend.web.snapshot.columns import write_set
 from ml_backend.web.snapshot.packed import PackedColumn
-from ml_backend.web.snapshot.snapshots import Snapshot, Snapshots
+from ml_backend.web.snapshot.snapshots import Snapshot
 
-ASK_AGAIN_S = 600.0
-"""So long an annotator whom Label Studio does not list stays a number, in s."""
 _UNSURE = 0.5
 _FAR = 0.25
 _NEAR = 0.1
 
 
-def register(
-    app: Flask, store: Store, settings: Settings, snapshots: Snapshots, permissions: Permissions
-) -> None:
-    """Add the route."""
-    names = _Names()
+blueprint = Blueprint("clip", __name__)
 
-    @app.get("/projects/<int:project_id>/clips/<int:task_id>")
-    def clip(project_id: int, task_id: int) -> ResponseReturnValue:
-        snapshot = snapshots.current(project_id)
-        if snapshot is None:
-            return wait(NOT_READ)
-        task, row = store.clips.find(project_id, task_id), snapshot.row_of(task_id)
-        if task is None or row is None:
-            abort(404, f"Project {project_id} has no task {task_id}, or it was not read yet.")
-        visitor: Visitor | None = g.visitor
-        project = permissions.project(visitor, project_id) if visitor else None
-        said = _as_last_read(snapshot, task_id)
-        if task_id in snapshot.labels and visitor is not None and project is not None:
-            said = _annotations(visitor, project, task_id, names) or said
-        address = f"{settings.studio_pages_url}/projects/{project_id}/data?task={task_id}"
-        return jsonify(
-            **_told(task, snapshot),
-            **_scores(snapshot, row, said),
-            labels=_labels(snapshot, task_id),
-            state=_state(snapshot, task_id),
-            annotations=said,
-            label_studio_url=address,
-        )
+
+@blueprint.get("/projects/<int:project_id>/clips/<int:task_id>")
+def clip(project_id: int, task_id: int) -> ResponseReturnValue:
+    """Return everything that is known of one clip."""
+    shared = services()
+    snapshot = shared.snapshots.current(project_id)
+    if snapshot is None:
+        return wait(NOT_READ)
+    task, row = shared.store.clips.find(project_id, task_id), snapshot.row_of(task_id)
+    if task is None or row is None:
+        abort(404, f"Project {project_id} has no task {task_id}, or it was not read yet.")
+    visitor: Visitor | None = g.visitor
+    project = shared.permissions.project(visitor, project_id) if visitor else None
+    said = _as_last_read(snapshot, task_id)
+    if task_id in snapshot.labels and visitor is not None and project is not None:
+        said = _annotations(visitor, project, task_id, shared.names) or said
+    address = f"{shared.settings.studio_pages_url}/projects/{project_id}/data?task={task_id}"
+    return jsonify(
+        **_told(task, snapshot),
+        **_scores(snapshot, row, said),
+        labels=_labels(snapshot, task_id),
+        state=_state(snapshot, task_id),
+        annotations=said,
+        label_studio_url=address,
+    )
 
 
 def _told(task: Task, snapshot: Snapshot) -> dict[str, Any]:
-    """Give what the task says of its clip."""
+    """Return what the task says of its clip."""
     data = task.data or {}
     columns = [name.removeprefix(META) for name in snapshot.kinds if name.startswith(META)]
     duration_s = data.get("duration_s")
@@ -78,7 +71,7 @@ def _told(task: Task, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _scores(snapshot: Snapshot, row: int, said: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give what the classifier makes of a clip, with figures as None where there are none."""
+    """Return the scores of a clip, None where there are none, and why it is ranked so."""
     scores, place = snapshot.scores, snapshot.score_row(row)
     probabilities: dict[str, float] = {}
     predicted: list[str] = []
@@ -122,7 +115,7 @@ def _state(snapshot: Snapshot, task_id: int) -> State:
 
 
 def _why(told: dict[str, Any], snapshot: Snapshot) -> str:
-    """Say in words why a clip is asked about when it is."""
+    """Return the words for why a clip has its rank."""
     parts = []
     likeliest = sorted(told["probabilities"], key=lambda name: -told["probabilities"][name])[:2]
     entropy, coverage = told["entropy"], told["coverage"]
@@ -158,7 +151,7 @@ def _labels(snapshot: Snapshot, task_id: int) -> list[str]:
 
 
 def _as_last_read(snapshot: Snapshot, task_id: int) -> list[dict[str, Any]]:
-    """Give what is known without asking Label Studio who said it."""
+    """Return what is known without asking Label Studio who said it."""
     answer = snapshot.labels.get(task_id)
     if answer is None:
         return []
@@ -170,9 +163,9 @@ def _as_last_read(snapshot: Snapshot, task_id: int) -> list[dict[str, Any]]:
 
 
 def _annotations(
-    visitor: Visitor, project: dict[str, Any], task_id: int, names: "_Names"
+    visitor: Visitor, project: dict[str, Any], task_id: int, names: UserNames
 ) -> list[dict[str, Any]]:
-    """Ask Label Studio who said what; nothing where it does not answer."""
+    """Ask Label Studio who said what; an empty list where it does not answer."""
     try:
         annotations = visitor.label_studio.annotations(task_id)
         config = parse_label_config(project["label_config"])
@@ -190,30 +183,3 @@ def _annotations(
         }
         for who, answer in answers.items()
     ]
-
-
-class _Names:
-    """Names of annotators, asked for once; of who is not listed any more, now and then."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, str] = {}
-        self._missed_at: dict[int, float] = {}
-
-    def among(self, label_studio: LabelStudio, user_ids: set[int]) -> Mapping[int, str]:
-        """Give the names of these users, and maybe of others, as far as there are any.
-
-        Raises
-        ------
-        LabelStudioError
-            If there are names to ask for, and Label Studio does not tell them.
-        """
-        now, unknown = time.monotonic(), user_ids - self._known.keys()
-        if any(now - self._missed_at.get(one, -math.inf) >= ASK_AGAIN_S for one in unknown):
-            self._known |= {int(one["id"]): _name(one) for one in label_studio.users()}
-            self._missed_at |= dict.fromkeys(unknown - self._known.keys(), now)
-        return self._known
-
-
-def _name(user: dict[str, Any]) -> str:
-    parts = (user.get("first_name"), user.get("last_name"))
-    return " ".join(filter(None, parts)) or user.get("email") or f"annotator {user['id']}"

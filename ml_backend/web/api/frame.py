@@ -3,21 +3,20 @@
 from typing import Any
 
 import numpy as np
-from flask import Flask, jsonify, request
+from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from ml_backend.errors import RequestError
 from ml_backend.metadata.table import META, SheetColumn
-from ml_backend.settings import Settings
 from ml_backend.similarity.map_layout import DEFAULT, LOCALITIES, PCA
 from ml_backend.store import Store
-from ml_backend.web.api.queue_status import QueueHead
 from ml_backend.web.api.responses import NOT_READ, packed_answer, wait
+from ml_backend.web.services import services
 from ml_backend.web.snapshot.background_job import Pending
 from ml_backend.web.snapshot.columns import places
-from ml_backend.web.snapshot.embeddings import WORD, Sounds, why_no_words
+from ml_backend.web.snapshot.embeddings import WORD, why_no_words
 from ml_backend.web.snapshot.packed import PackedColumn, category, fraction, number, pack
-from ml_backend.web.snapshot.snapshots import NAMES_SHOWN, Snapshot, Snapshots
+from ml_backend.web.snapshot.snapshots import NAMES_SHOWN, Snapshot
 
 _FRAME = ("label", "state", "skipped", "predicted", "entropy", "coverage", "rank", "recording")
 _TITLES = {
@@ -35,59 +34,55 @@ _TITLES = {
 _OF_CLASSIFIER = ("predicted", "entropy", "disagreement")
 
 
-def register(
-    app: Flask,
-    store: Store,
-    settings: Settings,
-    snapshots: Snapshots,
-    sounds: Sounds,
-    head: QueueHead,
-) -> None:
-    """Add ``/frame``, ``/column`` and ``/revision`` below every project."""
+blueprint = Blueprint("frame", __name__)
 
-    @app.get("/projects/<int:project_id>/frame")
-    def frame(project_id: int) -> ResponseReturnValue:
-        locality = _locality()
-        snapshot = snapshots.current(project_id)
-        if snapshot is None:
-            return wait(NOT_READ)
-        return packed_answer(
-            snapshot, f"frame {locality}", lambda: _frame(store, settings, snapshot, locality)
-        )
 
-    @app.get("/projects/<int:project_id>/column")
-    def column(project_id: int) -> ResponseReturnValue:
-        name = request.args.get("name", "")
-        snapshot = snapshots.current(project_id)
-        if snapshot is None:
-            return wait(NOT_READ)
-        found = _column(store, snapshot, sounds, name)
-        if isinstance(found, Pending):
-            return wait(found.state, found.progress)
-        if found is None:
-            return jsonify(error=f"There is no column {name!r} in project {project_id}."), 404
-        is_of_sheet = name in snapshot.kinds or name == "recording"
-        return packed_answer(
-            snapshot,
-            name,
-            lambda: pack([found], revision=snapshot.revision),
-            etag=snapshot.stamps.sheet_state if is_of_sheet else "",
-        )
+@blueprint.get("/projects/<int:project_id>/frame")
+def frame(project_id: int) -> ResponseReturnValue:
+    """Return the columns that the map starts with, for all clips."""
+    locality = _locality()
+    snapshot = services().snapshots.current(project_id)
+    if snapshot is None:
+        return wait(NOT_READ)
+    return packed_answer(snapshot, f"frame {locality}", lambda: _frame(snapshot, locality))
 
-    @app.get("/projects/<int:project_id>/revision")
-    def revision(project_id: int) -> ResponseReturnValue:
-        locality = _locality()
-        snapshot = snapshots.current(project_id)
-        if snapshot is None:
-            return wait(NOT_READ)
-        asked = head.see(project_id)
-        return jsonify(
-            revision=snapshot.revision,
-            model_version=snapshot.model_version,
-            map=_map(store, snapshot, locality)[0],
-            n_labeled=snapshot.n_labeled,
-            **({} if isinstance(asked, Pending) else {"requested_first": asked and asked.counts()}),
-        )
+
+@blueprint.get("/projects/<int:project_id>/column")
+def column(project_id: int) -> ResponseReturnValue:
+    """Return one column, by its name."""
+    name = request.args.get("name", "")
+    snapshot = services().snapshots.current(project_id)
+    if snapshot is None:
+        return wait(NOT_READ)
+    found = _column(snapshot, name)
+    if isinstance(found, Pending):
+        return wait(found.state, found.progress)
+    if found is None:
+        return jsonify(error=f"There is no column {name!r} in project {project_id}."), 404
+    is_of_sheet = name in snapshot.kinds or name == "recording"
+    return packed_answer(
+        snapshot,
+        name,
+        lambda: pack([found], revision=snapshot.revision),
+        etag=snapshot.stamps.sheet_state if is_of_sheet else "",
+    )
+
+
+@blueprint.get("/projects/<int:project_id>/revision")
+def revision(project_id: int) -> ResponseReturnValue:
+    """Return the revision, and what a page shows of it without reading the clips again."""
+    locality = _locality()
+    snapshot = services().snapshots.current(project_id)
+    if snapshot is None:
+        return wait(NOT_READ)
+    asked = services().head.see(project_id)
+    return jsonify(
+        revision=snapshot.revision,
+        model_version=snapshot.model_version,
+        map=_map(services().store, snapshot, locality)[0],
+        n_labeled=snapshot.n_labeled,
+        **({} if isinstance(asked, Pending) else {"requested_first": asked and asked.counts()}),
+    )
 
 
 def _locality() -> int:
@@ -97,7 +92,8 @@ def _locality() -> int:
     return int(text)
 
 
-def _frame(store: Store, settings: Settings, snapshot: Snapshot, locality: int) -> bytes:
+def _frame(snapshot: Snapshot, locality: int) -> bytes:
+    store, settings = services().store, services().settings
     described, x, y = _positions(store, snapshot, locality)
     recording = snapshot.columns["recording"]
     if recording.names is not None and len(recording.names) > NAMES_SHOWN:
@@ -132,7 +128,7 @@ def _positions(
 
 
 def _map(store: Store, snapshot: Snapshot, locality: int) -> tuple[dict[str, Any], int]:
-    """Tell how the map of a locality stands, and which one is shown in its place if need be."""
+    """Return how the map of a locality stands, and the locality of the map that is shown."""
     embedder_id = store.facts.embedder_at_work()
     maps = store.maps.standing(snapshot.project_id, embedder_id)
     asked = maps.get(locality)
@@ -170,15 +166,14 @@ def _available(store: Store, snapshot: Snapshot) -> list[dict[str, str]]:
     ]
 
 
-def _column(
-    store: Store, snapshot: Snapshot, sounds: Sounds, name: str
-) -> PackedColumn | Pending | None:
+def _column(snapshot: Snapshot, name: str) -> PackedColumn | Pending | None:
+    store = services().store
     if name in snapshot.columns:
         return snapshot.columns[name]
     if name.startswith("probability:"):
         return _probability(snapshot, name)
     if name.startswith(WORD):
-        return sounds.word(snapshot, name.removeprefix(WORD))
+        return services().sounds.word(snapshot, name.removeprefix(WORD))
     if name in snapshot.kinds:
         sheet = store.sheets.read(snapshot.project_id, [name])
         if store.facts.stamp("sheet", snapshot.project_id) != snapshot.stamps.sheet:
@@ -197,7 +192,7 @@ def _probability(snapshot: Snapshot, name: str) -> PackedColumn | None:
 
 
 def as_packed(column: SheetColumn) -> PackedColumn:
-    """Bring a column of the sheet into the packed form."""
+    """Return a column of the sheet in the packed form."""
     if column.kind in ("category", "text"):
         return category(column.name, column.values, column.names, column.kind)
     if column.kind == "boolean":

@@ -7,20 +7,18 @@ at this moment, and clips that somebody else holds. Where a page asks for ``ties
 them all, and last those that the visitor has answered.
 
 A page holds the clips that it has made ready, by a lease that each of its requests renews and its
-leaving ends. Leases are in memory: a restart forgets them, and at worst two people answer the same
-clip. Those that come next are locked in Label Studio, too, where its own labeling page serves the
-first of the same order: what somebody has open there is left out here, and the other way round.
+leaving ends (``leases.py``). Those that come next are locked in Label Studio, too, where its own
+labeling page serves the first of the same order: what somebody has open there is left out here, and
+the other way round.
 """
 
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import numpy as np
-from flask import Flask, jsonify
+from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 from numpy.typing import NDArray
 
@@ -30,158 +28,86 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.annotation import build_result
 from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.store import Store
-from ml_backend.web.access.visitors import Permissions, Visitor
+from ml_backend.web.access.visitors import Visitor
 from ml_backend.web.api.annotations import somebody
 from ml_backend.web.http.body import json_body, task_numbers
+from ml_backend.web.services import services
 
 N_AHEAD = 8
 """Number of clips that a page holds: sounds and pictures of the first few are made ready."""
-LEASE_S = 60.0
-"""A page that is in sight asks every few seconds."""
 MAX_MINE = 1000
-N_LOCKED = 2
-"""Number of next clips that are locked: a page that is left leaves them to nobody else for long."""
 _N_ASKED = 24
 
-Holder = tuple[int, str]
+
+blueprint = Blueprint("label_queue", __name__)
 
 
-class Leases:
-    """Which pages hold which clips; safe to share between threads.
+@blueprint.post("/projects/<int:project_id>/label/next")
+def label_next(project_id: int) -> ResponseReturnValue:
+    """Return the clips that the visitor labels next, held for this page."""
+    visitor, body, shared = somebody(), json_body(), services()
+    store, leases = shared.store, shared.leases
+    holder = (visitor.user_id, _tab(body.get("tab")))
+    ahead, mine = _numbers(body, "ahead", N_AHEAD), _numbers(body, "mine", MAX_MINE)
+    project = shared.permissions.project(visitor, project_id) or {}
+    config = parse_label_config(str(project.get("label_config")))
+    build_result(config.class_names[:1], config)  # raises where pages cannot label
+    progress = store.versions.progress(project_id)
+    version = progress.model_version if progress else None
+    n_wanted = int(project.get("maximum_annotations") or 1)
+    is_deciding = body.get("ties") is True
+    told = {
+        "model_version": version,
+        "class_names": config.class_names,
+        "hotkeys": config.hotkeys,
+        "multi_label": config.multi_label,
+        "is_blind": is_deciding or not project.get("show_collab_predictions", True),
+    }
 
-    Examples
-    --------
-    >>> leases = Leases(clock=lambda: 0.0)
-    >>> leases.hold(1, (4, "a tab"), [3], [7, 9, 11], n=2)
-    [7, 9]
-    >>> leases.hold(1, (5, "another"), [], [9, 11, 13], n=2)
-    [11, 13]
-    """
+    @cache  # a page whose order stands seldom needs them
+    def read_answers() -> dict[int, TaskLabels]:
+        return {one.task_id: one for one in store.labels.read(project_id)}
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._held: dict[tuple[int, Holder], tuple[frozenset[int], float]] = {}
-        self._locked: dict[tuple[int, Holder], frozenset[int]] = {}
-
-    def hold(
-        self, project_id: int, holder: Holder, mine: Iterable[int], wanted: Iterable[int], *, n: int
-    ) -> list[int]:
-        """Hold ``mine`` and the first ``n`` wanted clips that nobody else holds; give the latter.
-
-        What the holder held before and is not among them is free.
-        """
-        with self._lock:
-            others = self._of_others(project_id, holder)
-            given = [one for one in wanted if one not in others][:n]
-            self._held[project_id, holder] = frozenset([*mine, *given]), self._clock() + LEASE_S
-        return given
-
-    def lock(
-        self, project_id: int, holder: Holder, clips: Sequence[int], take: Callable[[int], bool]
-    ) -> list[int]:
-        """Lock the first ``N_LOCKED`` of a page's clips, once; give up those that are not taken."""
-        key = (project_id, holder)
-        locked = self._locked.get(key, frozenset())
-        given: list[int] = []
-        for one in clips:
-            if len(given) >= N_LOCKED or one in locked or take(one):
-                given.append(one)
-        with self._lock:
-            task_ids, until = self._held.get(key, (frozenset(), 0.0))
-            self._held[key] = task_ids - (frozenset(clips) - frozenset(given)), until
-            self._locked[key] = frozenset(given[:N_LOCKED])
-        return given
-
-    def release(self, project_id: int, holder: Holder) -> None:
-        """Hold nothing any more."""
-        with self._lock:
-            self._held.pop((project_id, holder), None)
-            self._locked.pop((project_id, holder), None)
-
-    def of_others(self, project_id: int, holder: Holder) -> set[int]:
-        """Give the clips of a project that others hold."""
-        with self._lock:
-            return self._of_others(project_id, holder)
-
-    def _of_others(self, project_id: int, holder: Holder) -> set[int]:
-        now = self._clock()
-        self._held = {key: one for key, one in self._held.items() if one[1] > now}
-        self._locked = {key: one for key, one in self._locked.items() if key in self._held}
-        return {
-            task_id
-            for (project, other), (task_ids, _) in self._held.items()
-            if project == project_id and other != holder
-            for task_id in task_ids
-        }
-
-
-def register(app: Flask, store: Store, permissions: Permissions) -> None:
-    """Add the route, and the one by which a page that is left says so."""
-    leases = Leases()
-
-    @app.post("/projects/<int:project_id>/label/next")
-    def label_next(project_id: int) -> ResponseReturnValue:
-        visitor, body = somebody(), json_body()
-        holder = (visitor.user_id, _tab(body.get("tab")))
-        ahead, mine = _numbers(body, "ahead", N_AHEAD), _numbers(body, "mine", MAX_MINE)
-        project = permissions.project(visitor, project_id) or {}
-        config = parse_label_config(str(project.get("label_config")))
-        build_result(config.class_names[:1], config)  # raises where pages cannot label
-        progress = store.versions.progress(project_id)
-        version = progress.model_version if progress else None
-        n_wanted = int(project.get("maximum_annotations") or 1)
-        is_deciding = body.get("ties") is True
-        told = {
-            "model_version": version,
-            "class_names": config.class_names,
-            "hotkeys": config.hotkeys,
-            "multi_label": config.multi_label,
-            "is_blind": is_deciding or not project.get("show_collab_predictions", True),
-        }
-
-        @cache  # a page whose order stands seldom needs them
-        def read_answers() -> dict[int, TaskLabels]:
-            return {one.task_id: one for one in store.labels.read(project_id)}
-
-        def take(task_id: int) -> bool:
-            if is_deciding:  # so do those who have answered it, to whom Label Studio gives no lock
-                return True
-            with suppress(LabelStudioError):  # busy: two with one clip are better than none
-                is_theirs = visitor.label_studio.data_manager.take(project_id, task_id)
-                return is_theirs or (n_wanted == 1 and task_id in _ties(read_answers()))
+    def take(task_id: int) -> bool:
+        if is_deciding:  # so do those who have answered it, to whom Label Studio gives no lock
             return True
+        with suppress(LabelStudioError):  # busy: two with one clip are better than none
+            is_theirs = visitor.label_studio.data_manager.take(project_id, task_id)
+            return is_theirs or (n_wanted == 1 and task_id in _ties(read_answers()))
+        return True
 
-        if version == body.get("model_version") and len(ahead) >= N_AHEAD // 2:
-            clips = leases.hold(project_id, holder, mine, ahead, n=N_AHEAD)
-            return jsonify(**told, clips=leases.lock(project_id, holder, clips, take))
-        held = leases.of_others(project_id, holder)
-        answers = read_answers()
-        ties = _ties(answers)
-        order = np.array(ties) if is_deciding else _open_order(store, project_id, n_wanted, answers)
-        order = order[~np.isin(order, [*held, *mine])]
-        # The next clip is ready to be heard: it stays the next one, whatever the order is by now.
-        kept = [one for one in ahead[:1] if one not in held]
-        wanted = [*kept, *order[~np.isin(order, kept)].tolist()]
-        if is_deciding:
-            clips = _to_decide(wanted, visitor, project_id)
-        else:
-            clips = first_open(
-                wanted,
-                2 * N_AHEAD,
-                visitor.label_studio,
-                project_id,
-                visitor.user_id,
-                lambda one: answers[one].n_wanted(n_wanted) if one in answers else n_wanted,
-            )
-        clips = leases.hold(project_id, holder, mine, clips, n=N_AHEAD)
-        clips = leases.lock(project_id, holder, clips, take)
-        return jsonify(**told, clips=clips, ties=ties, n_left=len(order), n_held=len(held))
+    if version == body.get("model_version") and len(ahead) >= N_AHEAD // 2:
+        clips = leases.hold(project_id, holder, mine, ahead, n=N_AHEAD)
+        return jsonify(**told, clips=leases.lock(project_id, holder, clips, take))
+    held = leases.of_others(project_id, holder)
+    answers = read_answers()
+    ties = _ties(answers)
+    order = np.array(ties) if is_deciding else _open_order(store, project_id, n_wanted, answers)
+    order = order[~np.isin(order, [*held, *mine])]
+    # The next clip is ready to be heard: it stays the next one, whatever the order is by now.
+    kept = [one for one in ahead[:1] if one not in held]
+    wanted = [*kept, *order[~np.isin(order, kept)].tolist()]
+    if is_deciding:
+        clips = _to_decide(wanted, visitor, project_id)
+    else:
+        clips = first_open(
+            wanted,
+            2 * N_AHEAD,
+            visitor.label_studio,
+            project_id,
+            visitor.user_id,
+            lambda one: answers[one].n_wanted(n_wanted) if one in answers else n_wanted,
+        )
+    clips = leases.hold(project_id, holder, mine, clips, n=N_AHEAD)
+    clips = leases.lock(project_id, holder, clips, take)
+    return jsonify(**told, clips=clips, ties=ties, n_left=len(order), n_held=len(held))
 
-    @app.delete("/projects/<int:project_id>/label/next/<tab>")
-    def label_left(project_id: int, tab: str) -> ResponseReturnValue:
-        leases.release(project_id, (somebody().user_id, _tab(tab)))
-        return "", 204
+
+@blueprint.delete("/projects/<int:project_id>/label/next/<tab>")
+def leave(project_id: int, tab: str) -> ResponseReturnValue:
+    """Release what a page that is left holds."""
+    services().leases.release(project_id, (somebody().user_id, _tab(tab)))
+    return "", 204
 
 
 def first_open(
@@ -192,14 +118,14 @@ def first_open(
     user_id: int,
     n_wanted_of: Callable[[int], int],
 ) -> list[int]:
-    """Give the first clips that a user may still answer, as Label Studio knows them now.
+    """Return the first clips that a user may still answer, as Label Studio knows them now.
 
     Parameters
     ----------
     order : sequence of int
         Task numbers, best first.
     n : int
-        At most so many are given.
+        Maximum number of clips.
     label_studio, project_id, user_id
         Who asks, and of what.
     n_wanted_of : callable
@@ -229,7 +155,7 @@ def first_open(
 def _open_order(
     store: Store, project_id: int, n_wanted: int, answers: Mapping[int, TaskLabels]
 ) -> NDArray[np.int64]:
-    """Give the current order behind the clips that lack only some answers, ties before all others.
+    """Return the current order behind the clips that lack some answers, ties before all others.
 
     Label Studio's queue, too, completes what others have begun before anything else.
     """
@@ -256,7 +182,7 @@ def _ties(answers: Mapping[int, TaskLabels]) -> list[int]:
 
 
 def _to_decide(task_ids: Sequence[int], visitor: Visitor, project_id: int) -> list[int]:
-    """Give the ties that are still there, those first that the visitor has not answered."""
+    """Return the ties that are still there, those first that the visitor has not answered."""
     annotators = visitor.label_studio.data_manager.annotators(project_id, task_ids)
     there = [one for one in task_ids if one in annotators]
     return sorted(there, key=lambda one: visitor.user_id in annotators[one])

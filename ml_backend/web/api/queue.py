@@ -1,10 +1,10 @@
-"""The queue's head: what people want to be asked about next, set, seen and taken back."""
+"""The clips that are requested first: set, seen and taken back."""
 
 import time
 from typing import Any
 
 import numpy as np
-from flask import Flask, g, jsonify
+from flask import Blueprint, g, jsonify
 from flask.typing import ResponseReturnValue
 from numpy.typing import NDArray
 
@@ -13,11 +13,12 @@ from ml_backend.errors import RequestError
 from ml_backend.loop.requested_clips import find_wanted
 from ml_backend.store import Store
 from ml_backend.store.queue import Wanted
-from ml_backend.web.api.queue_status import Asked, QueueHead, count
 from ml_backend.web.api.responses import wait
 from ml_backend.web.http.body import json_body
 from ml_backend.web.http.former_names import with_former_names
+from ml_backend.web.services import services
 from ml_backend.web.snapshot.background_job import Pending
+from ml_backend.web.snapshot.queue_status import Asked, count
 
 _N_NAMED = 10
 _NOTHING = with_former_names(
@@ -29,36 +30,42 @@ _NOTHING = with_former_names(
 )
 
 
-def register(app: Flask, store: Store, head: QueueHead) -> None:
-    """Add the routes of the queue."""
+blueprint = Blueprint("queue", __name__)
 
-    @app.get("/projects/<int:project_id>/queue")
-    def see_queue(project_id: int) -> ResponseReturnValue:
-        asked = head.see(project_id)
-        if isinstance(asked, Pending):
-            return wait(asked.state)
-        clips = store.clips.states(project_id, store.facts.embedder_at_work())
-        return jsonify({**(_tell(asked) if asked else _NOTHING), "clips": clips})
 
-    @app.post("/projects/<int:project_id>/queue")
-    def ask_first(project_id: int) -> ResponseReturnValue:
-        wanted = _read_request(json_body())
-        found = _check_request(store, project_id, wanted)
-        store.queue.ask(project_id, wanted)
-        store.agenda.hint(project_id, now=time.time(), own=True)
-        return jsonify(_tell(count(store, project_id, wanted, found)))
+@blueprint.get("/projects/<int:project_id>/queue")
+def see_queue(project_id: int) -> ResponseReturnValue:
+    """Return what is requested first, and how it stands."""
+    store, asked = services().store, services().head.see(project_id)
+    if isinstance(asked, Pending):
+        return wait(asked.state)
+    clips = store.clips.states(project_id, store.facts.embedder_at_work())
+    return jsonify({**(_tell(asked) if asked else _NOTHING), "clips": clips})
 
-    @app.delete("/projects/<int:project_id>/queue")
-    def clear_queue(project_id: int) -> ResponseReturnValue:
-        store.queue.forget(project_id)
-        store.agenda.hint(project_id, now=time.time(), own=True)
-        return jsonify(_NOTHING)
+
+@blueprint.post("/projects/<int:project_id>/queue")
+def request_first(project_id: int) -> ResponseReturnValue:
+    """Put clips at the head of the queue."""
+    store, wanted = services().store, _read_request(json_body())
+    found = _check_request(store, project_id, wanted)
+    store.queue.ask(project_id, wanted)
+    store.agenda.hint(project_id, now=time.time(), own=True)
+    return jsonify(_tell(count(store, project_id, wanted, found)))
+
+
+@blueprint.delete("/projects/<int:project_id>/queue")
+def clear_queue(project_id: int) -> ResponseReturnValue:
+    """Take the request back."""
+    store = services().store
+    store.queue.forget(project_id)
+    store.agenda.hint(project_id, now=time.time(), own=True)
+    return jsonify(_NOTHING)
 
 
 def _tell(asked: Asked) -> dict[str, Any]:
-    """Tell what is asked for first, how many clips that is, and how far people have come.
+    """Return what is requested first, how many clips that is, and how many are labeled.
 
-    ``n`` clips are asked for, ``n_labeled`` of them have a usable label, ``n_left`` are in the
+    ``n`` clips are requested, ``n_labeled`` of them have a usable label, ``n_left`` are in the
     pool, and ``states`` counts each of them once; ``error`` tells why a condition, kept from
     before, no longer fits the clips.
     """

@@ -1,13 +1,12 @@
 """What sounds alike: the neighbors of a clip, search by a dropped sound, the words for sounds."""
 
 import re
-import threading
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
-from flask import Flask, abort, jsonify, request
+from flask import Blueprint, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from numpy.typing import NDArray
 from werkzeug.exceptions import ServiceUnavailable
@@ -20,11 +19,12 @@ from ml_backend.loop.embed_clips import MAX_EMBEDDED_S
 from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.similarity.neighbors import distances, find_neighbors
 from ml_backend.web.api.responses import NOT_READ, wait
+from ml_backend.web.services import services
 from ml_backend.web.snapshot.background_job import Pending
 from ml_backend.web.snapshot.embedder import Ears
-from ml_backend.web.snapshot.embeddings import Sounds, lined_up
+from ml_backend.web.snapshot.embeddings import lined_up
 from ml_backend.web.snapshot.packed import PackedColumn, pack
-from ml_backend.web.snapshot.snapshots import Snapshot, Snapshots
+from ml_backend.web.snapshot.snapshots import Snapshot
 
 MAX_NEIGHBORS = 200
 MAX_SOUND_BYTES = 32 * 2**20
@@ -33,54 +33,58 @@ LEAST_LIKENESS = 0.6
 _WAIT_FOR_EARS_S = 2.0
 
 
-def register(app: Flask, snapshots: Snapshots, sounds: Sounds) -> None:
-    """Add ``/clips/<task>/neighbors``, ``/search`` and ``/words`` below every project."""
-    listening = threading.Semaphore(2)
+blueprint = Blueprint("similar", __name__)
 
-    @app.get("/projects/<int:project_id>/clips/<int:task_id>/neighbors")
-    def neighbors(project_id: int, task_id: int) -> ResponseReturnValue:
-        n = request.args.get("n", "12")
-        if not re.fullmatch(r"\d{1,9}", n) or not 1 <= int(n) <= MAX_NEIGHBORS:
-            raise RequestError(f"n is {n!r:.40}; it must be 1 to {MAX_NEIGHBORS}.")
-        snapshot = snapshots.current(project_id)
-        if snapshot is None:
-            return wait(NOT_READ)
-        if snapshot.row_of(task_id) is None:
-            abort(404, f"Project {project_id} has no task {task_id}, or it was not read yet.")
-        clips = sounds.clips(snapshot)
-        if isinstance(clips, Pending):
-            return wait(clips.state, clips.progress)
-        return jsonify(_neighbors(snapshot, clips, task_id, int(n)))
 
-    @app.post("/projects/<int:project_id>/search")
-    def search(project_id: int) -> ResponseReturnValue:
-        snapshot = snapshots.current(project_id)
-        if snapshot is None:
-            return wait(NOT_READ)
-        name, content = _dropped()
-        clips, ears = sounds.clips(snapshot), sounds.ears(snapshot)
-        if isinstance(clips, Pending):
-            return wait(clips.state, clips.progress)
-        if isinstance(ears, Pending):
-            return wait(ears.state, ears.progress)
-        if ears is None or not len(clips):
-            raise RequestError("No clip of this project is embedded yet; search again later.")
-        if not listening.acquire(timeout=_WAIT_FOR_EARS_S):
-            raise ServiceUnavailable("Others are searching by sound; ask again.", retry_after=1)
-        try:
-            embedded = _embed(name, content, ears)
-        finally:
-            listening.release()
-        similarity = 1.0 - distances(clips.unit, embedded)
-        column = PackedColumn("similarity", "number", lined_up(snapshot, clips, similarity))
-        return app.response_class(
-            pack([column], revision=snapshot.revision), mimetype="application/octet-stream"
-        )
+@blueprint.get("/projects/<int:project_id>/clips/<int:task_id>/neighbors")
+def neighbors(project_id: int, task_id: int) -> ResponseReturnValue:
+    """Return the clips that sound most like one."""
+    n = request.args.get("n", "12")
+    if not re.fullmatch(r"\d{1,9}", n) or not 1 <= int(n) <= MAX_NEIGHBORS:
+        raise RequestError(f"n is {n!r:.40}; it must be 1 to {MAX_NEIGHBORS}.")
+    snapshot = services().snapshots.current(project_id)
+    if snapshot is None:
+        return wait(NOT_READ)
+    if snapshot.row_of(task_id) is None:
+        abort(404, f"Project {project_id} has no task {task_id}, or it was not read yet.")
+    clips = services().sounds.clips(snapshot)
+    if isinstance(clips, Pending):
+        return wait(clips.state, clips.progress)
+    return jsonify(_neighbors(snapshot, clips, task_id, int(n)))
 
-    @app.get("/projects/<int:project_id>/words")
-    def words(project_id: int) -> ResponseReturnValue:
-        found, nearest = find_words(request.args.get("q", ""), sounds.names())
-        return jsonify(names=found, nearest=nearest)
+
+@blueprint.post("/projects/<int:project_id>/search")
+def search(project_id: int) -> ResponseReturnValue:
+    """Return the similarity of every clip to the sound that was sent, as a column."""
+    shared = services()
+    snapshot = shared.snapshots.current(project_id)
+    if snapshot is None:
+        return wait(NOT_READ)
+    name, content = _dropped()
+    clips, ears = shared.sounds.clips(snapshot), shared.sounds.ears(snapshot)
+    if isinstance(clips, Pending):
+        return wait(clips.state, clips.progress)
+    if isinstance(ears, Pending):
+        return wait(ears.state, ears.progress)
+    if ears is None or not len(clips):
+        raise RequestError("No clip of this project is embedded yet; search again later.")
+    if not shared.searching.acquire(timeout=_WAIT_FOR_EARS_S):
+        raise ServiceUnavailable("Others are searching by sound; ask again.", retry_after=1)
+    try:
+        embedded = _embed(name, content, ears)
+    finally:
+        shared.searching.release()
+    similarity = 1.0 - distances(clips.unit, embedded)
+    column = PackedColumn("similarity", "number", lined_up(snapshot, clips, similarity))
+    packed = pack([column], revision=snapshot.revision)
+    return Response(packed, mimetype="application/octet-stream")
+
+
+@blueprint.get("/projects/<int:project_id>/words")
+def words(project_id: int) -> ResponseReturnValue:
+    """Return the names of sounds that hold what was typed, else those written most like it."""
+    found, nearest = find_words(request.args.get("q", ""), services().sounds.names())
+    return jsonify(names=found, nearest=nearest)
 
 
 def find_words(asked: str, names: Sequence[str]) -> tuple[list[str], list[str]]:

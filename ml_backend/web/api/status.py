@@ -1,13 +1,12 @@
 """How things stand: ``/status`` for people and scripts, ``/metrics`` for Prometheus."""
 
-import time
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -17,64 +16,41 @@ from ml_backend.evaluation.stopping import assess_stopping
 from ml_backend.learning.round_input import learned_version
 from ml_backend.loop.pinned_version import pinned_version
 from ml_backend.loop.unreadable import unread
-from ml_backend.loop.worker_report import WorkerReport
-from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.versions import Progress
 from ml_backend.web.http.former_names import with_former_names
+from ml_backend.web.services import services
 
-_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
-_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _N_REASONS = 20
 _N_ROUNDS = 20
 
+blueprint = Blueprint("status", __name__)
 
-def register(app: Flask, store: Store, settings: Settings, report: WorkerReport) -> None:
-    """Add ``/status`` and ``/metrics``, and time every request."""
-    registry = CollectorRegistry()
-    registry.register(_Projects(store))
-    latency = Histogram(
-        "earmark_request_seconds",
-        "Time to answer a request",
-        ["method", "route", "code"],
-        registry=registry,
-        buckets=_BUCKETS_S,
+
+@blueprint.get("/status")
+def status() -> ResponseReturnValue:
+    """Return how the embedder, the worker and all projects stand."""
+    store = services().store
+    embedder = store.facts.read("embedder") or {"embedder_id": None, "warning": None}
+    projects = [with_former_names(describe(store, number)) for number in store.agenda.project_ids()]
+    return jsonify(
+        embedder=embedder["embedder_id"],
+        warning=embedder["warning"],
+        strategy=services().settings.strategy,
+        why_no_names=embedder.get("why_no_names"),
+        worker=services().report.describe(),
+        projects=projects,
     )
 
-    @app.before_request
-    def start() -> None:
-        g.began = time.perf_counter()
 
-    @app.after_request
-    def observe(response: Response) -> Response:
-        route = request.url_rule.rule if request.url_rule else "none"
-        seconds = time.perf_counter() - g.get("began", time.perf_counter())
-        method = request.method if request.method in _METHODS else "other"  # clients make them up
-        latency.labels(method, route, response.status_code).observe(seconds)
-        return response
-
-    @app.get("/status")
-    def status() -> ResponseReturnValue:
-        embedder = store.facts.read("embedder") or {"embedder_id": None, "warning": None}
-        projects = [
-            with_former_names(describe(store, number)) for number in store.agenda.project_ids()
-        ]
-        return jsonify(
-            embedder=embedder["embedder_id"],
-            warning=embedder["warning"],
-            strategy=settings.strategy,
-            why_no_names=embedder.get("why_no_names"),
-            worker=report.describe(),
-            projects=projects,
-        )
-
-    @app.get("/metrics")
-    def metrics() -> ResponseReturnValue:
-        return Response(generate_latest(registry), mimetype="text/plain; version=0.0.4")
+@blueprint.get("/metrics")
+def metrics() -> ResponseReturnValue:
+    """Return the metrics in the text format of Prometheus."""
+    return Response(generate_latest(services().registry), mimetype="text/plain; version=0.0.4")
 
 
 def describe(store: Store, project_id: int) -> dict[str, Any]:
-    """Tell how a project stands: clips, labels, model version, last rounds, errors.
+    """Return how a project stands: clips, labels, model version, last rounds, errors.
 
     ``states`` counts every clip once (``clip.STATES``): its numbers add up to ``n_clips``.
     """
@@ -134,7 +110,7 @@ def describe_measured(
 def _accuracy(
     looks: list[Look], n_per_class: dict[str, int], n_labeled: int
 ) -> dict[str, Any] | None:
-    """Tell what the classifier is worth, how that came to be, and whether to go on.
+    """Return the accuracy of the classifier, its learning curve, and whether to go on.
 
     All but ``history`` speaks of labels that are there; without a look that stands, ``n_labeled``
     and figures are None.
@@ -161,7 +137,7 @@ def _accuracy(
 
 
 def _points(looks: Iterable[Look]) -> list[dict[str, Any]]:
-    """Give what a learning curve shows of looks."""
+    """Return what a learning curve shows of looks."""
     figures = [(one, headline(one.figures)) for one in looks]
     return [
         {
@@ -181,7 +157,7 @@ def _state(
     pinned: str | None,
     is_waiting: bool,
 ) -> str:
-    """Say in words what stage a project is at."""
+    """Return the words for the stage of a project."""
     n_tried = counts["embedded"] + counts["failed"]
     if not counts["clips"]:
         return "no clips yet: 'earmark import' brings them"
@@ -203,16 +179,18 @@ def _state(
     return "learning: uncertain clips in sparsely labeled places come first"
 
 
-class _Projects(Collector):
-    """Reads the store whenever Prometheus asks."""
+class ProjectMetrics(Collector):
+    """Metrics of all projects, read from the store whenever Prometheus asks."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def describe(self) -> Iterable[Metric]:
+        """Return nothing: what there is depends on the store."""
         return []
 
     def collect(self) -> Iterable[Metric]:
+        """Yield the metrics of all projects."""
         names = {
             "n_clips": "Clips of a project",
             "n_embedded": "Clips with an embedding",

@@ -35,12 +35,13 @@ _HEADERS = {
 
 def register(app: Flask) -> None:
     """Add the headers to every answer."""
+    app.after_request(_add_headers)
 
-    @app.after_request
-    def tell(answer: Response) -> Response:
-        for name, value in _HEADERS.items():
-            answer.headers[name] = value
-        answer.headers.setdefault("Cache-Control", "private, no-cache")
-        if "public" not in answer.headers["Cache-Control"]:
-            answer.vary.add("Cookie")
-        return answer
+
+def _add_headers(answer: Response) -> Response:
+    for name, value in _HEADERS.items():
+        answer.headers[name] = value
+    answer.headers.setdefault("Cache-Control", "private, no-cache")
+    if "public" not in answer.headers["Cache-Control"]:
+        answer.vary.add("Cookie")
+    return answer

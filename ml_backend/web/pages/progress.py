@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response, jsonify, redirect, request
+from flask import Blueprint, Response, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
 from ml_backend.clip import STATES
@@ -18,10 +18,8 @@ from ml_backend.evaluation.measurements import Look, headline, line_of, read_loo
 from ml_backend.learning.round_input import learned_version
 from ml_backend.loop.annotator_stats import annotators
 from ml_backend.loop.pinned_version import pin
-from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.versions import Round
-from ml_backend.web.api.queue_status import Asked, QueueHead
 from ml_backend.web.api.status import describe_measured
 from ml_backend.web.http.body import json_body
 from ml_backend.web.http.former_names import with_former_names
@@ -30,59 +28,62 @@ from ml_backend.web.pages.curve import Drawing, draw_curve
 from ml_backend.web.pages.map_links import map_of_clips, map_of_filter
 from ml_backend.web.pages.static_files import render_page
 from ml_backend.web.pages.where_to_filters import map_of_left
+from ml_backend.web.services import services
 from ml_backend.web.snapshot.background_job import Pending
 from ml_backend.web.snapshot.columns import write_set
+from ml_backend.web.snapshot.queue_status import Asked
+
+blueprint = Blueprint("progress", __name__)
+blueprint.add_app_template_filter(write_set, "label_set")
+blueprint.add_app_template_filter(spell)
 
 
-def register(app: Flask, store: Store, settings: Settings, head: QueueHead) -> None:
-    """Add the page, its figures as JSON, and the way back to an earlier version."""
-    app.add_template_filter(_moment, "moment")
-    app.add_template_filter(_share, "share")
-    app.add_template_filter(write_set, "label_set")
-    app.add_template_filter(spell)
+@blueprint.get("/projects/<int:project_id>")
+def progress_page(project_id: int) -> ResponseReturnValue:
+    """Return the page."""
+    store = services().store
+    told = tell_progress(store, project_id)
+    asked = services().head.see(project_id)
+    page = render_page(
+        "progress.html",
+        project_id,
+        here="progress",
+        told=told,
+        drawing=_drawing(told["accuracy"]),
+        states=STATES,
+        matrix=_matrix(project_id, told),
+        asked=asked if isinstance(asked, Asked) else None,
+        is_counting=isinstance(asked, Pending),
+        map_of_left=lambda one: map_of_left(project_id, one, store.sheets.kinds(project_id)),
+        map_of_clips=lambda task_ids: map_of_clips(project_id, task_ids),
+        map_of_filter=lambda **filters: map_of_filter(project_id, **filters),
+    )
+    answer = Response(page, mimetype="text/html")
+    answer.add_etag()
+    return answer.make_conditional(request)
 
-    @app.get("/projects/<int:project_id>")
-    def progress_page(project_id: int) -> ResponseReturnValue:
-        told = tell_progress(store, project_id)
-        asked = head.see(project_id)
-        page = render_page(
-            "progress.html",
-            project_id,
-            store,
-            settings,
-            here="progress",
-            told=told,
-            drawing=_drawing(told["accuracy"]),
-            states=STATES,
-            matrix=_matrix(project_id, told),
-            asked=asked if isinstance(asked, Asked) else None,
-            is_counting=isinstance(asked, Pending),
-            map_of_left=lambda one: map_of_left(project_id, one, store.sheets.kinds(project_id)),
-            map_of_clips=lambda task_ids: map_of_clips(project_id, task_ids),
-            map_of_filter=lambda **filters: map_of_filter(project_id, **filters),
-        )
-        answer = Response(page, mimetype="text/html")
-        answer.add_etag()
-        return answer.make_conditional(request)
 
-    @app.get("/projects/<int:project_id>/progress")
-    def progress(project_id: int) -> ResponseReturnValue:
-        return jsonify(with_former_names(tell_progress(store, project_id)))
+@blueprint.get("/projects/<int:project_id>/progress")
+def progress(project_id: int) -> ResponseReturnValue:
+    """Return the figures of the page as JSON."""
+    return jsonify(with_former_names(tell_progress(services().store, project_id)))
 
-    @app.post("/projects/<int:project_id>/version")
-    def set_version(project_id: int) -> ResponseReturnValue:
-        is_form = request.mimetype == "application/x-www-form-urlencoded"
-        wanted = request.form.get("model_version") if is_form else _wanted(json_body())
-        pinned = pin(store, project_id, wanted or None, now=time.time())
-        if is_form:
-            return redirect(f"/projects/{project_id}#versions", 303)
-        return jsonify(with_former_names({"pinned": pinned}))
+
+@blueprint.post("/projects/<int:project_id>/version")
+def set_version(project_id: int) -> ResponseReturnValue:
+    """Pin an earlier version, or go on learning."""
+    is_form = request.mimetype == "application/x-www-form-urlencoded"
+    wanted = request.form.get("model_version") if is_form else _wanted(json_body())
+    pinned = pin(services().store, project_id, wanted or None, now=time.time())
+    if is_form:
+        return redirect(f"/projects/{project_id}#versions", 303)
+    return jsonify(with_former_names({"pinned": pinned}))
 
 
 def tell_progress(store: Store, project_id: int) -> dict[str, Any]:
-    """Tell what the page shows: ``describe`` (``status.py``) and what goes into more detail.
+    """Return what the page shows: ``describe`` (``status.py``) and what goes into more detail.
 
-    ``confusion`` and ``suspects`` are as in ``mistakes.py``, of the same look as ``accuracy``.
+    ``confusion`` and ``suspects`` are as in ``label_errors.py``, of the same look as ``accuracy``.
     """
     labels = store.labels.read(project_id)
     looks = read_looks(store, project_id, labels)
@@ -171,11 +172,13 @@ def _wanted(body: dict[str, Any]) -> str | None:
     return wanted
 
 
+@blueprint.app_template_filter("moment")
 def _moment(seconds: float) -> str:
     """Write a time for machines, which scripts turn into the visitor's own."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@blueprint.app_template_filter("share")
 def _share(estimate: dict[str, float] | None) -> str:
     """Write a figure with its interval."""
     return spell_estimate(estimate) if estimate else "–"

@@ -12,13 +12,13 @@ from typing import Any
 from ml_backend.clip import STATES
 from ml_backend.metadata.table import META
 from ml_backend.metadata.where import MIRRORED, parse
-from ml_backend.web.api.queue_status import Asked
 from ml_backend.web.pages.map_links import (
     LONGEST_ADDRESS,
     map_of_clips,
     map_of_filters,
     written_value,
 )
+from ml_backend.web.snapshot.queue_status import Asked
 
 Range = tuple[float, float]
 N_NAMED = 1_000

@@ -1,4 +1,4 @@
-"""Snapshots: what projects look like now, held in memory so that requests are answered at once.
+"""Snapshots: projects, pictures and the embedder, held in memory to answer requests at once.
 
 Imports the store and below; never Flask.
 """

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ml_backend.web.access.visitors import Visitor
-from ml_backend.web.api.annotation_writer import Written
+from ml_backend.web.labeling.annotation_writer import Written
 
 UNDO_S = 3600.0
 _N_CLIPS_OF_ONE = 200_000

@@ -184,6 +184,15 @@ def said(annotation: dict[str, Any]) -> Said:
     return {name: annotation[name] for name in ("result", "was_cancelled")}
 
 
+def refusals(answers: Sequence[Written | Refused]) -> list[dict[str, object]]:
+    """Give what was refused, for JSON."""
+    return [
+        {"task_id": one.task_id, "reason": one.reason, "may_work_again": one.may_work_again}
+        for one in answers
+        if isinstance(one, Refused) and not one.is_answered
+    ]
+
+
 def _twice(
     items: Sequence[T],
     task_of: Callable[[T], int],

@@ -13,7 +13,14 @@ from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError
 from ml_backend.label_studio.annotation import build_result
 from ml_backend.label_studio.label_config import LabelConfig
 from ml_backend.web.access.visitors import Visitor
-from ml_backend.web.api.annotation_writer import Refused, Written, said, silent, take_back, write
+from ml_backend.web.labeling.annotation_writer import (
+    Refused,
+    Written,
+    said,
+    silent,
+    take_back,
+    write,
+)
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ HEARING_LIMIT_S = 60.0
 _BATCH = 16
 
 
-class Oracle:
+class Predictor:
     """Predicts for tasks with the current version of their project."""
 
     def __init__(self, store: Store, label_studio: LabelStudio, ears: EarsOnDemand) -> None:
