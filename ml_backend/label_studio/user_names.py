@@ -18,8 +18,8 @@ class UserNames:
         self._known: dict[int, str] = {}
         self._missed_at: dict[int, float] = {}
 
-    def among(self, label_studio: LabelStudio, user_ids: set[int]) -> Mapping[int, str]:
-        """Return the names of these users, and maybe of others, as far as there are any.
+    def learn(self, label_studio: LabelStudio, user_ids: set[int]) -> None:
+        """Ask for the names of these users, where one of them is not known.
 
         Raises
         ------
@@ -30,7 +30,14 @@ class UserNames:
         if any(now - self._missed_at.get(one, -math.inf) >= ASK_AGAIN_S for one in unknown):
             self._known |= {int(one["id"]): _name(one) for one in label_studio.users()}
             self._missed_at |= dict.fromkeys(unknown - self._known.keys(), now)
-        return self._known
+
+    def name(self, user_id: int) -> str:
+        """Return a user's name; without one, the number in words."""
+        return self._known.get(user_id, f"annotator {user_id}")
+
+    def is_unlisted(self, user_id: int) -> bool:
+        """Check whether Label Studio was asked and does not list the user."""
+        return user_id in self._missed_at and user_id not in self._known
 
 
 def _name(user: Mapping[str, Any]) -> str:

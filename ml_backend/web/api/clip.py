@@ -170,12 +170,12 @@ def _annotations(
         annotations = visitor.label_studio.annotations(task_id)
         config = parse_label_config(project["label_config"])
         answers = read_task(task_id, annotations, config).by_user()
-        name_of = names.among(visitor.label_studio, set(answers) - {visitor.user_id})
+        names.learn(visitor.label_studio, set(answers) - {visitor.user_id})
     except LabelStudioError:
         return []
     return [
         {
-            "by": visitor.email if who == visitor.user_id else name_of.get(who, f"annotator {who}"),
+            "by": visitor.email if who == visitor.user_id else names.name(who),
             "labels": None if answer.kind == "skipped" else sorted(answer.labels),
             "is_mine": who == visitor.user_id,
             "kind": answer.kind,
