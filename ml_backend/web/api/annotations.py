@@ -25,9 +25,7 @@ def annotate(project_id: int) -> ResponseReturnValue:
     """Write the visitor's labels of tasks."""
     visitor, shared = somebody(), services()
     body = json_body()
-    task_ids = task_numbers(
-        body.get("task_ids"), at_most=MAX_TASKS, more_go=f"/projects/{project_id}/bulk"
-    )
+    task_ids = task_numbers(body, at_most=MAX_TASKS, more_go=f"/projects/{project_id}/bulk")
     labels, only_unanswered = labels_of(body), body.get("only_unanswered") is True
     project = shared.permissions.project(visitor, project_id) or {}
     config = parse_label_config(str(project.get("label_config")))

@@ -32,7 +32,7 @@ def begin(project_id: int) -> ResponseReturnValue:
     visitor, body, shared = somebody(), json_body(), services()
     if isinstance(body.get("undo"), str):
         return jsonify(_begin_undo(visitor, project_id, str(body["undo"])).facts())
-    task_ids = task_numbers(body.get("task_ids"), at_most=MAX_TASKS)
+    task_ids = task_numbers(body, at_most=MAX_TASKS)
     labels, only_unanswered = labels_of(body), body.get("only_unanswered") is True
     project = shared.permissions.project(visitor, project_id) or {}
     config = parse_label_config(str(project.get("label_config")))

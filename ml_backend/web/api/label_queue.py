@@ -48,7 +48,8 @@ def label_next(project_id: int) -> ResponseReturnValue:
     visitor, body, shared = somebody(), json_body(), services()
     store, leases = shared.store, shared.leases
     holder = (visitor.user_id, _tab(body.get("tab")))
-    ahead, mine = _numbers(body, "ahead", N_AHEAD), _numbers(body, "mine", MAX_MINE)
+    ahead = task_numbers(body, "ahead", at_most=N_AHEAD, may_be_empty=True)
+    mine = task_numbers(body, "mine", at_most=MAX_MINE, may_be_empty=True)
     project = shared.permissions.project(visitor, project_id) or {}
     config = parse_label_config(str(project.get("label_config")))
     build_result(config.class_names[:1], config)  # raises where pages cannot label
@@ -192,8 +193,3 @@ def _tab(said: Any) -> str:
     if not isinstance(said, str) or not 0 < len(said) <= 64:
         raise RequestError("'tab' must be a word by which this page is known again.")
     return said
-
-
-def _numbers(body: dict[str, Any], name: str, at_most: int) -> list[int]:
-    said = body.get(name, [])
-    return task_numbers(said, at_most=at_most) if said else []

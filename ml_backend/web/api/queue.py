@@ -14,7 +14,7 @@ from ml_backend.loop.requested_clips import find_wanted
 from ml_backend.store import Store
 from ml_backend.store.queue import Wanted
 from ml_backend.web.api.responses import wait
-from ml_backend.web.http.body import json_body
+from ml_backend.web.http.body import json_body, task_numbers
 from ml_backend.web.http.former_names import with_former_names
 from ml_backend.web.services import services
 from ml_backend.web.snapshot.background_job import Pending
@@ -78,14 +78,10 @@ def _read_request(body: dict[str, Any]) -> Wanted:
         raise RequestError("The queue takes either a condition 'where' or a list 'task_ids'.")
     if where is not None and not isinstance(where, str):
         raise RequestError(f"'where' is a text such as \"salience == 1\", not {where!r:.60}.")
-    if task_ids is not None and not (
-        isinstance(task_ids, list) and task_ids and all(type(one) is int for one in task_ids)
-    ):
-        raise RequestError(f"'task_ids' is a list of tasks' numbers, not {task_ids!r:.60}.")
     visitor = g.get("visitor")
     return Wanted(
         where,
-        None if task_ids is None else tuple(sorted(set(task_ids))),
+        None if task_ids is None else tuple(sorted(task_numbers(body))),
         visitor.email if visitor else "",
         time.time(),
     )

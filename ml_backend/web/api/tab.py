@@ -21,7 +21,7 @@ def make_tab(project_id: int) -> ResponseReturnValue:
     """Make a tab with exactly these tasks, and return its address."""
     visitor = somebody()
     body = json_body()
-    task_ids = task_numbers(body.get("task_ids"), at_most=MAX_TASKS)
+    task_ids = task_numbers(body, at_most=MAX_TASKS)
     title = body.get("title")
     if not isinstance(title, str) or not 0 < len(title.strip()) <= MAX_TITLE:
         raise RequestError(f"'title' must be the tab's name, of at most {MAX_TITLE} letters.")

@@ -1,5 +1,6 @@
 """Reading what a client sent."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import abort, request
@@ -34,24 +35,49 @@ def json_body(*, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
     return dict(cleaned(body))
 
 
-def task_numbers(said: Any, *, at_most: int, more_go: str = "") -> list[int]:
-    """Read a list of tasks' numbers, each once; ``more_go`` tells where more of them may go.
+def task_numbers(
+    body: Mapping[str, Any],
+    name: str = "task_ids",
+    *,
+    at_most: int | None = None,
+    may_be_empty: bool = False,
+    more_go: str = "",
+) -> list[int]:
+    """Read a list of tasks' numbers from a request, each once.
+
+    Parameters
+    ----------
+    body : mapping of str to object
+    name : str
+        The key of the list.
+    at_most : int, optional
+        Maximum number of tasks.
+    may_be_empty : bool
+        Whether the list may be empty or absent.
+    more_go : str
+        The path that takes longer lists.
 
     Raises
     ------
     RequestError
-        If it is no such list, is empty, or is longer than it may be.
+        If it is no such list, is empty, is longer than it may be, or no task can have a number.
 
     Examples
     --------
-    >>> task_numbers([3, 1, 3], at_most=5)
+    >>> task_numbers({"task_ids": [3, 1, 3]}, at_most=5)
     [3, 1]
     """
-    is_list = isinstance(said, list) and all(type(one) is int and 0 < one < 2**63 for one in said)
-    if not is_list or not said:
-        raise RequestError("'task_ids' must be a list of the numbers of tasks, with one at least.")
+    said = body.get(name)
+    if may_be_empty and not said:
+        return []
+    if not said or not isinstance(said, list) or not all(type(one) is int for one in said):
+        wanted = "a list of tasks' numbers, with one at least"
+        raise RequestError(f"'{name}' must be {wanted}, not {said!r:.60}.")
+    impossible = next((one for one in said if not 0 < one < 2**63), None)
+    if impossible is not None:
+        raise RequestError(f"There is no task {impossible!s:.60}; nothing was changed.")
     numbers = list(dict.fromkeys(said))
-    if len(numbers) > at_most:
+    if at_most is not None and len(numbers) > at_most:
         limit = f"{at_most} are the limit" + (f"; {more_go} takes more" if more_go else "")
         raise RequestError(f"{len(numbers)} tasks are too many at once; {limit}.")
     return numbers
