@@ -29,8 +29,8 @@ PARTS = {
     "settings similarity store strategies",
     "web.http": "errors metadata",
     "web.access": "errors label_studio settings store web.http",
-    "web.snapshot": "audio clip embedders errors label_studio learning loop settings similarity "
-    "store",
+    "web.snapshot": "audio clip embedders errors label_studio learning loop metadata settings "
+    "similarity store",
     "web.labeling": "errors label_studio web.access",
     "web.services": "label_studio loop settings store web.access web.labeling web.snapshot",
     "web.api": "audio clip embedders errors evaluation label_studio learning loop metadata "

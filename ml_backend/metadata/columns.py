@@ -12,7 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["number", "boolean", "text", "empty"]
+Kind = Literal["number", "boolean", "text", "category", "date", "empty"]
+"""Kinds of columns: metadata is read as number, boolean, text or empty; the sheet finds categories
+and dates among the texts and leaves empty columns out."""
 
 _NOT_METADATA = frozenset({"audio", "spectrogram", "content_hash", "meta"})
 EXACT_INTEGER = 2**53
@@ -26,8 +28,8 @@ class Column:
 
     Attributes
     ----------
-    kind : str
-        ``empty`` where every value is missing.
+    kind : Kind
+        number, boolean or text; ``empty`` where every value is missing.
     values : ndarray, shape=(n_clips,)
         Numbers, and booleans as 0 and 1, with NaN where missing; else the place in ``names``
         (int64), -1 where missing.

@@ -10,15 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.clip import Task
-from ml_backend.metadata.columns import Column, Columns, read_column
-
-Kind = Literal["number", "category", "text", "date", "boolean"]
+from ml_backend.metadata.columns import Column, Columns, Kind, read_column
 
 META = "meta:"
 N_CATEGORIES = 100
@@ -35,7 +33,7 @@ class SheetColumn:
     Attributes
     ----------
     name : str
-    kind : str
+    kind : Kind
         number, category, text, date or boolean.
     values : ndarray, shape=(n_tasks,)
         Numbers, NaN where missing: booleans are 0 and 1, dates seconds since 1970. Of categories

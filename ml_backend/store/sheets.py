@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from sqlalchemy import Engine, Row, delete, select
 
+from ml_backend.metadata.columns import Kind
 from ml_backend.metadata.table import SheetColumn
 from ml_backend.store.arrays import pack_arrays, unpack_arrays
 from ml_backend.store.dialect import pieces
@@ -36,8 +37,8 @@ class Sheets:
             connection.execute(sheet.insert(), rows)
             stamp(connection, "sheet", project_id, made_from)
 
-    def kinds(self, project_id: int) -> dict[str, str]:
-        """Give the kind of every column by name, in the order of the sheet."""
+    def kinds(self, project_id: int) -> dict[str, Kind]:
+        """Return the kind of every column by name, in the order of the sheet."""
         statement = (
             select(sheet.c.name, sheet.c.kind)
             .where(sheet.c.project_id == project_id)

@@ -7,15 +7,15 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from ml_backend.errors import RequestError
-from ml_backend.metadata.table import META, SheetColumn
+from ml_backend.metadata.table import META
 from ml_backend.similarity.map_layout import DEFAULT, LOCALITIES, PCA
 from ml_backend.store import Store
 from ml_backend.web.api.responses import NOT_READ, packed_answer, wait
 from ml_backend.web.services import services
 from ml_backend.web.snapshot.background_job import Pending
-from ml_backend.web.snapshot.columns import places
+from ml_backend.web.snapshot.columns import as_packed, places
 from ml_backend.web.snapshot.embeddings import WORD, why_no_words
-from ml_backend.web.snapshot.packed import PackedColumn, category, fraction, number, pack
+from ml_backend.web.snapshot.packed import PackedColumn, fraction, pack
 from ml_backend.web.snapshot.snapshots import NAMES_SHOWN, Snapshot
 
 _FRAME = ("label", "state", "skipped", "predicted", "entropy", "coverage", "rank", "recording")
@@ -189,16 +189,3 @@ def _probability(snapshot: Snapshot, name: str) -> PackedColumn | None:
     values = scores.probabilities[:, scores.class_names.index(class_name)]
     rows = snapshot.score_rows
     return fraction(name, np.where(rows < 0, np.nan, values[rows]))
-
-
-def as_packed(column: SheetColumn) -> PackedColumn:
-    """Return a column of the sheet in the packed form."""
-    if column.kind in ("category", "text"):
-        return category(column.name, column.values, column.names, column.kind)
-    if column.kind == "boolean":
-        codes = np.where(np.isnan(column.values), -1, column.values).astype(np.int64)
-        stored = np.where(codes < 0, 255, codes).astype(np.uint8)
-        return PackedColumn(column.name, "boolean", stored)
-    if column.kind == "date":
-        return PackedColumn(column.name, "date", column.values.astype(np.float64))
-    return number(column.name, column.values)

@@ -10,6 +10,7 @@ from math import inf
 from typing import Any
 
 from ml_backend.clip import STATES
+from ml_backend.metadata.columns import Kind
 from ml_backend.metadata.table import META
 from ml_backend.metadata.where import MIRRORED, parse
 from ml_backend.web.pages.map_links import (
@@ -27,7 +28,7 @@ _HOUR = "@hour"
 _NO_COLUMN = ("", "")
 
 
-def map_of_left(project_id: int, asked: Asked, kinds: Mapping[str, str]) -> tuple[str, int]:
+def map_of_left(project_id: int, asked: Asked, kinds: Mapping[str, Kind]) -> tuple[str, int]:
     """Give the map on the clips that are asked for and still to label, and how many it shows.
 
     A condition goes by filters where these show the same clips, so that clips that come later are
@@ -44,15 +45,15 @@ def map_of_left(project_id: int, asked: Asked, kinds: Mapping[str, str]) -> tupl
     return map_of_clips(project_id, named), len(named)
 
 
-def as_filters(expression: str, kinds: Mapping[str, str]) -> dict[str, str] | None:
+def as_filters(expression: str, kinds: Mapping[str, Kind]) -> dict[str, str] | None:
     """Write a condition as filters by column; None where they cannot say it.
 
     Parameters
     ----------
     expression : str
         A condition that fits the columns (``where.py``).
-    kinds : mapping of str to str
-        Kind of every column of the sheet, by name (``sheet.py``).
+    kinds : mapping of str to Kind
+        Kind of every column of the sheet, by name (``table.py``).
 
     Examples
     --------
@@ -102,7 +103,9 @@ def _parts(tree: ast.expr) -> Iterator[tuple[ast.expr, ast.cmpop, Any]]:
             yield tree, ast.Is(), None
 
 
-def _find(column: ast.expr, quoted: Mapping[str, str], kinds: Mapping[str, str]) -> tuple[str, str]:
+def _find(
+    column: ast.expr, quoted: Mapping[str, str], kinds: Mapping[str, Kind]
+) -> tuple[str, str]:
     """Find the key of a filter, and the kind of what it speaks of."""
     match column:
         case ast.Name(id=name):

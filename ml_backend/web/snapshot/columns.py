@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ml_backend.clip import STATES, TaskLabels
 from ml_backend.label_studio.labeling_page import NONE_OF_THEM
 from ml_backend.loop.clip_scores import ClipScores
-from ml_backend.web.snapshot.packed import PackedColumn, category, fraction
+from ml_backend.metadata.table import SheetColumn
+from ml_backend.web.snapshot.packed import PackedColumn, category, fraction, number
 
 
 def id_column(task_ids: NDArray[np.int64]) -> PackedColumn:
@@ -155,3 +156,16 @@ def _predicted(
     of_sets = np.array([sets.code(frozenset(names[one].tolist())) for one in distinct])
     codes = of_sets[place.ravel()]
     return sets.column("predicted", np.where(rows < 0, -1, codes[rows]))
+
+
+def as_packed(column: SheetColumn) -> PackedColumn:
+    """Return a column of the sheet in the packed form."""
+    if column.kind in ("category", "text"):
+        return category(column.name, column.values, column.names, column.kind)
+    if column.kind == "boolean":
+        codes = np.where(np.isnan(column.values), -1, column.values).astype(np.int64)
+        stored = np.where(codes < 0, 255, codes).astype(np.uint8)
+        return PackedColumn(column.name, "boolean", stored)
+    if column.kind == "date":
+        return PackedColumn(column.name, "date", column.values.astype(np.float64))
+    return number(column.name, column.values)

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_backend.metadata.columns import Kind
+
 DTYPES = ("u1", "u2", "u4", "i4", "f4", "f8")
 _ALIGNED = 8
 _SMALLEST = 2**16 - 2
@@ -31,7 +33,7 @@ class PackedColumn:
     Attributes
     ----------
     name : str
-    kind : str
+    kind : Kind
         number, category, text, date (seconds since 1970, UTC) or boolean.
     stored : ndarray, shape=(n_clips,)
         Of one of ``DTYPES``.
@@ -44,7 +46,7 @@ class PackedColumn:
     """
 
     name: str
-    kind: str
+    kind: Kind
     stored: NDArray[Any]
     scale: float | None = None
     names: tuple[str, ...] | None = None
@@ -124,7 +126,7 @@ def fraction(name: str, values: NDArray[np.floating], span: float = 1.0) -> Pack
 
 
 def category(
-    name: str, codes: NDArray[np.integer], names: Sequence[str] | None, kind: str = "category"
+    name: str, codes: NDArray[np.integer], names: Sequence[str] | None, kind: Kind = "category"
 ) -> PackedColumn:
     """Store codes, -1 = missing, in as few bytes as their number needs.
 
@@ -141,7 +143,7 @@ def category(
     return PackedColumn(name, kind, stored, names=None if names is None else tuple(names))
 
 
-def number(name: str, values: NDArray[np.floating], kind: str = "number") -> PackedColumn:
+def number(name: str, values: NDArray[np.floating], kind: Kind = "number") -> PackedColumn:
     """Store numbers exactly, whole ones from 0 on in as few bytes as the largest needs.
 
     Examples

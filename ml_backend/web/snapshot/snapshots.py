@@ -18,10 +18,17 @@ from numpy.typing import NDArray
 
 from ml_backend.clip import TaskLabels
 from ml_backend.loop.clip_scores import ClipScores
+from ml_backend.metadata.columns import Kind
 from ml_backend.store import Store
 from ml_backend.store.maps import MapStanding
 from ml_backend.web.snapshot.background_job import PATIENCE_S
-from ml_backend.web.snapshot.columns import id_column, label_columns, places, score_columns
+from ml_backend.web.snapshot.columns import (
+    as_packed,
+    id_column,
+    label_columns,
+    places,
+    score_columns,
+)
 from ml_backend.web.snapshot.packed import PackedColumn, category
 
 _N_HELD = 4
@@ -72,7 +79,7 @@ class Snapshot:
     class_names: tuple[str, ...]
     task_ids: NDArray[np.int64]
     columns: dict[str, PackedColumn]
-    kinds: dict[str, str]
+    kinds: dict[str, Kind]
     scores: ClipScores | None
     model_version: str | None
     n_labeled: int
@@ -189,8 +196,7 @@ def make_snapshot(
         kinds = store.sheets.kinds(project_id)
         columns = {"task_id": id_column(task_ids)}
         if "recording" in sheet:
-            recording = sheet["recording"]
-            columns["recording"] = category("recording", recording.values, recording.names)
+            columns["recording"] = as_packed(sheet["recording"])
         else:
             columns["recording"] = category("recording", np.full(len(task_ids), -1), ())
     if before is not None and before.stamps.labels == stamps.labels:
