@@ -5,11 +5,12 @@ export of all annotations takes longer with each label and keeps annotators wait
 first, and after that only where a round asks for it.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from cachetools import LRUCache
 
 from ml_backend.clip import TaskLabels
 from ml_backend.label_studio import LabelStudio
@@ -41,8 +42,7 @@ class Annotated:
         self._store = store
         self._label_studio = label_studio
         self._annotators = Annotators(store, label_studio)
-        self._n_projects = n_projects
-        self._held: OrderedDict[int, _Held] = OrderedDict()
+        self._held: LRUCache[int, _Held] = LRUCache(n_projects)
 
     def read(self, project_id: int, config: LabelConfig, *, whole: bool) -> list[TaskLabels]:
         """Return the labels of all annotated tasks, in the order of the tasks' numbers.
@@ -64,8 +64,6 @@ class Annotated:
             self._annotators.note(project_id, held.readings.values())
             note_unread(self._store, project_id, held.readings.values(), config)
         self._held[project_id] = held
-        while len(self._held) > self._n_projects:
-            self._held.popitem(last=False)
         return [held.readings[task_id].labels for task_id in sorted(held.readings)]
 
     def _read_whole(self, project_id: int, config: LabelConfig) -> _Held:

@@ -1,9 +1,9 @@
 """The embedded clips of the last few projects, held in memory: only what is new is read."""
 
 import threading
-from collections import OrderedDict
 
 import numpy as np
+from cachetools import LRUCache
 
 from ml_backend.learning.embedded_clips import EmbeddedClips, embedded_clips
 from ml_backend.store import Store
@@ -14,8 +14,7 @@ class Gatherer:
 
     def __init__(self, store: Store, n_projects: int) -> None:
         self._store = store
-        self._n_projects = n_projects
-        self._held: OrderedDict[tuple[int, str], tuple[EmbeddedClips, str]] = OrderedDict()
+        self._held: LRUCache[tuple[int, str], tuple[EmbeddedClips, str]] = LRUCache(n_projects)
         self._lock = threading.Lock()
 
     def clips(self, project_id: int, embedder_id: str) -> EmbeddedClips:
@@ -47,7 +46,4 @@ class Gatherer:
     ) -> EmbeddedClips:
         with self._lock:
             self._held[project_id, embedder_id] = (clips, stamp)
-            self._held.move_to_end((project_id, embedder_id))
-            while len(self._held) > self._n_projects:
-                self._held.popitem(last=False)
         return clips

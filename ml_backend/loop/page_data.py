@@ -6,12 +6,12 @@ a round has published its head, and its maps. None of it is urgent enough to kee
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from cachetools import LRUCache
 
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.embedded_clips import EmbeddedClips
@@ -57,7 +57,7 @@ class PageData:
         self._embedder_id = embedder_id
         self._maps = map_updater
         self._quiet_s = quiet_s
-        self._nearest: OrderedDict[int, tuple[EmbeddedClips, Nearest]] = OrderedDict()
+        self._nearest: LRUCache[int, tuple[EmbeddedClips, Nearest]] = LRUCache(_N_NEAREST)
         self._embedded: dict[int, int] = {}
         self._drawn: dict[int, _Drawn] = {}
 
@@ -155,9 +155,6 @@ class PageData:
         before = held if held_clips is clips else None
         nearest = find_nearest(clips.unit, np.sort(clips.rows(labeled_ids)), before)
         self._nearest[project_id] = (clips, nearest)
-        self._nearest.move_to_end(project_id)
-        while len(self._nearest) > _N_NEAREST:
-            self._nearest.popitem(last=False)
         return nearest
 
     def _draw(self, project_id: int, seen: object) -> None:

@@ -5,12 +5,12 @@ projects stay in memory, so that a round reads only what is new.
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from ml_backend.clip import Task, TaskLabels, clip_key, told
@@ -79,7 +79,7 @@ class Reader:
         self._annotated = Annotated(store, label_studio, _PROJECTS_HELD)
         self._gatherer = Gatherer(store, _PROJECTS_HELD)
         self._requested_first = RequestedFirst(store)
-        self._priors: OrderedDict[int, _HeldPrior] = OrderedDict()
+        self._priors: LRUCache[int, _HeldPrior] = LRUCache(_PROJECTS_HELD)
         self._named: dict[int, dict[str, tuple[str, ...]] | None] = {}
         self._lock = threading.Lock()
 
@@ -174,9 +174,6 @@ class Reader:
     def _keep(self, project_id: int, kept: _HeldPrior) -> None:
         with self._lock:
             self._priors[project_id] = kept
-            self._priors.move_to_end(project_id)
-            while len(self._priors) > _PROJECTS_HELD:
-                self._priors.popitem(last=False)
 
 
 def _task(task_id: int, said: dict[str, Any], audio_field: str) -> Task:

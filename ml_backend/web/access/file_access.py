@@ -7,16 +7,20 @@ secret nothing is out of reach.
 """
 
 import posixpath
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from cachetools import TTLCache, cachedmethod
 
 from ml_backend.errors import AudioError, LabelStudioAuthError, LabelStudioNotFoundError
 from ml_backend.label_studio import LabelStudio
 from ml_backend.web.access.visitors import Visitor
 
 KNOWN_S = 60.0
-"""So long the storages of a project are known, in s."""
+"""Time after which the storages of a project are asked for again, in s."""
+_N_PROJECTS = 1_000
 
 
 class Reach:
@@ -39,8 +43,8 @@ class Reach:
     ) -> None:
         self._label_studio = label_studio
         self._files_root = files_root.absolute() if files_root else None
-        self._clock = clock
-        self._storages: dict[int, tuple[list[str], float]] = {}
+        self._storages: TTLCache[object, list[str]] = TTLCache(_N_PROJECTS, KNOWN_S, timer=clock)
+        self._lock = threading.Lock()
 
     def check(self, visitor: Visitor | None, project_id: int, address: str) -> None:
         """See that a visitor may be given a file; addresses on other hosts are not judged.
@@ -73,14 +77,15 @@ class Reach:
         path = self._files_root / posixpath.normpath(local)
         return any(path.is_relative_to(folder) for folder in self._folders(project_id))
 
+    @cachedmethod(
+        lambda self: self._storages,
+        key=lambda _, project_id: project_id,
+        lock=lambda self: self._lock,
+    )
     def _folders(self, project_id: int) -> list[str]:
         """List the folders of a project's storages."""
-        folders, until = self._storages.get(project_id, ([], float("-inf")))
-        if self._clock() >= until:
-            try:
-                storages = self._label_studio.storages(project_id)
-            except (LabelStudioAuthError, LabelStudioNotFoundError):
-                storages = []
-            folders = [storage["path"] for storage in storages if storage["path"]]
-            self._storages[project_id] = folders, self._clock() + KNOWN_S
-        return folders
+        try:
+            storages = self._label_studio.storages(project_id)
+        except (LabelStudioAuthError, LabelStudioNotFoundError):
+            return []
+        return [storage["path"] for storage in storages if storage["path"]]

@@ -7,8 +7,9 @@ only after many failures, and never for long: nobody locks out whoever shares it
 import hashlib
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+
+from cachetools import TTLCache
 
 N_FREE = 5
 LONGEST_S = 60.0
@@ -58,7 +59,7 @@ class _Failures:
         self._longest_s = longest_s
         self._clock = clock
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._known: TTLCache[str, tuple[int, float]] = TTLCache(_N_KNOWN, FORGET_S, timer=clock)
 
     def wait_s(self, who: str) -> float:
         with self._lock:
@@ -71,10 +72,8 @@ class _Failures:
     def add(self, who: str) -> None:
         now = self._clock()
         with self._lock:
-            n_failed, last = self._known.pop(who, (0, now))
-            self._known[who] = (n_failed + 1 if now - last < FORGET_S else 1, now)
-            if len(self._known) > _N_KNOWN:
-                self._known.popitem(last=False)
+            n_failed, _ = self._known.get(who, (0, now))
+            self._known[who] = (n_failed + 1, now)
 
     def forget(self, who: str) -> None:
         with self._lock:

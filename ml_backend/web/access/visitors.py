@@ -3,11 +3,11 @@
 import re
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cachetools import LRUCache
 from werkzeug.exceptions import ServiceUnavailable
 
 from ml_backend.errors import (
@@ -25,7 +25,7 @@ TICKET_S = 24 * 3600.0
 PATIENCE_S = 5.0
 """So long Label Studio may take to answer a visitor's question."""
 _N_OPEN = 256
-"""So many visitors' clients are kept open; the others' are opened when they come back."""
+"""Number of visitors whose clients are kept open; the others' are opened when they come back."""
 _TOKEN = re.compile(r"[\w.=-]{8,4096}", re.ASCII)
 
 
@@ -78,7 +78,7 @@ class Visitors:
         self._seals = seals
         self._clock = clock
         self._lock = threading.Lock()
-        self._open: OrderedDict[str, Visitor] = OrderedDict()
+        self._open: LRUCache[str, Visitor] = LRUCache(_N_OPEN)
 
     def sign_in(self, token: str) -> str:
         """Begin a session with a Label Studio token; give what the cookie is to hold.
@@ -140,9 +140,9 @@ class Visitors:
         if sealed is None:
             return None
         with self._lock:
-            if key in self._open:
-                self._open.move_to_end(key)
-                return self._open[key]
+            opened = self._open.get(key)
+        if opened is not None:
+            return opened
         known = self._seals.open(name, sealed)
         visitor = Visitor(
             self._seen_by(known["token"]),
@@ -153,8 +153,6 @@ class Visitors:
         )
         with self._lock:
             self._open[key] = visitor
-            if len(self._open) > _N_OPEN:
-                self._open.popitem(last=False)
         return visitor
 
     def sign_out(self, visitor: Visitor) -> None:
@@ -217,7 +215,7 @@ class Permissions:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._answers: OrderedDict[tuple[str, int], _Answer] = OrderedDict()
+        self._answers: LRUCache[tuple[str, int], _Answer] = LRUCache(8 * _N_OPEN)
 
     def project(self, visitor: Visitor, project_id: int) -> dict[str, Any] | None:
         """Give a project as the visitor sees it; None where Label Studio does not show it.
@@ -232,9 +230,6 @@ class Permissions:
         key = (visitor.key, project_id)
         with self._lock:
             answer = self._answers.setdefault(key, _Answer())
-            self._answers.move_to_end(key)
-            if len(self._answers) > 8 * _N_OPEN:
-                self._answers.popitem(last=False)
         # Of a page's many requests, one asks and the others wait for it: not for long, since they
         # take the place of requests that Label Studio has nothing to do with.
         if not answer.asking.acquire(timeout=self.WAITS_S):

@@ -57,7 +57,10 @@ class Bulk:
 
 
 class Bulks:
-    """What is being done in the background, and what was; safe to share between threads."""
+    """What is being done in the background, and what was; safe to share between threads.
+
+    An own cache: what is not over is kept, whatever its age.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

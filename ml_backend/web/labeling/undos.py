@@ -18,7 +18,8 @@ _N_CLIPS = 1_000_000
 class Undos:
     """What can be undone, the latest of everybody; safe to share between threads.
 
-    Bounded by clips, not by undos: one may be of a hundred thousand clips.
+    An own cache: bounded by clips, of each visitor and of all, since one undo may be of a hundred
+    thousand clips.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -39,6 +39,8 @@ class _Job(Generic[T]):
 class Workshop(Generic[T]):
     """Makes things one after the other and keeps the last few; safe to share between threads.
 
+    An own cache: a job that somebody waits for is not dropped, whatever its age.
+
     Examples
     --------
     >>> shop = Workshop[int](n_kept=2)

@@ -7,13 +7,13 @@ anew in the background; who asks meanwhile waits a moment and is then shown the 
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Unfinished
 from dataclasses import dataclass, field
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from ml_backend.clip import TaskLabels
@@ -22,6 +22,7 @@ from ml_backend.metadata.columns import Kind
 from ml_backend.store import Store
 from ml_backend.store.maps import MapStanding
 from ml_backend.web.snapshot.background_job import PATIENCE_S
+from ml_backend.web.snapshot.byte_cache import Shelf
 from ml_backend.web.snapshot.columns import (
     as_packed,
     id_column,
@@ -86,8 +87,7 @@ class Snapshot:
     labels: dict[int, TaskLabels]
     failed: dict[int, str]
     score_rows: NDArray[np.int64]
-    _packed: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _packed: Shelf = field(default_factory=lambda: Shelf(_PACKED_BYTES))
 
     @property
     def revision(self) -> str:
@@ -105,17 +105,8 @@ class Snapshot:
         return found if found >= 0 else None
 
     def once(self, name: str, make: Callable[[], bytes]) -> bytes:
-        """Give an answer that is made once for this revision, while there is room to hold it."""
-        with self._lock:
-            if name in self._packed:
-                self._packed.move_to_end(name)
-                return self._packed[name]
-        made = make()
-        with self._lock:
-            self._packed[name] = made
-            while sum(map(len, self._packed.values())) > _PACKED_BYTES and len(self._packed) > 1:
-                self._packed.popitem(last=False)
-        return made
+        """Return an answer that is made once for this revision, while there is room to hold it."""
+        return self._packed.get(name, make)
 
 
 class Snapshots:
@@ -124,7 +115,7 @@ class Snapshots:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._held: OrderedDict[int, Snapshot] = OrderedDict()
+        self._held: LRUCache[int, Snapshot] = LRUCache(_N_HELD)
         self._making: dict[int, Future[Snapshot]] = {}
         self._makers = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
 
@@ -133,10 +124,8 @@ class Snapshots:
         stamps = self._stamps(project_id)
         with self._lock:
             held = self._held.get(project_id)
-            if held is not None:
-                self._held.move_to_end(project_id)
-                if held.stamps == stamps:
-                    return held
+            if held is not None and held.stamps == stamps:
+                return held
             job = self._making.get(project_id)
             if job is None:
                 job = self._makers.submit(self._renew, project_id, stamps, held)
@@ -151,9 +140,6 @@ class Snapshots:
             made = make_snapshot(self._store, project_id, stamps, before)
             with self._lock:
                 self._held[project_id] = made
-                self._held.move_to_end(project_id)
-                while len(self._held) > _N_HELD:
-                    self._held.popitem(last=False)
             return made
         finally:
             with self._lock:
