@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.similarity.alignment import Positions, align, in_square
-from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.similarity.knn import nearest_neighbors
+from ml_backend.similarity.vectors import normalize_rows
 
 PCA = -1
 """Stands where a locality would: the sketch."""

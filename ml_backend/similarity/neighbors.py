@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.similarity.coverage import SAME_DISTANCE
+from ml_backend.similarity.vectors import SAME_DISTANCE
 
 LABELED_SHARE = 4
 """At least one of so many neighbors is a labeled clip, as long as there are any."""

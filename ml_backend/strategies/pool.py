@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.similarity.coverage import check_finite_rows
+from ml_backend.similarity.vectors import check_finite_rows
 from ml_backend.strategies.greedy import Ranking
 from ml_backend.strategies.uncertainty import (
     binary_entropy,
