@@ -17,6 +17,7 @@ from importer.table import Value
 from ml_backend.clip import MODEL_COLUMNS
 from ml_backend.errors import LabelConfigError
 from ml_backend.label_studio.label_config import parse_label_config
+from ml_backend.metadata.iso_time import is_iso_time
 
 RESERVED = frozenset(
     (
@@ -25,7 +26,6 @@ RESERVED = frozenset(
     )
 )  # fmt: skip
 PREFIX = "meta_"
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
 
 
 def data_names(columns: Iterable[str]) -> dict[str, str]:
@@ -117,7 +117,7 @@ def _type_of(value: Value) -> str:
         return "Boolean"
     if isinstance(value, int | float):
         return "Number"
-    return "Datetime" if _ISO_DATE.fullmatch(value) else "String"
+    return "Datetime" if is_iso_time(value) else "String"
 
 
 def build_task(
