@@ -20,7 +20,8 @@ import soxr
 from numpy.typing import NDArray
 
 from importer.scan import Clip, Refusal, reason_of
-from ml_backend.audio.reading import Recording, RecordingFile, open_recording, read_piece, waveform
+from ml_backend.audio.decoders import RecordingFile
+from ml_backend.audio.reading import Recording, open_recording, read_piece, waveform
 from ml_backend.audio.spectrogram import render_spectrogram
 from ml_backend.clip import content_hash
 from ml_backend.errors import AudioError, SettingsError
