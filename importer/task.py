@@ -55,7 +55,7 @@ class Fields:
 
 
 def fields_shown(label_config: str, names: Collection[str]) -> Fields:
-    """Tell which fields of task data a label config shows.
+    """Return which fields of task data a label config shows.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def fields_shown(label_config: str, names: Collection[str]) -> Fields:
 
 
 def column_types(rows: Iterable[Mapping[str, Value]]) -> dict[str, str]:
-    """Tell which of the Data Manager's types each metadata column of task data is.
+    """Return which of the Data Manager's types each metadata column of task data is.
 
     Parameters
     ----------

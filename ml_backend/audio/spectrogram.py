@@ -220,7 +220,7 @@ def frequency_ticks(sample_rate_hz: int, plot_height: int) -> list[int]:
 def _frame(
     width: int, height: int, duration_s: float, sample_rate_hz: int, top_db: float
 ) -> NDArray[np.uint8]:
-    """Give palette indices of axes and color bar, shape=(height, width).
+    """Return palette indices of axes and color bar, shape=(height, width).
 
     Clips of one length and about one level share them.
     """
@@ -268,7 +268,7 @@ def _axes(
 
 @lru_cache(maxsize=1)
 def palette() -> bytes:
-    """Give the colors of a picture's pixels: ``N_COLORS`` levels, quiet first, then the grays."""
+    """Return the colors of a picture's pixels: ``N_COLORS`` levels, quiet first, then the grays."""
     steps = np.linspace(0, len(MAGMA) - 1, N_COLORS)
     anchors = np.array(MAGMA)
     levels = np.stack([np.interp(steps, range(len(MAGMA)), anchors[:, c]) for c in range(3)], 1)

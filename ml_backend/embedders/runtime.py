@@ -78,7 +78,7 @@ class MnEmbedder:
         return self._runtime.embed(waveforms)
 
     def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Tell what the network, as it was trained, makes of clips already embedded.
+        """Return the scores of the network, as it was trained, for clips already embedded.
 
         Parameters
         ----------

@@ -47,7 +47,7 @@ class SetupCalls:
         return list(self._connection.get("/api/storages/localfiles", query={"project": project_id}))
 
     def add_storage(self, project_id: int, **fields: Any) -> Json:
-        """Let the project's annotators see the files of a folder."""
+        """Serve the files of a folder to the project's annotators."""
         body = {"project": project_id, **fields}
         return dict(self._connection.send("POST", "/api/storages/localfiles", body=body))
 

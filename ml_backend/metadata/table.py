@@ -84,7 +84,7 @@ def lay_out_sheet(
 
 
 def _typed(name: str, column: Column) -> SheetColumn | None:
-    """Find out what a column of metadata holds; None where that is nothing."""
+    """Return a column of metadata with its kind; None if every value is missing."""
     if column.kind == "number":
         known = np.where(np.isfinite(column.values), column.values, np.nan)
         return SheetColumn(name, "number", known)

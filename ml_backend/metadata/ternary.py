@@ -33,7 +33,7 @@ class Truth:
 
 
 def both(parts: Sequence[Truth]) -> Truth:
-    """Tell where all of one or more conditions are true, and where any of them is false."""
+    """Return where all of one or more conditions are true, and where any of them is false."""
     return Truth(
         np.logical_and.reduce([part.yes for part in parts]),
         np.logical_or.reduce([part.no for part in parts]),

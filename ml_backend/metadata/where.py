@@ -132,7 +132,7 @@ class _Reader:
         self._quoted = quoted
 
     def truth(self, node: ast.expr) -> Truth:
-        """Tell where a condition holds."""
+        """Return where a condition holds."""
         match node:
             case ast.BoolOp(op=ast.And()):
                 return both([self.truth(part) for part in node.values])

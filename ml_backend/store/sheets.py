@@ -37,7 +37,7 @@ class Sheets:
             stamp(connection, "sheet", project_id, made_from)
 
     def kinds(self, project_id: int) -> dict[str, str]:
-        """Give the kind of every column by name, in the order of the sheet."""
+        """Return the kind of every column by name, in the order of the sheet."""
         statement = (
             select(sheet.c.name, sheet.c.kind)
             .where(sheet.c.project_id == project_id)
@@ -47,7 +47,7 @@ class Sheets:
             return {row.name: row.kind for row in connection.execute(statement)}
 
     def read(self, project_id: int, names: Sequence[str]) -> dict[str, SheetColumn]:
-        """Give columns by name; those that there are not are left out."""
+        """Return columns by name; those that there are not are left out."""
         mine = select(sheet).where(sheet.c.project_id == project_id)
         with self._engine.connect() as connection:
             return {

@@ -52,7 +52,7 @@ def cluster(
 
 
 def assign(unit: NDArray[np.float32], centers: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Give each row its nearest center, the lower number where two are as near."""
+    """Return the nearest center of each row, of two as near the lower number."""
     half = (centers**2).sum(axis=1) / 2  # (n_clusters,)
     nearest = np.empty(len(unit), dtype=np.int64)
     for start in range(0, len(unit), _ROWS_AT_ONCE):

@@ -139,7 +139,7 @@ def _kernel(similarity: NDArray[np.float32], width: float) -> NDArray[np.float32
 
 
 def _width(labeled: NDArray[np.float32]) -> float:
-    """Give the 5 % quantile of the labeled clips' distances to their nearest neighbor."""
+    """Return the 5 % quantile of the labeled clips' distances to their nearest neighbor."""
     if len(labeled) < 2:
         return _KERNEL_WIDTH
     nearest = np.empty(len(labeled))
