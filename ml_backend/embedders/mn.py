@@ -124,8 +124,8 @@ class FromPower(nn.Module):
 
     def forward(self, power: Tensor) -> tuple[Tensor, Tensor]:
         """Return the embeddings and the log-mel that the network read."""
-        heard = log_mel(power, cast(Tensor, self.bank))
-        return self.network.embed(heard), heard
+        bands = log_mel(power, cast(Tensor, self.bank))
+        return self.network.embed(bands), bands
 
 
 def load_network(name: str, path: Path) -> MobileNet:

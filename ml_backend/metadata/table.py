@@ -21,7 +21,7 @@ Kind = Literal["number", "category", "text", "date", "boolean"]
 
 META = "meta:"
 N_CATEGORIES = 100
-"""With more distinct values a column is text: nobody picks from so many."""
+"""With more distinct values a column is text: too many to pick from."""
 _N_ANYWAY = 20
 _SHOWN_ELSEWHERE = ("clip", "recording_id")
 

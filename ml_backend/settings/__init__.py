@@ -162,7 +162,7 @@ class Settings:
     )
     poll_s: float = _setting(
         "EARMARK_POLL_S",
-        "How often a project is checked although nothing was heard, in s",
+        "How often a project is checked although no event came, in s",
         60.0,
         must.seconds(0.1),
     )

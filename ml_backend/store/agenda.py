@@ -82,7 +82,7 @@ class Agenda:
                 stamp(connection, "annotations", project_id)
 
     def project_ids(self) -> list[int]:
-        """List every project heard of, in the order of their numbers."""
+        """List every known project, in the order of their numbers."""
         with self._engine.connect() as connection:
             return list(
                 connection.scalars(select(project.c.project_id).order_by(project.c.project_id))

@@ -1,4 +1,4 @@
-"""Tasks and what was heard in them: embeddings are kept once per sound and embedder."""
+"""Tasks and their embeddings, which are kept once per sound and embedder."""
 
 import json
 from collections.abc import Iterable, Sequence

@@ -22,7 +22,7 @@ class MapStanding:
     stamp : str
         Another one whenever the map has changed; empty before the first.
     n_fitted : int
-        So many clips decided about the map; later ones were placed on it.
+        Number of clips that the map was fitted to; later ones were placed on it.
     is_wanted : bool
         Whether somebody asked for it.
     progress : float, range [0, 1]
