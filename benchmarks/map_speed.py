@@ -24,9 +24,9 @@ from threadpoolctl import threadpool_limits
 
 from ml_backend.audio.reading import read_recording, waveform
 from ml_backend.embedders import load_embedder
-from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.similarity.knn import nearest_neighbors
 from ml_backend.similarity.map_layout import DEFAULT, LOCALITIES, fit_map, place_clips, sketch_map
+from ml_backend.similarity.vectors import normalize_rows
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 N_NEW = 100

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from ml_backend.learning.classifier import fit_classifier
 from ml_backend.learning.features import lay_out
 from ml_backend.settings import STRATEGIES
-from ml_backend.similarity.coverage import normalize_rows
+from ml_backend.similarity.vectors import normalize_rows
 from ml_backend.strategies.registry import Pool, get_strategy
 
 EMBEDDING_DIM = 384

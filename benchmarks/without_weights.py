@@ -26,7 +26,7 @@ from ml_backend.evaluation.metrics import measure
 from ml_backend.evaluation.simulation import Plan, simulate
 from ml_backend.learning.classifier import fit_classifier
 from ml_backend.learning.features import lay_out
-from ml_backend.similarity.coverage import normalize_rows
+from ml_backend.similarity.vectors import normalize_rows
 from ml_backend.strategies.registry import get_strategy
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"

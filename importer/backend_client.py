@@ -1,4 +1,4 @@
-"""Talking to the running backend: how things stand, and what is to be asked for first."""
+"""Talking to the running backend: how things stand, and which clips are requested first."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class Backend:
         return self._call("GET", "/status")
 
     def project(self, project_id: int) -> dict[str, Any] | None:
-        """Describe one project, or None where the backend has not heard of it."""
+        """Describe one project, or None where the backend does not know it."""
         projects = self.status()["projects"]
         return next((one for one in projects if one["project"] == project_id), None)
 
@@ -63,7 +63,7 @@ class Backend:
         )
 
     def only_project(self) -> int:
-        """Give the number of the one project there is.
+        """Return the number of the one project there is.
 
         Raises
         ------
@@ -78,17 +78,17 @@ class Backend:
         return int(projects[0]["project"])
 
     def queue(self, project_id: int) -> dict[str, Any]:
-        """Read what is asked for first in a project.
+        """Read which clips are requested first in a project.
 
         Raises
         ------
         RequestError
-            If the backend has not heard of the project.
+            If the backend does not know the project.
         """
         return self._call("GET", f"/projects/{project_id}/queue")
 
     def ask_first(self, project_id: int, where: str) -> dict[str, Any]:
-        """Have the clips that a condition is true of asked about first.
+        """Request the clips first that a condition is true of.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Backend:
         return self._call("POST", f"/projects/{project_id}/queue", {"where": where})
 
     def clear_queue(self, project_id: int) -> dict[str, Any]:
-        """Ask for nothing special again."""
+        """Request no clips first any more."""
         return self._call("DELETE", f"/projects/{project_id}/queue")
 
     def ticket(self, token: str) -> str:

@@ -98,7 +98,7 @@ def setup(
 
 
 def _shared_secret(settings: Settings) -> str:
-    """Give the secret that the backend has: another would shut Label Studio out of it."""
+    """Return the secret that the backend has: another would shut Label Studio out of it."""
     secret = find_secret(settings)
     if not secret:
         raise SettingsError(
@@ -181,7 +181,7 @@ app.command()(serve)
 
 @app.command()
 def status(json_: AsJson = False) -> None:
-    """Tell how things stand: addresses, clips, labels, the last round, errors.
+    """Show how things stand: addresses, clips, labels, the last round, errors.
 
     Ends with status 1 where the backend or Label Studio is not as it should be.
     """

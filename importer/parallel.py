@@ -111,7 +111,7 @@ def _check_workers() -> None:
 
 
 def _one_by_one(clips: list[Clip], files_dir: Path) -> Iterator[Answer]:
-    """Find out which clip killed a worker, and prepare the others."""
+    """Find the clip that killed a worker, and prepare the others."""
     pool = _start(1)
     try:
         for clip in clips:

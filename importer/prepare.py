@@ -20,7 +20,8 @@ import soxr
 from numpy.typing import NDArray
 
 from importer.scan import Clip, Refusal, reason_of
-from ml_backend.audio.reading import Recording, RecordingFile, open_recording, read_piece, waveform
+from ml_backend.audio.decoders import RecordingFile
+from ml_backend.audio.reading import Recording, open_recording, read_piece, waveform
 from ml_backend.audio.spectrogram import render_spectrogram
 from ml_backend.clip import content_hash
 from ml_backend.errors import AudioError, SettingsError
@@ -85,17 +86,17 @@ def prepare_clip(clip: Clip, recording: RecordingFile, files_dir: Path) -> Prepa
 
 
 def audio_path(files_dir: Path, name: str) -> Path:
-    """Say where the prepared audio with this content hash lies."""
+    """Return where the prepared audio with this content hash lies."""
     return files_dir / "clips" / name[:2] / f"{name}.wav"
 
 
 def spectrogram_path(files_dir: Path, name: str) -> Path:
-    """Say where its spectrogram lies."""
+    """Return where its spectrogram lies."""
     return files_dir / "clips" / name[:2] / f"{name}.png"
 
 
 def is_prepared(files_dir: Path, name: str) -> bool:
-    """Tell whether both files of a clip are there."""
+    """Check whether both files of a clip are there."""
     return audio_path(files_dir, name).is_file() and spectrogram_path(files_dir, name).is_file()
 
 
@@ -166,7 +167,7 @@ def _prepare_recording(clips: Sequence[Clip], files_dir: Path) -> Iterator[Prepa
 
 
 def refusal(clip: Clip, error: Exception) -> Refusal:
-    """Say which clip is refused, and why."""
+    """Return the refusal of a clip, with its reason."""
     if isinstance(error, AudioError):
         return Refusal(clip.file + clip.span, reason_of(error, clip.path))
     kind = type(error).__name__

@@ -1,18 +1,13 @@
-"""Find: from a folder or a table to the clips it names.
+"""Find: from a folder or a table to the clips it names."""
 
-A long recording can be cut into windows. A window that the recording's end cuts short is kept
-where at least half of it is left and holds sound that no window before it held; a recording
-shorter than one window is one clip.
-"""
-
-import math
-import os
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from importer.file_finder import FileFinder
 from importer.table import TABLE_SUFFIXES, Value, clean_text, read_table
+from importer.windows import MAX_WINDOWS, check_windows, windows
 from ml_backend.audio.reading import duration_of
 from ml_backend.errors import AudioError, SourceError
 
@@ -28,12 +23,11 @@ FILE_COLUMNS = (
 )  # fmt: skip
 LABEL_COLUMNS = ("label", "labels", "class", "classID", "class_id", "target", "category")
 RECORDING_COLUMN = "recording_id"
-MAX_WINDOWS = 1_000_000  # of one recording: a header may claim thousands of years
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A piece of a recording to be labelled.
+    """A piece of a recording to be labeled.
 
     ``duration_s`` is None for a whole recording, ``file`` is its name as people know it, and
     clips with the same ``recording_id`` come from the same recording.
@@ -48,7 +42,7 @@ class Clip:
 
     @property
     def span(self) -> str:
-        """Name the piece of the recording, such as `` 4–8 s``; nothing for a whole one."""
+        """The piece of the recording in words, such as `` 4–8 s``; empty for a whole one."""
         if self.duration_s is None:
             return ""
         return f" {self.onset_s:g}–{round(self.onset_s + self.duration_s, 3):g} s"
@@ -98,12 +92,12 @@ def scan(
     SourceError
         If the source is missing, of no known kind, without audio or without its columns.
     """
-    _check_windows(window_s, hop_s)
+    check_windows(window_s, hop_s)
     check_source(source)
     if source.is_dir():
         found = _scan_folder(source)
     else:
-        finder = _Finder(root or source.parent, takes_any_path)
+        finder = FileFinder(root or source.parent, takes_any_path)
         found = _scan_table(source, finder, file_column, recording_column, exclude_columns)
     if window_s is None:
         return list(found)
@@ -126,36 +120,6 @@ def check_source(source: Path) -> None:
         )
 
 
-def windows(duration_s: float, window_s: float, hop_s: float) -> list[tuple[float, float]]:
-    """List the (onset, duration) in s of a recording's windows.
-
-    Examples
-    --------
-    >>> windows(10.0, 4.0, 4.0)
-    [(0.0, 4.0), (4.0, 4.0), (8.0, 2.0)]
-    >>> windows(9.0, 4.0, 4.0)
-    [(0.0, 4.0), (4.0, 4.0)]
-    """
-    cut: list[tuple[float, float]] = []
-    heard_s = 0.0
-    while not cut or heard_s < duration_s - 1e-6:
-        onset_s = round(len(cut) * hop_s, 6)
-        length_s = round(min(window_s, duration_s - onset_s), 6)
-        if cut and length_s < window_s / 2:
-            break
-        cut.append((onset_s, length_s))
-        heard_s = onset_s + length_s
-    return cut
-
-
-def _check_windows(window_s: float | None, hop_s: float | None) -> None:
-    if hop_s is not None and window_s is None:
-        raise SourceError("A hop was given without a window; say how long a window is.")
-    for name, value in (("window", window_s), ("hop", hop_s)):
-        if value is not None and not 0.05 <= value < math.inf:
-            raise SourceError(f"A {name} of {value:g} s makes no clips; 0.05 s is the least.")
-
-
 def _scan_folder(folder: Path) -> Iterator[Clip | Refusal]:
     paths = sorted(
         path
@@ -175,7 +139,7 @@ def _scan_folder(folder: Path) -> Iterator[Clip | Refusal]:
 
 def _scan_table(
     table: Path,
-    finder: "_Finder",
+    finder: FileFinder,
     file_column: str | None,
     recording_column: str | None,
     exclude_columns: Collection[str],
@@ -233,42 +197,6 @@ def _existing_column(table: Path, names: Sequence[str], chosen: str) -> str:
     return chosen
 
 
-class _Finder:
-    """Finds the files that a table names, below one folder."""
-
-    def __init__(self, root: Path, takes_any_path: bool) -> None:
-        self._root = Path(os.path.normpath(root.absolute()))
-        self._takes_any_path = takes_any_path
-        self._by_name: dict[str, list[Path]] | None = None
-
-    def find(self, named: str) -> Path | str:
-        """Give the path, or the reason why there is none."""
-        path = Path(os.path.normpath(self._root / named))
-        is_allowed = self._takes_any_path and Path(named).is_absolute()
-        if not is_allowed and not path.is_relative_to(self._root):
-            return f"lies outside {self._root}. Name the folder above all recordings with --root."
-        spellings = [named, *(unicodedata.normalize(form, named) for form in ("NFC", "NFD"))]
-        if "/" not in named:
-            spellings.append(named.replace("\\", "/"))
-        try:
-            for spelling in spellings:
-                if (self._root / spelling).is_file():
-                    return self._root / spelling
-        except (OSError, ValueError) as error:
-            return f"is no usable file name: {error}."
-        below = self._below().get(named, [])
-        if len(below) > 1:
-            return f"is ambiguous: {len(below)} files below {self._root} have this name."
-        return below[0] if below else f"there is no such file below {self._root}."
-
-    def _below(self) -> dict[str, list[Path]]:
-        if self._by_name is None:
-            self._by_name = {}
-            for path in self._root.rglob("*"):
-                self._by_name.setdefault(path.name, []).append(path)
-        return self._by_name
-
-
 def _cut(clip: Clip | Refusal, window_s: float, hop_s: float) -> list[Clip | Refusal]:
     if isinstance(clip, Refusal):
         return [clip]
@@ -291,10 +219,10 @@ def _cut(clip: Clip | Refusal, window_s: float, hop_s: float) -> list[Clip | Ref
 
 
 def reason_of(error: AudioError, path: Path) -> str:
-    """Give an error's reason without the path that a refusal names anyway."""
+    """Return an error's reason without the path that a refusal names anyway."""
     return str(error).removeprefix(f"{path}: ")
 
 
 def shown(name: str) -> str:
-    """Give a file's name as it is shown: composed umlauts, no undecodable bytes."""
+    """Return a file's name as it is shown: composed umlauts, no undecodable bytes."""
     return unicodedata.normalize("NFC", clean_text(name))

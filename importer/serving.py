@@ -20,7 +20,7 @@ class Serving(Protocol):
         """See that what lies in a folder can be served, before anything is put there."""
 
     def address(self, path: Path) -> str:
-        """Give the address of a prepared file for task data, and see that it is served."""
+        """Return the address of a prepared file for task data, and see that it is served."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class LocalFiles:
     document_root: Path
 
     def address(self, path: Path) -> str:
-        """Give the file's address below the document root.
+        """Return the file's address below the document root.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class BaseUrl:
     files_dir: Path
 
     def address(self, path: Path) -> str:
-        """Give the file's address below the base URL."""
+        """Return the file's address below the base URL."""
         return f"{self.url.rstrip('/')}/{_below(self.files_dir, path)}"
 
     def check(self, files_dir: Path) -> None:

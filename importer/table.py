@@ -150,7 +150,7 @@ def _parse(cell: str) -> _Spelled | str | None:
 
 
 def _typed(values: list[Any]) -> list[Value | None]:
-    """Give all values of a column one type; a whole column of mixed ones is text."""
+    """Convert all values of a column to one type; a whole column of mixed ones is text."""
     plain = [_plain(value) for value in values]
     read = [value.value if isinstance(value, _Spelled) else value for value in plain]
     kinds = {type(value) for value in read if value is not None}

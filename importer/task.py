@@ -17,6 +17,7 @@ from importer.table import Value
 from ml_backend.clip import MODEL_COLUMNS
 from ml_backend.errors import LabelConfigError
 from ml_backend.label_studio.label_config import parse_label_config
+from ml_backend.metadata.iso_time import is_iso_time
 
 RESERVED = frozenset(
     (
@@ -25,7 +26,6 @@ RESERVED = frozenset(
     )
 )  # fmt: skip
 PREFIX = "meta_"
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
 
 
 def data_names(columns: Iterable[str]) -> dict[str, str]:
@@ -55,7 +55,7 @@ class Fields:
 
 
 def fields_shown(label_config: str, names: Collection[str]) -> Fields:
-    """Tell which fields of task data a label config shows.
+    """Return which fields of task data a label config shows.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def fields_shown(label_config: str, names: Collection[str]) -> Fields:
 
 
 def column_types(rows: Iterable[Mapping[str, Value]]) -> dict[str, str]:
-    """Tell which of the Data Manager's types each metadata column of task data is.
+    """Return which of the Data Manager's types each metadata column of task data is.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def _type_of(value: Value) -> str:
         return "Boolean"
     if isinstance(value, int | float):
         return "Number"
-    return "Datetime" if _ISO_DATE.fullmatch(value) else "String"
+    return "Datetime" if is_iso_time(value) else "String"
 
 
 def build_task(

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from sqlalchemy import make_url
 
-from importer.demo.label_studio_process import FLAGS
+from importer.demo.label_studio_environment import FLAGS
 from ml_backend.settings import Settings
 from ml_backend.settings.env_file import parse_env_file
 

@@ -66,7 +66,7 @@ OWNERS = {
         "ml_backend.loop.worker",
     ),  # which warms it up
     "umap": ("ml_backend.similarity.map_layout",),
-    "av": ("ml_backend.audio.reading",),
+    "av": ("ml_backend.audio.decoders",),
     "matplotlib": ("importer.commands.curve_report",),
     "pyarrow": ("importer.table",),
     "dotenv": ("ml_backend.settings.env_file",),

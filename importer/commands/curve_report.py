@@ -95,7 +95,7 @@ def _cell(point: dict[str, float | None]) -> str:
 
 
 def _meaning(report: dict[str, Any]) -> str:
-    """Say what the brackets and bands are, or that there are none."""
+    """Return what the brackets and bands are, or that there are none."""
     n_runs = report["plan"]["n_runs"]
     if n_runs < N_RUNS_LEAST:
         runs = "1 run" if n_runs == 1 else f"{n_runs} runs"

@@ -142,7 +142,7 @@ def _sides(table: Path, clips: Sequence[Clip], condition: Condition | None) -> t
 
 
 def _value(clip: Clip, column: str) -> str:
-    """Give what a clip's row says in a column, as text; nothing where it says nothing."""
+    """Return what a clip's row says in a column, as text; nothing where it says nothing."""
     if column == RECORDING_COLUMN and column not in clip.metadata:
         return clip.recording_id
     return str(clip.metadata.get(column, ""))

@@ -64,7 +64,7 @@ def read_settings() -> Settings:
 
 
 def choose_project(settings: Settings, chosen: int) -> int:
-    """Tell which project a command is about.
+    """Return which project a command is about.
 
     Raises
     ------

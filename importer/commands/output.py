@@ -69,7 +69,7 @@ def progress(what: str, *, quiet: bool = False, unit: str = "clips") -> Iterator
 def tell_ready(
     project_url: str, login: Credentials, backend_url: str, map_address: str, command: str
 ) -> None:
-    """Say where the demo can be seen, how to log in, and which command tells more."""
+    """Print where the demo can be seen, how to log in, and which command tells more."""
     say()
     say("Ready. Open Label Studio and press Label All Tasks:", "bold green")
     say(f"  Label Studio  {project_url}")
@@ -82,13 +82,13 @@ def tell_ready(
 
 
 def tell_import(summary: dict[str, Any]) -> None:
-    """Say what an import did."""
+    """Print what an import did."""
     n_deleted = summary["deleted"]
     n_all = summary["n_clips"] + n_deleted + len(summary["duplicates"]) + len(summary["refused"])
     rate = n_all / max(summary["seconds"], 1e-9)
     say(
         f"{summary['added']} clips added, {summary['skipped']} were there already, "
-        f"{len(summary['duplicates'])} doubles left out, {len(summary['refused'])} refused "
+        f"{len(summary['duplicates'])} duplicates left out, {len(summary['refused'])} refused "
         f"({summary['seconds']:.0f} s, {rate:.0f} clips/s).",
     )
     if n_deleted:
@@ -105,7 +105,7 @@ def tell_import(summary: dict[str, Any]) -> None:
 
 
 def tell_status(facts: dict[str, Any]) -> None:
-    """Say how the backend and its projects stand."""
+    """Print how the backend and its projects stand."""
     studio = facts["label_studio"]
     seen = f", as {studio['user']}" if studio["state"] == "up" else ""
     say(f"Label Studio  {facts['label_studio_url']}  ({studio['state']}{seen})")
@@ -123,7 +123,7 @@ def tell_status(facts: dict[str, Any]) -> None:
         say(f"\nProject {one['project']}  {one['title']}", "bold")
         say(f"  {one['state']}")
         say(
-            f"  {one['n_clips']} clips, {one['n_embedded']} heard, {one['n_failed']} cannot be",
+            f"  {one['n_clips']} clips, {one['n_embedded']} embedded, {one['n_failed']} failed",
         )
         say(f"  {in_states(one['states'])}; labels: {labels}")
         if one["states"].get("tied"):
@@ -148,7 +148,7 @@ def tell_status(facts: dict[str, Any]) -> None:
 
 
 def in_states(states: dict[State, int]) -> str:
-    """Say how many clips are in each state.
+    """Return in words how many clips are in each state.
 
     Examples
     --------
@@ -165,7 +165,7 @@ def in_states(states: dict[State, int]) -> str:
 
 
 def tell_worker(worker: dict[str, Any]) -> None:
-    """Say whether the worker beside the backend works, and if not, why and since when."""
+    """Print whether the worker beside the backend works, and if not, why and since when."""
     since = f"{datetime.fromtimestamp(worker['since']):%Y-%m-%d %H:%M:%S}"
     if not worker["is_running"]:
         complain(f"Worker        not running since {since}. {worker['error']}", "red")
@@ -178,7 +178,7 @@ def tell_worker(worker: dict[str, Any]) -> None:
 
 
 def tell_names(names: dict[str, list[str]]) -> str:
-    """Say which AudioSet names the classes of a project matched.
+    """Return in words which AudioSet names the classes of a project matched.
 
     Examples
     --------
@@ -192,14 +192,14 @@ def tell_names(names: dict[str, list[str]]) -> str:
 
 
 def tell_queue(asked: dict[str, Any]) -> None:
-    """Say what is asked for first, and how far people have come with it."""
+    """Print which clips are requested first, and how many of them are labeled."""
     if asked["where"] is None and asked["task_ids"] is None:
-        say("Nothing is asked for first: all clips come in the strategy's order.")
+        say("No clips are requested first: the strategy ranks all of them.")
         if "clips" in asked:
             say(f"Clips: {in_states(asked['clips'])}")
         return
-    by = f", asked for by {asked['requested_by']}" if asked["requested_by"] else ""
-    say(f"Asked for first: {asked['where'] or 'a selection of clips'}{by}")
+    by = f", requested by {asked['requested_by']}" if asked["requested_by"] else ""
+    say(f"Requested first: {asked['where'] or 'a selection of clips'}{by}")
     if asked["error"]:
         complain(f"  It no longer fits the clips, and counts for nothing: {asked['error']}", "red")
         return
@@ -216,8 +216,8 @@ def tell_accuracy(accuracy: dict[str, Any], pinned: str | None = None) -> None:
     if accuracy["pool"]:
         tell_pool(accuracy["pool"], accuracy["rule"])
     for name, meaning in (
-        ("cross_validated", f"of the {accuracy['n_labeled']} labels across recordings (a range)"),
-        ("audit", f"on {accuracy['n_audit']} clips drawn at random"),
+        ("cross_validated", f"of the {accuracy['n_labeled']} labels by cross-validation (a range)"),
+        ("audit", f"on {accuracy['n_audit']} randomly sampled clips"),
     ):
         if figures := accuracy[name]:
             per_class = ", ".join(
@@ -249,7 +249,7 @@ def tell_pool(pool: dict[str, Any], rule: dict[str, Any]) -> None:
         f"clips without a label{without}; {rule['words']}"
         f"{', in brackets a range' if pool['spread'] == 'range' else ''}:"
     )
-    shares_are = "drawn at random" if pool["shares_from"] == "random" else "estimated"
+    shares_are = "random sample" if pool["shares_from"] == "random" else "estimated"
     for name, figures in pool["classes"].items():
         told = (
             f"{meaning} {spell_estimate(figures[key])}"
@@ -269,7 +269,7 @@ def tell_pool(pool: dict[str, Any], rule: dict[str, Any]) -> None:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Say what went wrong in one plain sentence, and end with status 1."""
+    """Print errors in one plain sentence, and end with status 1."""
     try:
         yield
     except EarmarkError as error:

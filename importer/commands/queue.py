@@ -14,14 +14,16 @@ def queue(
     where: Annotated[
         str | None, typer.Option(help="A condition on the clips' metadata; see above.")
     ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Ask for nothing special again.")] = False,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Request no clips first any more.")
+    ] = False,
     json_: AsJson = False,
 ) -> None:
     """Have some clips labeled next: those that a condition on their metadata is true of.
 
-    They come in the strategy's order, all others behind them. The condition is kept: clips
-    imported later come first, too, if it is true of them. Without --where and --clear it tells
-    what is asked for now.
+    The strategy ranks them, and all others behind them. The condition is kept: clips
+    imported later come first, too, if it is true of them. Without --where and --clear it shows
+    what is requested now.
 
     Example: [bold]earmark queue --project 1 --where 'salience == 1 and hour(recorded_at) >= 20'[/]
 

@@ -34,7 +34,7 @@ AgainDeleted = Annotated[
 
 
 def serve(change_embedder: ChangeEmbedder = False) -> None:
-    """Run the backend: it answers Label Studio, learns in the background, and orders the queue.
+    """Run the backend: it answers Label Studio, learns in the background, and ranks the queue.
 
     It listens at EARMARK_HOST and EARMARK_PORT until Ctrl-C.
     """
@@ -58,7 +58,7 @@ def demo(
     change_embedder: ChangeEmbedder = False,
     again_deleted: AgainDeleted = False,
 ) -> None:
-    """Show Earmark at work: a Label Studio, the backend, a project, clips, and the first order.
+    """Show Earmark at work: a Label Studio, the backend, a project, clips, and the first ranking.
 
     Without --clips it makes up a street to listen to. It stays up until Ctrl-C; started again,
     it goes on with the same data and the same settings.
@@ -93,7 +93,7 @@ def demo(
 
 
 def _check_names(settings: Settings) -> None:
-    """Tell at once, not in the middle of a round, what AudioSet does not know.
+    """Report at once, not in the middle of a round, what AudioSet does not know.
 
     Without its class list nobody can tell, and Earmark goes on without names.
     """
@@ -206,7 +206,7 @@ def _command(folder: Path) -> str:
 
 
 def check_labels(client: LabelStudio, title: str, labels: tuple[str, ...], folder: Path) -> bool:
-    """Tell whether the project is new; refuse labels that are not those it asks for.
+    """Check whether the project is new; refuse labels that are not those it asks for.
 
     Raises
     ------
@@ -235,7 +235,7 @@ def check_labels(client: LabelStudio, title: str, labels: tuple[str, ...], folde
 
 
 def count_tried(project: dict[str, Any], n_tasks: int) -> tuple[int, int]:
-    """Count the clips that were embedded or cannot be, and all there are.
+    """Count the clips that were embedded or failed, and all there are.
 
     The backend may have looked last while some of the project's tasks were not imported yet.
 

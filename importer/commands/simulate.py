@@ -61,7 +61,7 @@ def simulate(
     root: Annotated[Path | None, typer.Option(help="The folder that the files lie in.")] = None,
     file_column: Annotated[str | None, typer.Option(help="The column of file names.")] = None,
 ) -> None:
-    """Tell how many labels each strategy saves, with a table's labels for an annotator.
+    """Show how many labels each strategy saves, with a table's labels for an annotator.
 
     Learning and ranking are those of the live loop. Embeddings are kept for the next call.
 
@@ -170,8 +170,8 @@ def _trial(
         if found is None:
             return None
         for name, matched in zip(class_names, found.names, strict=True):
-            heard_as = ", ".join(matched) or "nothing"
-            output.say(f"  {name}: AudioSet's {heard_as}")
+            known_as = ", ".join(matched) or "nothing"
+            output.say(f"  {name}: AudioSet's {known_as}")
         return found.logits(embeddings)
 
     return make_trial(

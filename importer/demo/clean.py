@@ -19,7 +19,7 @@ _QUESTIONS = {
 
 
 def tell_losses(folder: Path) -> str:
-    """Say what lies in a demo's folder, as far as its database tells.
+    """Return what lies in a demo's folder, as far as its database tells.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def tell_losses(folder: Path) -> str:
 
 
 def is_running(folder: Path) -> bool:
-    """Tell whether a Label Studio works with the folder: it holds a lock on its log."""
+    """Check whether a Label Studio works with the folder: it holds a lock on its log."""
     log = folder / "label-studio" / "label_studio.log"
     if not log.exists():
         return False

@@ -6,7 +6,6 @@ login when started again. ``label_studio.log`` in that folder is locked for as l
 """
 
 import fcntl
-import json
 import os
 import signal
 import sqlite3
@@ -17,6 +16,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
 
+from importer.demo.label_studio_environment import environment
 from importer.demo.login import Credentials, read_login
 from importer.demo.ports import LOOPBACK, free_port, listens
 from ml_backend.errors import LabelStudioError, LabelStudioUnreachableError, StudioError
@@ -29,26 +29,6 @@ LOG_LINES_SHOWN = 15
 STOP_TIMEOUT_S = 10.0
 TELL_S = 30.0
 GOES_ON = "Nothing is lost: the same command goes on from there."
-
-FLAGS = {
-    "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-    "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
-    "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
-    # The backend is on this machine too, and Label Studio refuses such addresses by default.
-    "ML_BLOCK_LOCAL_IP": "false",
-    "SSRF_PROTECTION_ENABLED": "false",
-    # Without it every import of predictions recounts every task of the project.
-    "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true",
-    # One key for the most frequent step: the guess is right, or the label is chosen.
-    "EDITOR_KEYMAP": json.dumps({"annotation:submit": {"key": "enter,ctrl+enter"}}),
-    # A clip that somebody opened and left is served to others after an hour, not after a day.
-    "TASK_LOCK_TTL": "3600",
-    "COLLECT_ANALYTICS": "false",
-    "SENTRY_DSN": "",
-    "FRONTEND_SENTRY_DSN": "",
-    "LATEST_VERSION_CHECK": "false",
-    "LOG_LEVEL": "WARNING",
-}
 
 
 class Studio:
@@ -92,16 +72,16 @@ class Studio:
 
     @property
     def is_running(self) -> bool:
-        """Tell whether it was started here and has not ended."""
+        """Whether it was started here and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def credentials(self) -> Credentials:
-        """Read the login; it is made once and readable by this user alone."""
+        """The login; it is made once and readable by this user alone."""
         return read_login(self.data_dir / "credentials.json")
 
     def client(self) -> LabelStudio:
-        """Give a client with the token of the first user."""
+        """Return a client with the token of the first user."""
         return LabelStudio(self.url, self.credentials.token)
 
     def start(
@@ -115,7 +95,7 @@ class Studio:
             How long it may write neither to its log nor to its database, which the first start
             prepares for about a minute, and for several on a busy machine.
         on_progress
-            Hears what is being done, in short sentences.
+            Called with what is being done, in short sentences.
 
         Raises
         ------
@@ -139,7 +119,10 @@ class Studio:
         with self._locked_log() as log:
             self._process = subprocess.Popen(
                 self._arguments(),
-                env=self._environment(),
+                env={
+                    **environment(self.credentials, self._command, self.data_dir, self.files_root),
+                    **self._database_env,
+                },
                 cwd=self.data_dir,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -153,7 +136,7 @@ class Studio:
             self.stop()
             raise
         if not self._database_env:
-            _let_readers_and_writers_be(self.data_dir / DATABASE)
+            _use_write_ahead_log(self.data_dir / DATABASE)
         on_progress(f"Label Studio answers at {self.url}.")
 
     def stop(self) -> None:
@@ -200,26 +183,6 @@ class Studio:
         where = ["--internal-host", LOOPBACK, "--port", str(self.port)]
         return [str(self._command), "start", "--no-browser", *where]
 
-    def _environment(self) -> dict[str, str]:
-        """Give Label Studio what it needs and nothing of the caller's own environment.
-
-        The login goes this way, too: arguments can be read by everybody on the machine.
-        """
-        login = self.credentials
-        return {
-            "HOME": str(self.data_dir),
-            "PATH": f"{self._command.parent}{os.pathsep}{os.defpath}",
-            "LANG": "C.UTF-8",
-            "LABEL_STUDIO_BASE_DATA_DIR": str(self.data_dir),
-            "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(self.files_root),
-            "LABEL_STUDIO_USERNAME": login.username,
-            "LABEL_STUDIO_PASSWORD": login.password,
-            "LABEL_STUDIO_USER_TOKEN": login.token,
-            "SECRET_KEY": login.session_key,
-            **FLAGS,
-            **self._database_env,
-        }
-
     def _wait(self, patience_s: float, on_progress: Callable[[str], None]) -> None:
         """Wait until it answers; whatever makes it write shows that it is still at work."""
         assert self._process is not None
@@ -251,7 +214,7 @@ class Studio:
             time.sleep(0.1)
 
     def _written(self) -> list[tuple[int, int]]:
-        """Give size and time of change of its log and its database, migrations under way too."""
+        """Return size and time of change of its log and its database, migrations under way too."""
         names = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-journal")
         found = []
         for path in (self.log_path, *(self.data_dir / name for name in names)):
@@ -261,7 +224,7 @@ class Studio:
         return found
 
     def _knows_login(self, client: LabelStudio) -> bool:
-        """Tell whether it answers its first user; a busy machine may take a while."""
+        """Check whether it answers its first user; a busy machine may take a while."""
         try:
             client.whoami()
         except LabelStudioUnreachableError:
@@ -282,7 +245,7 @@ class Studio:
         return f" Its last words ({self.log_path}):\n{said}" if said else ""
 
 
-def _let_readers_and_writers_be(database: Path) -> None:
+def _use_write_ahead_log(database: Path) -> None:
     """Switch SQLite to its write-ahead log, for good.
 
     With five annotators at once, submits took 0.25 s instead of 0.73 s.

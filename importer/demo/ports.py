@@ -7,7 +7,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port(preferred: int) -> int:
-    """Give the preferred port, or any other that nothing listens on."""
+    """Return the preferred port, or any other that nothing listens on."""
     if not listens(preferred):
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -19,7 +19,7 @@ def free_port(preferred: int) -> int:
 
 
 def listens(port: int) -> bool:
-    """Tell whether something on this machine listens on a port."""
+    """Check whether something on this machine listens on a port."""
     try:
         # Label Studio itself looks at this name, which may be ::1 as well as 127.0.0.1.
         with socket.create_connection(("localhost", port), timeout=1.0):

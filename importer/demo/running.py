@@ -1,7 +1,7 @@
 """`earmark demo`: everything at once, on this machine, with nothing prepared.
 
 Starts a Label Studio and the backend, sets a project up, imports clips, waits until they are
-heard and in order, and stays until interrupted. Everything lies in one folder; started again,
+embedded and ranked, and stays until interrupted. Everything lies in one folder; started again,
 it goes on where it was, with the settings it had: ``earmark.env`` in that folder keeps them, and
 lets the other commands find it.
 """
@@ -48,7 +48,7 @@ class Running:
 
     @property
     def is_alive(self) -> bool:
-        """Tell whether both are still running."""
+        """Check whether both are still running."""
         return self.studio.is_running and self.process.poll() is None
 
     def wait(self, stop: threading.Event) -> None:
@@ -161,7 +161,7 @@ def remember(folder: Path, settings: Settings, **changed: Any) -> Settings:
 
 
 def has_embedder(status: dict[str, Any]) -> bool:
-    """Tell whether the worker that was started has loaded its embedder.
+    """Check whether the worker that was started has loaded its embedder.
 
     Until then the status names the one that was at work before it.
 
@@ -175,7 +175,7 @@ def has_embedder(status: dict[str, Any]) -> bool:
 
 
 def has_order(project: dict[str, Any]) -> bool:
-    """Tell whether the backend has published an order, or has nothing left to order.
+    """Check whether the backend has published a ranking, or has nothing left to rank.
 
     Examples
     --------
@@ -187,7 +187,7 @@ def has_order(project: dict[str, Any]) -> bool:
 
 
 def serves(label_studio: LabelStudio, project_id: int, model_version: str) -> bool:
-    """Tell whether Label Studio's queue follows a version.
+    """Check whether Label Studio's queue follows a version.
 
     Before the first annotation the next clip must come with a prediction of it; later an
     annotator may have an older clip open, which comes first.

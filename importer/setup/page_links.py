@@ -14,7 +14,7 @@ _IN_HTML = re.compile(
 
 
 def map_path(project_id: int) -> str:
-    """Give the path of a project's similarity map.
+    """Return the path of a project's similarity map.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def map_path(project_id: int) -> str:
 
 
 def label_path(project_id: int) -> str:
-    """Give the path of the page where clips are labeled one after the other.
+    """Return the path of the page where clips are labeled one after the other.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def label_path(project_id: int) -> str:
 
 
 def arrival(pages_url: str, ticket: str, path: str) -> str:
-    """Give the address that signs in with a ticket and leads on to a page.
+    """Return the address that signs in with a ticket and leads on to a page.
 
     Examples
     --------

@@ -168,7 +168,7 @@ def _find_or_create(
 
 
 def _ask(site: _Site, label_config: str | None, replace: bool) -> None:
-    """See to it that the project asks something that can be learned."""
+    """Make sure that the project asks something that can be learned."""
     present = site.project["label_config"]
     is_empty = present.strip() in ("", "<View></View>", "<View/>")
     if label_config is not None and present != label_config and (is_empty or replace):

@@ -92,10 +92,16 @@ def render_spectrogram(
 def mel_levels(
     waveform: NDArray[np.floating], sample_rate_hz: int, n_columns: int
 ) -> NDArray[np.float32]:
-    """Measure the level in each mel band at ``n_columns`` equally spaced times.
+    """Compute the level in each mel band at ``n_columns`` equally spaced times.
 
     Where a column is longer than half a window, it shows the loudest of its frames, so that a
     short event stays visible in a long clip.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape=(n_samples,), full scale at -1 and 1
+    sample_rate_hz : int
+    n_columns : int
 
     Returns
     -------
@@ -139,9 +145,15 @@ def mel_levels(
 def mel_filters(sample_rate_hz: int, n_fft: int) -> NDArray[np.float32]:
     """Make triangular filters with peak 1, equally spaced on Slaney's mel scale.
 
+    Parameters
+    ----------
+    sample_rate_hz : int
+    n_fft : int
+        Samples of a transform.
+
     Returns
     -------
-    ndarray, shape=(N_MELS, n_fft // 2 + 1)
+    ndarray, shape=(N_MELS, n_fft // 2 + 1), range [0, 1]
         As ``librosa.filters.mel(..., norm=None)``.
 
     References
@@ -159,7 +171,7 @@ def mel_filters(sample_rate_hz: int, n_fft: int) -> NDArray[np.float32]:
 
 
 def hz_to_mel(frequency_hz: float) -> float:
-    """Convert to Slaney's mel scale: linear below 1000 Hz, logarithmic above.
+    """Convert Hz to Slaney's mel scale: linear below 1000 Hz, logarithmic above.
 
     Examples
     --------
@@ -172,7 +184,7 @@ def hz_to_mel(frequency_hz: float) -> float:
 
 
 def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convert back from Slaney's mel scale.
+    """Convert values of any shape on Slaney's mel scale to Hz.
 
     Examples
     --------
@@ -220,7 +232,7 @@ def frequency_ticks(sample_rate_hz: int, plot_height: int) -> list[int]:
 def _frame(
     width: int, height: int, duration_s: float, sample_rate_hz: int, top_db: float
 ) -> NDArray[np.uint8]:
-    """Give palette indices of axes and color bar, shape=(height, width).
+    """Return palette indices of axes and color bar, shape=(height, width).
 
     Clips of one length and about one level share them.
     """
@@ -268,7 +280,7 @@ def _axes(
 
 @lru_cache(maxsize=1)
 def palette() -> bytes:
-    """Give the colors of a picture's pixels: ``N_COLORS`` levels, quiet first, then the grays."""
+    """Return the colors of a picture's pixels: ``N_COLORS`` levels, quiet first, then the grays."""
     steps = np.linspace(0, len(MAGMA) - 1, N_COLORS)
     anchors = np.array(MAGMA)
     levels = np.stack([np.interp(steps, range(len(MAGMA)), anchors[:, c]) for c in range(3)], 1)

@@ -65,7 +65,7 @@ def load_embedder(name: str, weights: Path | None, cache_dir: Path) -> Embedder:
 
 
 def find_embedder_id(name: str, weights: Path | None, cache_dir: Path) -> tuple[str, str | None]:
-    """Tell which embedder ``load_embedder`` would load, and its warning, without loading it.
+    """Return which embedder ``load_embedder`` would load, and its warning, without loading it.
 
     Weights are found, and downloaded where they must be; that they fit is not known before they
     are loaded.

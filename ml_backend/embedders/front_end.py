@@ -1,4 +1,4 @@
-"""From a waveform to the power spectrogram that the mn networks hear, without torch.
+"""From a waveform to the power spectrogram that the mn networks read, without torch.
 
 ``mn.py`` holds the same in torch, for batches on a GPU, and what follows: the mel bands.
 """
@@ -15,7 +15,7 @@ PRE_EMPHASIS = 0.97
 
 
 def power_spectrogram(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Measure the power of a pre-emphasized waveform in overlapping windows.
+    """Compute the power of a pre-emphasized waveform in overlapping windows.
 
     Parameters
     ----------

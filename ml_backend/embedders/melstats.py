@@ -159,7 +159,7 @@ def _correlations(rows: _Floats) -> _Floats:
 
 
 def _modulations(log_mel: _Floats, width: int) -> _Floats:
-    """Give the log of the mean power of modulations, by octaves of scale and of signed rate."""
+    """Return the log of the mean power of modulations, by octaves of scale and of signed rate."""
     from scipy.fft import fft, rfft
 
     n_missing = max(width - log_mel.shape[1], 0)
@@ -179,7 +179,7 @@ def _taper(width: int) -> _Floats:
 
 
 def _octaves(numbers: NDArray[np.number]) -> _Floats:
-    """Give the matrix that takes means over 0, 1, 2-3, 4-7, ... and the same below 0."""
+    """Return the matrix that takes means over 0, 1, 2-3, 4-7, ... and the same below 0."""
     size = np.abs(numbers).astype(np.int64)
     octave = np.sign(numbers) * np.ceil(np.log2(size + 1))
     belongs = octave == np.unique(octave)[:, None]

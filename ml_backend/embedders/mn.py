@@ -48,7 +48,7 @@ _BLOCKS = (
 
 
 def mel_bank() -> Tensor:
-    """Give Kaldi's mel filters from 0 to 15 kHz, shape=(N_MELS, N_BINS)."""
+    """Return Kaldi's mel filters from 0 to 15 kHz, shape=(N_MELS, N_BINS)."""
     from torchaudio.compliance.kaldi import get_mel_banks
 
     # vtln_low and vtln_high say nothing at warp factor 1
@@ -105,7 +105,7 @@ class MobileNet(nn.Module):
         return cast(Tensor, self.classifier[:2](self.features(log_mel)))
 
     def forward(self, log_mel: Tensor) -> Tensor:
-        """Give AudioSet logits, shape=(n_clips, N_AUDIOSET_CLASSES)."""
+        """Return AudioSet logits, shape=(n_clips, N_AUDIOSET_CLASSES)."""
         return cast(Tensor, self.classifier[2:](self.embed(log_mel)))
 
     def head(self) -> Head:
@@ -123,9 +123,9 @@ class FromPower(nn.Module):
         self.register_buffer("bank", mel_bank())
 
     def forward(self, power: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the embeddings and the log-mel that the network heard."""
-        heard = log_mel(power, cast(Tensor, self.bank))
-        return self.network.embed(heard), heard
+        """Return the embeddings and the log-mel that the network read."""
+        bands = log_mel(power, cast(Tensor, self.bank))
+        return self.network.embed(bands), bands
 
 
 def load_network(name: str, path: Path) -> MobileNet:

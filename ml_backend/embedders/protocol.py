@@ -42,7 +42,7 @@ class Embedder(Protocol):
         Parameters
         ----------
         waveforms : sequence of ndarray, shape=(n_samples,)
-            Clips, each of its own length.
+            Clips at ``sample_rate_hz``, full scale at -1 and 1, each of its own length.
 
         Returns
         -------
@@ -58,7 +58,14 @@ class Embedder(Protocol):
 
 
 def check_waveform(waveform: NDArray[np.float32], sample_rate_hz: int, name: str) -> None:
-    """Refuse what no embedder can embed; an embedder names a clip by its row.
+    """Check that a clip can be embedded; an embedder names a clip by its row.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape=(n_samples,), range [-1, 1] at full scale
+    sample_rate_hz : int
+    name : str
+        What the message calls the clip.
 
     Raises
     ------

@@ -78,7 +78,7 @@ class MnEmbedder:
         return self._runtime.embed(waveforms)
 
     def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Tell what the network, as it was trained, makes of clips already embedded.
+        """Return the scores of the network, as it was trained, for clips already embedded.
 
         Parameters
         ----------
@@ -108,12 +108,12 @@ class OnnxRuntime:
         )
 
     def embed(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Embed one clip or more, shape=(n_clips, embedding_dim)."""
+        """Embed one clip or more, each of shape (n_samples,); returns (n_clips, embedding_dim)."""
         with ThreadPoolExecutor(os.cpu_count()) as cores:
             return np.concatenate(list(cores.map(self._embed_clip, waveforms)))
 
     def log_mel(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Show what the network hears, shape=(n_mels, n_frames)."""
+        """Return the log-mel that the network reads of one clip, shape=(n_mels, n_frames)."""
         log_mel: NDArray[np.float32] = self._run("log_mel", waveform)[0, 0]
         return log_mel
 
@@ -136,7 +136,7 @@ class TorchRuntime:
         self._device = device
 
     def embed(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Embed one clip or more, shape=(n_clips, embedding_dim)."""
+        """Embed one clip or more, each of shape (n_samples,); returns (n_clips, embedding_dim)."""
         rows_by_length = defaultdict(list)
         for row, waveform in enumerate(waveforms):
             rows_by_length[len(waveform)].append(row)
@@ -150,7 +150,7 @@ class TorchRuntime:
         return np.stack(embedded)
 
     def log_mel(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Show what the network hears, shape=(n_mels, n_frames)."""
+        """Return the log-mel that the network reads of one clip, shape=(n_mels, n_frames)."""
         log_mel: NDArray[np.float32] = self._run(waveform[None])[1][0, 0]
         return log_mel
 

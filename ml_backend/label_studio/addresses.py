@@ -8,7 +8,7 @@ _UPLOADED = re.compile(r"/data/upload/(\d{1,18})/[^/]+", re.ASCII)
 
 
 def local_file(address: str) -> str | None:
-    """Give the path, below the document root, of a local file; None for any other address.
+    """Return the path, below the document root, of a local file; None for any other address.
 
     Examples
     --------
@@ -24,7 +24,7 @@ def local_file(address: str) -> str | None:
 
 
 def uploaded_to(path: str) -> int | None:
-    """Give the project that a file was uploaded to; None for any other path on Label Studio.
+    """Return the project that a file was uploaded to; None for any other path on Label Studio.
 
     Examples
     --------

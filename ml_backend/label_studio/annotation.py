@@ -46,7 +46,7 @@ class Reading:
     answers: Mapping[object, Answer]
 
     def by_user(self) -> dict[int, Answer]:
-        """Give the answers that carry a user's number."""
+        """Return the answers that carry a user's number."""
         return {who: answer for who, answer in self.answers.items() if isinstance(who, int)}
 
 
@@ -119,7 +119,7 @@ def read_task(task_id: int, annotations: Sequence[Annotation], config: LabelConf
 
 
 def _latest(annotations: Iterable[Annotation]) -> list[Annotation]:
-    """Give the latest annotation of every annotator."""
+    """Return the latest annotation of every annotator."""
     by_age = sorted(annotations, key=lambda one: (str(one.get("updated_at", "")), one["id"]))
     return list({_annotator(one): one for one in by_age}.values())
 

@@ -27,7 +27,7 @@ class Problem:
     name: str = ""
 
     def in_words(self, *, several: bool = False) -> str:
-        """Say it of one annotation, or of several.
+        """Return it in words for one annotation, or for several.
 
         Examples
         --------
@@ -109,7 +109,7 @@ def read_answer(annotation: Annotation, config: LabelConfig) -> Answer:
 
 
 def is_blank(annotation: Annotation, config: LabelConfig) -> bool:
-    """Tell that nothing is lost with an annotation: whoever made it entered nothing.
+    """Check that nothing is lost with an annotation: whoever made it entered nothing.
 
     A skip may still hold the prediction that the annotator was shown.
 
@@ -140,7 +140,7 @@ def _entries(annotation: Annotation) -> Iterable[Any]:
 
 
 def _names(entry: Annotation, config: LabelConfig) -> list[str] | None:
-    """Give the names that a result of the control holds; None where it has another form."""
+    """Return the names that a result of the control holds; None where it has another form."""
     value = entry.get("value")
     names = value.get(config.control) if isinstance(value, Mapping) else None
     if isinstance(names, str):
@@ -151,7 +151,7 @@ def _names(entry: Annotation, config: LabelConfig) -> list[str] | None:
 
 
 def _is_shown(entry: Annotation) -> bool:
-    """Tell a text that a prediction showed and Label Studio copied."""
+    """Check for a text that a prediction showed and Label Studio copied."""
     return entry.get("type") == "textarea" and entry.get("origin") == "prediction"
 
 

@@ -1,4 +1,4 @@
-"""What Earmark asks of Label Studio, call by call."""
+"""What Earmark asks of Label Studio, call by call; ``setup_calls`` holds those of set-up."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from ml_backend.errors import (
 from ml_backend.label_studio import addresses
 from ml_backend.label_studio.connection import Connection
 from ml_backend.label_studio.data_manager import DataManager
-from ml_backend.label_studio.task_tab import OWN_TAB, tab_of
+from ml_backend.label_studio.setup_calls import Json, SetupCalls
 
 if TYPE_CHECKING:
     import httpx
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 MAX_DOWNLOAD_BYTES = 1 << 30
 TASKS_PER_PAGE = 10_000
 
-Json = dict[str, Any]
 
-
-class LabelStudio:
+class LabelStudio(SetupCalls):
     """One Label Studio, seen by the owner of one token; safe to share between threads.
 
     Every method raises ``LabelStudioUnreachableError`` when no answer comes in time,
@@ -57,13 +55,13 @@ class LabelStudio:
         self.data_manager = DataManager(self._connection)
 
     def seen_by(self, api_key: str, *, timeout_s: float) -> "LabelStudio":
-        """Give the same Label Studio, seen by the owner of another token."""
+        """Return the same Label Studio, seen by the owner of another token."""
         return LabelStudio(self.url, api_key, timeout_s=timeout_s, transport=self._transport)
 
     # --- Label Studio itself ---------------------------------------------------------------
 
     def version(self) -> str:
-        """Give Label Studio's version, such as ``1.23.2``."""
+        """Return Label Studio's version, such as ``1.23.2``."""
         return str(self._connection.get("/api/version").get("release", "unknown"))
 
     def whoami(self) -> Json:
@@ -127,7 +125,7 @@ class LabelStudio:
         return list(self._connection.get(path, bulk=True, query=query))
 
     def import_tasks(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> int:
-        """Create tasks from ``{"data": {...}}``, all or none; give the number created."""
+        """Create tasks from ``{"data": {...}}``, all or none; return the number created."""
         if not tasks:
             return 0
         path = f"/api/projects/{project_id}/import"
@@ -181,7 +179,7 @@ class LabelStudio:
     # --- predictions -----------------------------------------------------------------------
 
     def import_predictions(self, project_id: int, predictions: Sequence[Mapping[str, Any]]) -> int:
-        """Create predictions in one call, all or none; give the number created.
+        """Create predictions in one call, all or none; return the number created.
 
         One unknown task among them makes Label Studio refuse them all.
         """
@@ -201,74 +199,10 @@ class LabelStudio:
         """Count the predictions of each model version."""
         return dict(self._connection.get(f"/api/projects/{project_id}/model-versions/"))
 
-    # --- set-up: backends, webhooks, storages, tabs -----------------------------------------
-
-    def backends(self, project_id: int) -> list[Json]:
-        """List the project's ML backends."""
-        return list(self._connection.get("/api/ml", query={"project": project_id}))
-
-    def add_backend(self, project_id: int, **fields: Any) -> Json:
-        """Connect an ML backend; Label Studio asks for its health before it answers."""
-        return dict(
-            self._connection.send("POST", "/api/ml", body={"project": project_id, **fields})
-        )
-
-    def update_backend(self, backend_id: int, **fields: Any) -> Json:
-        """Change fields of an ML backend; Label Studio asks for its health again."""
-        return dict(self._connection.send("PATCH", f"/api/ml/{backend_id}", body=fields))
-
-    def webhooks(self, project_id: int) -> list[Json]:
-        """List the project's webhooks."""
-        return list(self._connection.get("/api/webhooks", query={"project": project_id}))
-
-    def add_webhook(self, project_id: int, **fields: Any) -> Json:
-        """Create a webhook of the project."""
-        return dict(
-            self._connection.send("POST", "/api/webhooks/", body={"project": project_id, **fields})
-        )
-
-    def update_webhook(self, webhook_id: int, **fields: Any) -> Json:
-        """Change fields of a webhook."""
-        return dict(self._connection.send("PATCH", f"/api/webhooks/{webhook_id}/", body=fields))
-
-    def storages(self, project_id: int) -> list[Json]:
-        """List the project's local-files storages."""
-        return list(self._connection.get("/api/storages/localfiles", query={"project": project_id}))
-
-    def add_storage(self, project_id: int, **fields: Any) -> Json:
-        """Let the project's annotators see the files of a folder."""
-        body = {"project": project_id, **fields}
-        return dict(self._connection.send("POST", "/api/storages/localfiles", body=body))
-
-    def views(self, project_id: int) -> list[Json]:
-        """List the project's tabs in the Data Manager."""
-        return list(self._connection.get("/api/dm/views", query={"project": project_id}))
-
-    def add_view(self, project_id: int, data: Mapping[str, Any]) -> Json:
-        """Create a tab in the Data Manager."""
-        body = {"project": project_id, "data": dict(data)}
-        return dict(self._connection.send("POST", "/api/dm/views/", body=body))
-
-    def add_tab(self, project_id: int, title: str, task_ids: Sequence[int]) -> Json:
-        """Create a tab that holds exactly these tasks, with the columns of Earmark's own tab."""
-        tabs = [view["data"] for view in self.views(project_id)]
-        own: Json = next((tab for tab in tabs if tab.get("title") == OWN_TAB), {})
-        return self.add_view(project_id, tab_of(title, task_ids, own))
-
-    def update_view(self, view_id: int, project_id: int, data: Mapping[str, Any]) -> Json:
-        """Change a tab in the Data Manager."""
-        body = {"project": project_id, "data": dict(data)}
-        return dict(self._connection.send("PATCH", f"/api/dm/views/{view_id}/", body=body))
-
-    def order_views(self, project_id: int, view_ids: Sequence[int]) -> None:
-        """Put the project's tabs in an order; the first is the one that opens by itself."""
-        body = {"project": project_id, "ids": list(view_ids)}
-        self._connection.send("POST", "/api/dm/views/order/", body=body)
-
     # --- files -----------------------------------------------------------------------------
 
     def upload_file(self, project_id: int, name: str, content: bytes) -> str:
-        """Store a file with the project, without making a task of it; give its address."""
+        """Store a file with the project, without making a task of it; return its address."""
         path = f"/api/projects/{project_id}/import"
         query, files = {"commit_to_project": "false"}, {"file": (name, content)}
         try:
@@ -302,7 +236,7 @@ class LabelStudio:
         return self._connection.download(address, max_bytes)
 
     def gives(self, address: str) -> bool:
-        """Tell whether the token's owner may read a file that this Label Studio serves."""
+        """Check whether the token's owner may read a file that this Label Studio serves."""
         try:
             self._connection.peek(address)
         except LabelStudioUnreachableError:
@@ -312,7 +246,7 @@ class LabelStudio:
         return True
 
     def serves(self, address: str) -> bool:
-        """Tell whether an address is that of a file on this Label Studio."""
+        """Check whether an address is that of a file on this Label Studio."""
         try:
             self._connection.file_path(address)
         except LabelStudioError:
@@ -320,11 +254,11 @@ class LabelStudio:
         return True
 
     def local_file(self, address: str) -> str | None:
-        """Give the path, below the document root, of a local file; None for any other address."""
+        """Return the path, below the document root, of a local file; None for any other address."""
         return addresses.local_file(address) if self.serves(address) else None
 
     def uploaded_to(self, address: str) -> int | None:
-        """Give the project that a file was uploaded to; None for any other address."""
+        """Return the project that a file was uploaded to; None for any other address."""
         if not self.serves(address):
             return None
         return addresses.uploaded_to(self._connection.file_path(address))

@@ -42,7 +42,7 @@ class DataManager:
         return held
 
     def annotators(self, project_id: int, task_ids: Sequence[int]) -> dict[int, set[int]]:
-        """Tell which users have annotated tasks, or skipped them; tasks of other projects miss."""
+        """Return who annotated or skipped each task; tasks of other projects are missing."""
         rows = self._rows(project_id, task_ids, "annotators")
         return {row["id"]: set(row["annotators"]) for row in rows}
 
@@ -90,7 +90,7 @@ class DataManager:
         self._act("delete_tasks_predictions", project_id, task_ids)
 
     def copy_annotation(self, project_id: int, annotation_id: int, task_ids: Sequence[int]) -> None:
-        """Give tasks the same answer as an annotation, as the token's owner; 1 to 2 ms each.
+        """Annotate tasks with the same answer, as the token's owner; 1 to 2 ms each.
 
         The copies name it as their ``parent_annotation``. Tasks that are not there are left out; no
         webhook is called, and a task may have any number of annotations before.
@@ -105,7 +105,7 @@ class DataManager:
     def set_field(
         self, project_id: int, task_ids: Sequence[int], name: str, value: str | float
     ) -> None:
-        """Give one field of the task data of some tasks the same value; 0.1 to 0.2 s for 200.
+        """Set one field of the task data of some tasks to one value; 0.1 to 0.2 s for 200.
 
         Other fields stay as they are, no webhook is called, and the tasks do not count as updated.
         PostgreSQL changes the field alone. On SQLite, Label Studio reads the data of these tasks
@@ -119,7 +119,7 @@ class DataManager:
     def _rows(
         self, project_id: int, task_ids: Sequence[int], columns: str
     ) -> Iterator[dict[str, Any]]:
-        """Give ``id`` and some more columns of tasks; those that are not there are missing."""
+        """Return ``id`` and some more columns of tasks; those that are not there are missing."""
         among = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number"}
         for start in range(0, len(task_ids), TASKS_PER_QUERY):
             chosen = {**among, "value": list(task_ids[start : start + TASKS_PER_QUERY])}

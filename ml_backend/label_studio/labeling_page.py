@@ -58,7 +58,7 @@ def write_page(class_names: Sequence[str], *, multi_label: bool) -> str:
 
 
 def is_earlier_page(xml: str, class_names: Sequence[str], *, multi_label: bool) -> bool:
-    """Tell whether a label config is, to the letter, one that an earlier Earmark wrote.
+    """Check whether a label config is, to the letter, one that an earlier Earmark wrote.
 
     Parameters
     ----------

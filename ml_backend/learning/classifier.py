@@ -21,7 +21,7 @@ from ml_backend.learning.calibrated_fit import fit_calibrated
 from ml_backend.learning.calibration import log_softmax
 from ml_backend.learning.decision import Rule
 from ml_backend.learning.features import Layout, prior_weight
-from ml_backend.similarity.coverage import check_finite_rows, normalize_rows
+from ml_backend.similarity.vectors import check_finite_rows, normalize_rows
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ml_backend.clip import Task
 from ml_backend.learning.audit_slice import draw_lots
-from ml_backend.similarity.coverage import normalize_rows
+from ml_backend.similarity.vectors import normalize_rows
 
 
 @dataclass(frozen=True)

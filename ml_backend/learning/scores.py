@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.learning.classifier import Classifier
-from ml_backend.similarity.coverage import coverage_distance, normalize_rows
+from ml_backend.similarity.coverage import coverage_distance
+from ml_backend.similarity.vectors import normalize_rows
 from ml_backend.strategies.uncertainty import (
     binary_entropy,
     binary_margin,

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.decision import Rule
 from ml_backend.learning.embedded_clips import EmbeddedClips
-from ml_backend.similarity.coverage import SAME_DISTANCE
+from ml_backend.similarity.knn import nearest_row
+from ml_backend.similarity.vectors import SAME_DISTANCE
 from ml_backend.strategies.uncertainty import binary_entropy, normalized_entropy
 
-_BLOCK_BYTES = 32 * 2**20
 _STEPS = 65534
 
 
@@ -199,25 +199,19 @@ def find_nearest(
     distance: NDArray[np.float32] = np.ones(len(unit), dtype=np.float32)
     new = labeled
     if before is not None and len(before.labeled) and np.isin(before.labeled, labeled).all():
-        rows, distance = before.rows.copy(), before.distance.copy()
+        rows, distance = before.rows, before.distance
         new = np.setdiff1d(labeled, before.labeled)
     if not len(new):
         return Nearest(labeled, rows, distance)
-    candidates = unit[new]
-    step = max(1, _BLOCK_BYTES // (4 * len(new)))
-    for start in range(0, len(unit), step):
-        block = slice(start, start + step)
-        similarity = unit[block] @ candidates.T  # (n_block, n_new)
-        best = similarity.argmax(axis=1)
-        found = 1.0 - similarity[np.arange(len(best)), best]
-        found[found < SAME_DISTANCE] = 0.0
-        found = np.minimum(found, 2.0)
-        held = distance[block]
-        is_tie = (found == held) & (new[best] < rows[block])
-        is_nearer = (rows[block] < 0) | (found < held) | is_tie
-        distance[block] = np.where(is_nearer, found, held)
-        rows[block] = np.where(is_nearer, new[best], rows[block])
-    return Nearest(labeled, rows, distance)
+    best, similarity = nearest_row(unit, unit[new])
+    found = 1.0 - similarity
+    found[found < SAME_DISTANCE] = 0.0
+    found = np.minimum(found, 2.0)
+    is_tie = (found == distance) & (new[best] < rows)
+    is_nearer = (rows < 0) | (found < distance) | is_tie
+    return Nearest(
+        labeled, np.where(is_nearer, new[best], rows), np.where(is_nearer, found, distance)
+    )
 
 
 def _disagreement(

@@ -43,12 +43,12 @@ class Column:
 
     @property
     def is_numeric(self) -> bool:
-        """Tell whether the values are numbers rather than places in ``names``."""
+        """Check whether the values are numbers rather than places in ``names``."""
         return self.kind in ("number", "boolean")
 
     @property
     def is_missing(self) -> NDArray[np.bool_]:
-        """Tell where there is no value, ``(n_clips,)``."""
+        """Return where there is no value, ``(n_clips,)``."""
         return np.asarray(np.isnan(self.values) if self.is_numeric else self.values < 0)
 
     def examples(self) -> str:
@@ -111,7 +111,7 @@ class Columns(Mapping[str, Column]):
 
 
 def read_column(given: Sequence[Any]) -> Column:
-    """Tell what kind of values these are, and hold them as arrays.
+    """Return values as a column of the kind that fits all of them.
 
     Examples
     --------

@@ -6,10 +6,8 @@ are all ISO dates or times holds dates; one with few distinct values holds categ
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -17,13 +15,13 @@ from numpy.typing import NDArray
 
 from ml_backend.clip import Task
 from ml_backend.metadata.columns import Column, Columns, Kind, read_column
+from ml_backend.metadata.iso_time import seconds_of
 
 META = "meta:"
 N_CATEGORIES = 100
-"""With more distinct values a column is text: nobody picks from so many."""
+"""With more distinct values a column is text: too many to pick from."""
 _N_ANYWAY = 20
 _SHOWN_ELSEWHERE = ("clip", "recording_id")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?")
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def lay_out_sheet(
 
 
 def _typed(name: str, column: Column) -> SheetColumn | None:
-    """Find out what a column of metadata holds; None where that is nothing."""
+    """Return a column of metadata with its kind; None if every value is missing."""
     if column.kind == "number":
         known = np.where(np.isfinite(column.values), column.values, np.nan)
         return SheetColumn(name, "number", known)
@@ -92,7 +90,7 @@ def _typed(name: str, column: Column) -> SheetColumn | None:
         return SheetColumn(name, "boolean", column.values)
     if column.kind == "empty":
         return None
-    seconds = [_seconds(text) for text in column.names]
+    seconds = [seconds_of(text) for text in column.names]
     if not any(math.isnan(one) for one in seconds):
         return SheetColumn(name, "date", np.array([*seconds, math.nan])[column.values])
     n_known = int((column.values >= 0).sum())
@@ -103,19 +101,6 @@ def _typed(name: str, column: Column) -> SheetColumn | None:
 
 def _of_text(name: str, kind: Kind, column: Column) -> SheetColumn:
     return SheetColumn(name, kind, column.values.astype(np.int32), column.names)
-
-
-def _seconds(text: str) -> float:
-    """Read an ISO time as its clock showed it, NaN where it is none.
-
-    The offset is left out: whoever asks for "after 8 pm" means the clock on the wall.
-    """
-    if not _DATE.fullmatch(text):
-        return math.nan
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return math.nan
 
 
 def _in_words(value: Any) -> Any:

@@ -1,18 +1,13 @@
 """Conditions on a column: where they are true, where false, and where there is no value to ask."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.metadata.columns import Column, read_column
-
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_HOUR = re.compile(r"(?:\d{4}-\d{2}-\d{2}[T ])?([01]\d|2[0-3]):[0-5]\d.*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Truth:
 
 
 def both(parts: Sequence[Truth]) -> Truth:
-    """Tell where all of one or more conditions are true, and where any of them is false."""
+    """Return where all of one or more conditions are true, and where any of them is false."""
     return Truth(
         np.logical_and.reduce([part.yes for part in parts]),
         np.logical_or.reduce([part.no for part in parts]),
@@ -71,7 +66,7 @@ def derived(column: Column, read: Callable[[str], str | int | None]) -> Column |
 
     Examples
     --------
-    >>> derived(read_column(["2024-05-01T20:15", None]), hour_of).values.tolist()
+    >>> derived(read_column(["20:15", None]), lambda text: int(text[:2])).values.tolist()
     [20.0, nan]
     """
     if column.kind == "empty":
@@ -81,30 +76,3 @@ def derived(column: Column, read: Callable[[str], str | int | None]) -> Column |
         return None
     distinct = read_column([*found, None])
     return Column(distinct.kind, distinct.values[column.values], distinct.names)
-
-
-def hour_of(text: str) -> int | None:
-    """Read the hour of an ISO time as it is written, whatever its offset; None where none is.
-
-    Examples
-    --------
-    >>> hour_of("2024-05-01 20:15:00+02:00"), hour_of("08:00"), hour_of("2024-05-01")
-    (20, 8, None)
-    """
-    found = _HOUR.fullmatch(text)
-    return int(found[1]) if found else None
-
-
-def date_of(text: str) -> str | None:
-    """Read the date of an ISO time as it is written; None where there is none.
-
-    Examples
-    --------
-    >>> date_of("2024-05-01T20:15:00"), date_of("2024-13-01")
-    ('2024-05-01', None)
-    """
-    found = _DATE.match(text)
-    try:
-        return date.fromisoformat(found[0]).isoformat() if found else None
-    except ValueError:
-        return None

@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 
 from ml_backend.errors import ExpressionError
 from ml_backend.metadata.columns import EXACT_INTEGER, Column, Columns
-from ml_backend.metadata.ternary import Truth, both, date_of, derived, hour_of, of_each, of_text
+from ml_backend.metadata.iso_time import date_of, hour_of
+from ml_backend.metadata.ternary import Truth, both, derived, of_each, of_text
 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 30
@@ -131,7 +132,7 @@ class _Reader:
         self._quoted = quoted
 
     def truth(self, node: ast.expr) -> Truth:
-        """Tell where a condition holds."""
+        """Return where a condition holds."""
         match node:
             case ast.BoolOp(op=ast.And()):
                 return both([self.truth(part) for part in node.values])

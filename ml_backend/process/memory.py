@@ -50,7 +50,7 @@ def tidy(
     clock: Callable[[], float] = time.monotonic,
     give_back: Callable[[], None] = give_pages_back,
 ) -> None:
-    """Give pages back after work, and now and then while there is none, until told to stop."""
+    """Return memory to the system after work, and at times without work, until told to stop."""
     busy_at = tidied_at = clock()
     while not stop.wait(LOOK_S):
         now = clock()

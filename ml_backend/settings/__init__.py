@@ -162,7 +162,7 @@ class Settings:
     )
     poll_s: float = _setting(
         "EARMARK_POLL_S",
-        "How often a project is checked although nothing was heard, in s",
+        "How often a project is checked although no event came, in s",
         60.0,
         must.seconds(0.1),
     )
@@ -232,27 +232,27 @@ class Settings:
 
     @property
     def store_url(self) -> str:
-        """Give the store's SQLAlchemy address."""
+        """Return the store's SQLAlchemy address."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'earmark.db'}"
 
     @property
     def backend_url(self) -> str:
-        """Give the address at which Label Studio reaches the backend."""
+        """Return the address at which Label Studio reaches the backend."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def pages_url(self) -> str:
-        """Give the address at which browsers reach the backend's pages."""
+        """Return the address at which browsers reach the backend's pages."""
         return self.pages_address.rstrip("/") or self.backend_url
 
     @property
     def studio_pages_url(self) -> str:
-        """Give the address at which browsers reach Label Studio."""
+        """Return the address at which browsers reach Label Studio."""
         return (self.studio_pages_address or self.label_studio_url).rstrip("/")
 
 
 def read_secret(settings: Settings) -> str:
-    """Give the secret that Label Studio shows the backend; made once where none is set.
+    """Return the secret that Label Studio shows the backend; made once where none is set.
 
     The one that is made lies in the data folder, readable by its owner alone.
 
@@ -267,13 +267,13 @@ def read_secret(settings: Settings) -> str:
 
 
 def find_secret(settings: Settings) -> str:
-    """Give the secret as far as it is known here, and make none: empty where there is none."""
+    """Return the secret as far as it is known here, and make none: empty where there is none."""
     is_known = settings.secret or (settings.data_dir / "secret").is_file()
     return read_secret(settings) if is_known else ""
 
 
 def read_session_key(settings: Settings) -> str:
-    """Give the key that visitors' cookies are signed with; made once, kept as the secret is.
+    """Return the key that visitors' cookies are signed with; made once, kept as the secret is.
 
     It is another than the secret: whoever holds a cookie could try secrets against it.
     """

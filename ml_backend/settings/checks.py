@@ -50,7 +50,7 @@ def read_value(entry: Field[Any], text: str, where: str) -> Any:
 
 
 def _parse(kind: str, text: str) -> tuple[Any, str | None]:
-    """Give the value, or the rule that the text breaks."""
+    """Return the value, or the rule that the text breaks."""
     if "Path" in kind:
         return Path(text).expanduser(), None
     if "tuple" in kind:

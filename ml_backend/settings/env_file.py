@@ -1,7 +1,8 @@
 """Files of ``NAME=value`` lines that stand in for exported variables.
 
-They are read by python-dotenv: a line may begin with ``export``, a value may stand in single or
-double quotes, and ``#`` opens a comment. A ``$`` is a plain character.
+They are read by python-dotenv's parser; its ``dotenv_values`` skips lines that cannot be read. A
+line may begin with ``export``, a value may stand in single or double quotes, and ``#`` opens a
+comment. A ``$`` is a plain character.
 """
 
 import io
@@ -67,6 +68,8 @@ def parse_env_file(text: str, name: str = "the env file") -> dict[str, str]:
 
 def write_env_file(path: Path, values: Mapping[str, object]) -> None:
     """Write variables, readable by this user alone; the file is there as a whole or as it was.
+
+    ``dotenv.set_key`` writes one variable at a time: ended in between, it leaves a part of them.
 
     Examples
     --------

@@ -14,9 +14,17 @@ _MARGIN = 0.02
 
 
 def align(xy: Positions, to: Positions) -> Positions:
-    """Turn, mirror, scale and shift positions to lie as near as can be to others of the same clips.
+    """Rotate, mirror, scale and shift positions to lie nearest to others of the same clips.
 
-    Rows that are NaN in either do not count.
+    Parameters
+    ----------
+    xy, to : ndarray, shape=(n_clips, 2)
+        Rows that are NaN in either do not count.
+
+    Returns
+    -------
+    ndarray of float32, shape=(n_clips, 2)
+        The least squared distances to ``to``; ``xy`` itself where no row counts.
 
     References
     ----------
@@ -44,6 +52,15 @@ def align(xy: Positions, to: Positions) -> Positions:
 
 def in_square(xy: NDArray[np.floating[Any]]) -> Positions:
     """Shift and scale positions into the unit square, both directions alike.
+
+    Parameters
+    ----------
+    xy : ndarray, shape=(n_clips, 2)
+
+    Returns
+    -------
+    ndarray of float32, shape=(n_clips, 2), range [0.02, 0.98]
+        NaN stays NaN.
 
     Examples
     --------

@@ -17,6 +17,7 @@ References
 """
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.similarity.alignment import Positions, align, in_square
-from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.similarity.knn import nearest_neighbors
+from ml_backend.similarity.vectors import SAME_DISTANCE, normalize_rows
 
 PCA = -1
 """Stands where a locality would: the sketch."""
@@ -38,7 +39,6 @@ _EVEN = 1e-6
 _N_PLACED_BY = 15
 _N_STEPS = 30
 _NEAR_ENOUGH = 1e-3
-_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def place_clips(new: NDArray[np.float32], held: NDArray[np.float32], xy: Positio
     scale = beyond_first.mean(axis=1, keepdims=True)
     weights = np.exp(-beyond_first / np.where(scale > 0, scale, 1.0))
     weights /= weights.sum(axis=1, keepdims=True)
-    is_copy = distance[:, 0] <= _SAME
+    is_copy = distance[:, 0] <= SAME_DISTANCE
     weights[is_copy] = 0.0
     weights[is_copy, 0] = 1.0
     placed[is_finite] = _geometric_median(xy[is_drawn][rows], weights)
@@ -178,18 +178,18 @@ def _geometric_median(points: NDArray[np.float32], weights: NDArray[np.float32])
 
 
 def _is_finite(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tell which rows hold no NaN and no infinity."""
+    """Return which rows hold no NaN and no infinity."""
     return np.asarray(np.isfinite(embeddings.sum(axis=1, dtype=np.float64)))
 
 
 def _clean(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Tell which embeddings are finite, and give those as unit rows."""
+    """Return which embeddings are finite, and those as unit rows."""
     is_finite = _is_finite(embeddings)
     return is_finite, normalize_rows(embeddings[is_finite])
 
 
 def _distinct(unit: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the first row of each set of equal rows, and of every row its place among those."""
+    """Return the first row of each set of equal rows, and of every row its place among those."""
     place_by_row: dict[bytes, int] = {}
     first: list[int] = []
     places = np.empty(len(unit), dtype=np.int64)
@@ -202,7 +202,7 @@ def _distinct(unit: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def _principal_components(unit: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the coordinates along the first two principal components, ``(n_clips, 2)``.
+    """Return the coordinates along the first two principal components, ``(n_clips, 2)``.
 
     The components are those of at most ``_PCA_SAMPLE`` clips, evenly picked; each points to where
     clips lie the farthest from the mean, or, where they are even, to its largest number.
@@ -236,41 +236,31 @@ def _lay_out(
     # In UMAP's own count a clip is its own first neighbor.
     rows, distance = nearest_neighbors(unit, n_neighbors)
     on_progress(0.2)
-    from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
+    from umap import UMAP
 
-    on_progress(0.3)
-    random_state = np.random.RandomState(seed)
-    graph, *_ = fuzzy_simplicial_set(
-        unit, n_neighbors, random_state, "cosine", knn_indices=rows, knn_dists=distance
-    )
-    a, b = find_ab_params(1.0, locality.min_dist)
     on_progress(0.4)
+    random_state = np.random.RandomState(seed)
     noise = random_state.normal(scale=1e-4, size=init.shape)
     start = 10.0 * init / np.abs(init).max() + noise
-    xy, _ = simplicial_set_embedding(
-        unit,
-        graph,
-        n_components=2,
-        initial_alpha=1.0,
-        a=a,
-        b=b,
-        gamma=1.0,
-        negative_sample_rate=5,
+    fit = UMAP(
+        n_neighbors=n_neighbors,
+        min_dist=locality.min_dist,
+        metric="cosine",
         n_epochs=_N_EPOCHS[len(unit) > _FEW_CLIPS],
         init=start.astype(np.float32),
+        precomputed_knn=(rows, distance),
         random_state=random_state,
-        metric="cosine",
-        metric_kwds={},
-        densmap=False,
-        densmap_kwds={},
-        output_dens=False,
-        parallel=False,
+        n_jobs=1,
         tqdm_kwds={
             "disable": False,
             "file": _Meter(lambda share: on_progress(0.4 + 0.6 * share)),
             "bar_format": "{percentage:.0f}%",
         },
     )
+    with warnings.catch_warnings():
+        # No index to search, so no transform: place_clips does that.
+        warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]")
+        xy = fit.fit_transform(unit)
     return np.asarray(xy, dtype=np.float32)
 
 

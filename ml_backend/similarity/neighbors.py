@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.similarity.coverage import SAME_DISTANCE
+from ml_backend.similarity.vectors import SAME_DISTANCE
 
 LABELED_SHARE = 4
-"""At least one of so many neighbors is a labeled clip, as long as there are any."""
+"""Of every 4 neighbors at least one is a labeled clip, if there are enough."""
 
 
 def distances(unit: NDArray[np.float32], to: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Measure cosine distances of clips to one clip.
+    """Compute cosine distances of clips to one clip.
 
     Parameters
     ----------
@@ -37,17 +37,18 @@ def distances(unit: NDArray[np.float32], to: NDArray[np.float32]) -> NDArray[np.
 def find_neighbors(
     distance: NDArray[np.float32], is_labeled: NDArray[np.bool_], n: int
 ) -> NDArray[np.int64]:
-    """Find the nearest clips, the labeled ones first, each group by distance.
+    """Return the nearest clips, the labeled ones first, each group by distance.
 
-    Where the nearest clips hold too few labeled ones, the nearest labeled clips stand for the
-    farthest of the others: they tell what is already known of such sounds.
+    If the nearest clips hold too few labeled ones, the nearest labeled clips replace the farthest
+    of the others: they show what is already known of such sounds.
 
     Parameters
     ----------
     distance : ndarray, shape=(n_clips,)
-        Infinity for a clip that is not to be found, such as the one that is asked about.
+        Infinity for a clip that must not be returned, such as the query itself.
     is_labeled : ndarray of bool, shape=(n_clips,)
     n : int
+        How many clips to return.
 
     Returns
     -------

@@ -56,7 +56,7 @@ class Store:
             part.forget(project_id)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self.engine.dispose()
 
 

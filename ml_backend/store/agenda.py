@@ -2,7 +2,7 @@
 
 An event only says that a project may have changed. Hints are counted, never lost: a round
 notes how far it has read when it takes a project, and a project is due again as long as more
-has been heard than was done. Taking is a lease, so a killed worker's project comes back.
+has been noted than was done. Taking is a lease, so a killed worker's project comes back.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _LAST_RETRY_S = 60.0
 
 @dataclass(frozen=True)
 class Turn:
-    """A project taken for one round, and what was heard of it since the last one.
+    """A project taken for one round, and what changed in it since the last one.
 
     Settings, labels and tasks cost more to read one than the other, and most rounds need one.
     ``n_settings`` hints told of settings alone.
@@ -55,9 +55,9 @@ class Agenda:
         single: bool = False,
         own: bool = False,
     ) -> None:
-        """Say that a project may have changed: its labels, the tasks it has, or only its settings.
+        """Record that a project may have changed: its labels, its tasks, or only its settings.
 
-        Of a project never heard of before, everything may have. Where a ``single`` annotation has,
+        Of a project not known before, everything may have. Where a ``single`` annotation has,
         its task tells so, and the project need not be quiet for a round, unless one is going on:
         then more is to come. What Earmark does of its ``own`` accord changes no annotation, but
         wants a round. Else the stamp of its annotations is another one.
@@ -82,14 +82,14 @@ class Agenda:
                 stamp(connection, "annotations", project_id)
 
     def project_ids(self) -> list[int]:
-        """List every project heard of, in the order of their numbers."""
+        """List every known project, in the order of their numbers."""
         with self._engine.connect() as connection:
             return list(
                 connection.scalars(select(project.c.project_id).order_by(project.c.project_id))
             )
 
     def is_known(self, project_id: int) -> bool:
-        """Tell whether a project was heard of."""
+        """Check whether a project is known."""
         statement = select(project.c.project_id).where(project.c.project_id == project_id)
         with self._engine.connect() as connection:
             return connection.scalar(statement) is not None
@@ -112,7 +112,7 @@ class Agenda:
             return list(connection.scalars(statement))
 
     def is_waiting(self, project_id: int) -> bool:
-        """Tell whether something was heard of a project that no round has dealt with."""
+        """Check whether a project changed since the last round took it."""
         statement = select(project.c.n_events > project.c.n_done).where(
             project.c.project_id == project_id
         )
@@ -142,13 +142,13 @@ class Agenda:
         )
 
     def has_more_labels(self, turn: Turn) -> bool:
-        """Tell whether more was heard of a project's labels since it was taken."""
+        """Check whether a project's labels changed again since it was taken."""
         statement = select(project.c.n_label_events).where(project.c.project_id == turn.project_id)
         with self._engine.connect() as connection:
             return (connection.scalar(statement) or 0) > turn.n_label_events
 
     def release_all(self) -> None:
-        """Give every project back undone: what a killed worker held is due again."""
+        """Release every project undone: what a killed worker had taken is due again."""
         with self._engine.begin() as connection:
             connection.execute(update(project).values(leased_until=0.0, retry_at=0.0))
 
@@ -159,7 +159,7 @@ class Agenda:
             connection.execute(update(project).where(kept).values(leased_until=now + lease_s))
 
     def finish(self, turn: Turn, *, now: float) -> None:
-        """Give a project back: everything heard until it was taken is dealt with."""
+        """Release a project: every change up to when it was taken is dealt with."""
         self._set(
             turn.project_id,
             n_done=turn.n_events,
@@ -173,7 +173,7 @@ class Agenda:
         )
 
     def fail(self, turn: Turn, error: str, *, now: float) -> None:
-        """Give a project back undone; it is due again after a pause that doubles each time."""
+        """Release a project undone; it is due again after a pause that doubles each time."""
         pause_s = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2 ** min(turn.n_failures, 10))
         self._set(
             turn.project_id,
@@ -202,7 +202,7 @@ class Agenda:
         )
 
     def description(self, project_id: int) -> dict[str, Any]:
-        """Give what ``describe`` was told of a project, and the last ``error``.
+        """Return what ``describe`` stored of a project, and the last ``error``.
 
         Of ``hotkeys`` there is one per class, "" for none; or none at all, before the first round.
         """

@@ -1,4 +1,4 @@
-"""Tasks and what was heard in them: embeddings are kept once per sound and embedder."""
+"""Tasks and their embeddings, which are kept once per sound and embedder."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -68,7 +68,7 @@ class Clips:
         return np.sort(np.fromstring(text, dtype=np.int64, sep=" "))
 
     def data(self, project_id: int) -> dict[int, dict[str, Any]]:
-        """Give what each task says of its clip, in the order of the tasks' numbers.
+        """Return what each task says of its clip, in the order of the tasks' numbers.
 
         A task that was not read since data is kept is left out. Takes about 0.3 s for 100,000.
         """
@@ -84,7 +84,7 @@ class Clips:
         return {task_id: one for (task_id, _), one in zip(rows, data, strict=True)}
 
     def find(self, project_id: int, task_id: int) -> Task | None:
-        """Give one task, with its data; None where the project has none of this number."""
+        """Return one task, with its data; None where the project has none of this number."""
         if task_id > MAX_TASK_ID:
             return None
         columns = (
@@ -118,7 +118,7 @@ class Clips:
     def embeddings(
         self, embedder_id: str, clip_keys: Sequence[str]
     ) -> tuple[list[str], NDArray[np.float32]]:
-        """Give the keys that are embedded and their rows ``(n_found, embedding_dim)``."""
+        """Return the keys that are embedded and their rows ``(n_found, embedding_dim)``."""
         found: list[str] = []
         vectors: list[bytes] = []
         with self._engine.connect() as connection:
@@ -212,7 +212,7 @@ class Clips:
         return {name: counts.get(name, 0) for name in STATES}
 
     def failures(self, embedder_id: str) -> str:
-        """Give a word that is another one whenever other clips cannot be embedded."""
+        """Return a word that changes whenever other clips fail to embed."""
         statement = select(sql.count(), sql.max(failure.c.tried_at)).where(
             failure.c.embedder_id == embedder_id
         )
@@ -230,7 +230,7 @@ class Clips:
             return {str(name): int(n) for name, n in connection.execute(statement)}
 
     def n_bytes(self, project_id: int, embedder_id: str) -> int:
-        """Tell how large a project's embeddings are, one row per task, without reading them."""
+        """Return how large a project's embeddings are, one row per task, without reading them."""
         statement = (
             select(sql.sum(sql.length(embedding.c.vector)))
             .join(task, _same_sound(embedding, embedder_id))

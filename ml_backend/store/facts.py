@@ -21,7 +21,7 @@ class Facts:
             upsert(connection, fact, [{"name": name, "value": value}])
 
     def read(self, name: str) -> Any:
-        """Give the value under a name, or None."""
+        """Return the value under a name, or None."""
         with self._engine.connect() as connection:
             return connection.scalar(select(fact.c.value).where(fact.c.name == name))
 
@@ -30,7 +30,7 @@ class Facts:
         return (self.read("embedder") or {}).get("embedder_id") or ""
 
     def stamp(self, what: str, project_id: int) -> str:
-        """Give the stamp of something of a project (``stamps.py``); empty before it has one."""
+        """Return the stamp of something of a project (``stamps.py``); empty before it has one."""
         return str(self.read(stamp_name(what, project_id)) or "")
 
     def forget(self, project_id: int) -> None:

@@ -22,7 +22,7 @@ class MapStanding:
     stamp : str
         Another one whenever the map has changed; empty before the first.
     n_fitted : int
-        So many clips decided about the map; later ones were placed on it.
+        Number of clips that the map was fitted to; later ones were placed on it.
     is_wanted : bool
         Whether somebody asked for it.
     progress : float, range [0, 1]
@@ -45,7 +45,7 @@ class Maps:
         self._engine = engine
 
     def standing(self, project_id: int, embedder_id: str) -> dict[int, MapStanding]:
-        """Tell how the maps of a project stand, by locality."""
+        """Return how the maps of a project stand, by locality."""
         columns = [map_.c[name] for name in ("stamp", "n_fitted", "is_wanted", "progress", "state")]
         statement = select(map_.c.locality, *columns).where(
             map_.c.project_id == project_id, map_.c.embedder_id == embedder_id
@@ -86,7 +86,7 @@ class Maps:
     def read(
         self, project_id: int, embedder_id: str, locality: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
-        """Give the tasks of a map and their positions; None where there is none yet."""
+        """Return the tasks of a map and their positions; None where there is none yet."""
         statement = select(map_.c.content).where(*_key(project_id, embedder_id, locality))
         with self._engine.connect() as connection:
             content = connection.scalar(statement)

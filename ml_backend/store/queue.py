@@ -35,7 +35,7 @@ class Queue:
             stamp(connection, "queue", project_id)
 
     def wanted(self, project_id: int) -> Wanted | None:
-        """Give what is asked for, or None."""
+        """Return what is requested first, or None."""
         columns = (wanted.c.where, wanted.c.task_ids, wanted.c.requested_by, wanted.c.requested_at)
         statement = select(*columns).where(wanted.c.project_id == project_id)
         with self._engine.connect() as connection:

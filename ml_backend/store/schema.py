@@ -29,7 +29,7 @@ project = Table(
     Column("multi_label", Boolean, nullable=False, default=False),
     Column("hotkeys", JSON, nullable=False, default=list),
     Column("error", Text, nullable=False, default=""),
-    # The agenda: what was heard of the project, and how far a round has come to terms with it.
+    # The agenda: the events of the project, and how many of them a round has dealt with.
     Column("n_events", BigInteger, nullable=False, default=0),
     Column("n_label_events", BigInteger, nullable=False, default=0),
     Column("n_task_events", BigInteger, nullable=False, default=0),

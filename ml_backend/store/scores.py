@@ -30,14 +30,14 @@ class ClipScoreStore:
             upsert(connection, clip_scores, [row])
 
     def read(self, project_id: int) -> tuple[str, dict[str, NDArray[Any]]] | None:
-        """Give the model version and the arrays; None before there are any."""
+        """Return the model version and the arrays; None before there are any."""
         statement = select(clip_scores).where(clip_scores.c.project_id == project_id)
         with self._engine.connect() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else (row.model_version, unpack_arrays(row.content))
 
     def stamp(self, project_id: int) -> str:
-        """Tell what the scores were made from; empty before there are any."""
+        """Return what the scores were made from; empty before there are any."""
         statement = select(clip_scores.c.stamp).where(clip_scores.c.project_id == project_id)
         with self._engine.connect() as connection:
             return connection.scalar(statement) or ""

@@ -20,13 +20,13 @@ class Sessions:
             upsert(connection, session, [row], update=False)
 
     def find(self, key: str, *, now: float) -> str | None:
-        """Give what is kept under a key; None where there is nothing, or nothing any more."""
+        """Return what is kept under a key; None where there is nothing, or nothing any more."""
         statement = select(session.c.sealed).where(session.c.key == key, session.c.expires_at > now)
         with self._engine.connect() as connection:
             return connection.scalar(statement)
 
     def take(self, key: str, *, now: float) -> str | None:
-        """Give what is kept under a key, and forget it: of two who ask, one gets it."""
+        """Return what is kept under a key, and forget it: of two who ask, one gets it."""
         sealed = self.find(key, now=now)
         return sealed if self.drop(key) else None
 

@@ -48,7 +48,7 @@ class Sheets:
             return {row.name: row.kind for row in connection.execute(statement)}
 
     def read(self, project_id: int, names: Sequence[str]) -> dict[str, SheetColumn]:
-        """Give columns by name; those that there are not are left out."""
+        """Return columns by name; those that there are not are left out."""
         mine = select(sheet).where(sheet.c.project_id == project_id)
         with self._engine.connect() as connection:
             return {

@@ -23,7 +23,7 @@ class TaskColumns:
             upsert(connection, task_columns, [row])
 
     def read(self, project_id: int) -> dict[str, NDArray[Any]]:
-        """Give the arrays; none before anything was written."""
+        """Return the arrays; none before anything was written."""
         statement = select(task_columns.c.content).where(task_columns.c.project_id == project_id)
         with self._engine.connect() as connection:
             content = connection.scalar(statement)

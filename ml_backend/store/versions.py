@@ -55,7 +55,7 @@ class Progress:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether Label Studio has a prediction of this version for every clip."""
+        """Check whether Label Studio has a prediction of this version for every clip."""
         return self.position >= self.n_ranked + self.n_answered
 
 
@@ -113,11 +113,11 @@ class Versions:
             stamp(connection, "order", project_id)
 
     def current(self, project_id: int) -> Version | None:
-        """Give the newest version, or None before the first."""
+        """Return the newest version, or None before the first."""
         return self._find(project_id, version.c.ranking.is_not(None))
 
     def find(self, project_id: int, model_version: str) -> Version | None:
-        """Give a version by its name; None where there is none."""
+        """Return a version by its name; None where there is none."""
         return self._find(project_id, version.c.model_version == model_version)
 
     def _find(self, project_id: int, which: ColumnElement[bool]) -> Version | None:
@@ -140,7 +140,7 @@ class Versions:
         )
 
     def progress(self, project_id: int) -> Progress | None:
-        """Tell how far the newest version is published, without reading its arrays."""
+        """Return how far the newest version is published, without reading its arrays."""
         columns = (
             version.c.model_version,
             version.c.created_at,
@@ -237,7 +237,7 @@ class Versions:
             upsert(connection, measured, [row])
 
     def measured_labels(self, project_id: int) -> dict[str, NDArray[Any]] | None:
-        """Give the labels that the last figures rest on; None where they were not kept."""
+        """Return the labels that the last figures rest on; None where they were not kept."""
         statement = select(measured.c.content).where(measured.c.project_id == project_id)
         with self._engine.connect() as connection:
             content = connection.scalar(statement)

@@ -53,7 +53,7 @@ class Writer:
             ) from None
 
     def give_back(self) -> None:
-        """Let another worker have the lock."""
+        """Release the lock for another worker."""
         if self._file is not None:
             self._file.close()
         if self._connection is not None:

@@ -63,7 +63,7 @@ class Badge:
 
 
 def residuals_of(probabilities: NDArray[np.float64], *, multi_label: bool) -> NDArray[np.float64]:
-    """Give ``p - onehot`` of the likeliest answer, shape=(n_clips, n_classes)."""
+    """Return ``p - onehot`` of the likeliest answer, shape=(n_clips, n_classes)."""
     if multi_label:
         return np.asarray(probabilities - (probabilities >= 0.5))
     residuals = probabilities.copy()

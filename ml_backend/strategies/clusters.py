@@ -52,7 +52,10 @@ def cluster(
 
 
 def assign(unit: NDArray[np.float32], centers: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Give each row its nearest center, the lower number where two are as near."""
+    """Return the nearest center of each row, shape=(n_clips,); of two as near the lower number.
+
+    Not ``nearest_row``: means of unit rows are shorter than 1, so the distance is Euclidean.
+    """
     half = (centers**2).sum(axis=1) / 2  # (n_clusters,)
     nearest = np.empty(len(unit), dtype=np.int64)
     for start in range(0, len(unit), _ROWS_AT_ONCE):

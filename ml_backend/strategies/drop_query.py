@@ -59,14 +59,14 @@ class DropQuery:
 
 
 def _answers(probabilities: NDArray[np.float64], *, multi_label: bool) -> NDArray[np.int64]:
-    """Give what is answered, one row per clip."""
+    """Return what is answered, one row per clip."""
     if multi_label:
         return np.asarray(probabilities >= 0.5, dtype=np.int64)
     return np.asarray(probabilities.argmax(axis=1)[:, None])
 
 
 def _places(groups: NDArray[np.int64], nearness: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Give every member its place in its group by falling nearness, from 0."""
+    """Return the rank of every member in its group by falling nearness, from 0."""
     order = np.lexsort((-nearness, groups))
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     sizes = np.diff(np.append(starts, len(order)))

@@ -28,7 +28,8 @@ class UHerding:
 
     - 0 labels, 1 class: everything counts as undecided and the width is 1, which is MaxHerding.
     - 2 classes, many classes: undecided is 1 minus the margin of the two likeliest.
-    - several labels per clip: the mean of that over the yes-or-no heads.
+    - several labels per clip: undecided is 1 minus the smallest margin of the yes-or-no heads
+      (``binary_margin``): the least certain head alone decides.
     - cost: the pool is represented by 1,024 clips and 4,000 candidates: O(n) time and memory.
 
     References
@@ -138,7 +139,7 @@ def _kernel(similarity: NDArray[np.float32], width: float) -> NDArray[np.float32
 
 
 def _width(labeled: NDArray[np.float32]) -> float:
-    """Give the 5 % quantile of the labeled clips' distances to their nearest neighbor."""
+    """Return the 5 % quantile of the labeled clips' distances to their nearest neighbor."""
     if len(labeled) < 2:
         return _KERNEL_WIDTH
     nearest = np.empty(len(labeled))

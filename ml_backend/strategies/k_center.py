@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.similarity.coverage import coverage_distance, nearest_labeled
+from ml_backend.similarity.coverage import coverage_distance
+from ml_backend.similarity.knn import nearest_row
 from ml_backend.strategies.greedy import Ranking, pick_greedily
 from ml_backend.strategies.pool import Pool
 
@@ -74,7 +75,8 @@ class MismatchFirst:
 def _mismatch(pool: Pool) -> NDArray[np.float64]:
     if pool.probabilities is None or pool.labels is None or not len(pool.labeled):
         return np.zeros(len(pool))
-    neighbors = pool.labels[nearest_labeled(pool.embeddings, pool.labeled)]
+    nearest, _ = nearest_row(pool.embeddings, pool.labeled)
+    neighbors = pool.labels[nearest]
     if pool.multi_label:
         differs = ((pool.probabilities >= 0.5) != (neighbors == 1)).any(axis=1)
     else:

@@ -13,7 +13,8 @@ class Margin:
 
     - 0 labels, 1 class: no probabilities, so the order is random.
     - 2 classes: the same order as by entropy; many classes: only the two likeliest count.
-    - several labels per clip: the mean over the yes-or-no heads.
+    - several labels per clip: 1 minus the smallest margin of the yes-or-no heads
+      (``binary_margin``): the least certain head alone decides.
     - cost: O(n) time and memory.
 
     References

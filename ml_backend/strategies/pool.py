@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.similarity.coverage import check_finite_rows
+from ml_backend.similarity.vectors import check_finite_rows
 from ml_backend.strategies.greedy import Ranking
 from ml_backend.strategies.uncertainty import (
     binary_entropy,
@@ -81,14 +81,14 @@ class Pool:
         return 0
 
     def uncertainty(self) -> NDArray[np.float64] | None:
-        """Give the normalized entropy of each clip, shape=(n_pool,), once there is a classifier."""
+        """Return each clip's normalized entropy, shape=(n_pool,); None without a classifier."""
         if self.probabilities is None:
             return None
         measure = binary_entropy if self.multi_label else normalized_entropy
         return measure(self.probabilities)
 
     def indecision(self) -> NDArray[np.float64] | None:
-        """Give 1 minus the margin of each clip, shape=(n_pool,), once there is a classifier."""
+        """Return 1 minus the margin of each clip, shape=(n_pool,); None without a classifier."""
         if self.probabilities is None:
             return None
         measure = binary_margin if self.multi_label else margin

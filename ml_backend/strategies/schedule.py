@@ -92,7 +92,7 @@ def _search(
     named: NDArray[np.int64],
     n_head: int,
 ) -> Ranking:
-    """Let every third clip be the likeliest of the named class with the fewest labels."""
+    """Make every third clip the likeliest of the named class with the fewest labels."""
     prior = np.asarray(pool.prior)
     likeliest = {number: descending(prior[:, number]) for number in named.tolist()}
     counts = counts.copy()

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.similarity.coverage import SAME_DISTANCE
+from ml_backend.similarity.vectors import SAME_DISTANCE
 from ml_backend.strategies.clusters import cluster
 from ml_backend.strategies.greedy import Ranking, pick_in_turn
 from ml_backend.strategies.pool import Pool

@@ -1,4 +1,4 @@
-"""Recordings are heard as they are, whatever their format, and refused with a clear word."""
+"""Recordings are read as they are, whatever their format, and refused with a clear word."""
 
 import struct
 import tracemalloc
@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from ml_backend.audio import reading
+from ml_backend.audio import decoders
 from ml_backend.audio.reading import (
     Recording,
     duration_of,
@@ -195,7 +195,7 @@ def test_three_hours_are_refused_at_once_and_read_in_windows_within_little_memor
 
 
 def test_many_channels_count_towards_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "MAX_VALUES", 10_000)
+    monkeypatch.setattr(decoders, "MAX_VALUES", 10_000)
     path = write(tmp_path / "a.wav", noise(0.2, n_channels=4))
     with pytest.raises(AudioError, match="4 channels at 16000 Hz are too much"):
         read_recording(path)
@@ -209,7 +209,7 @@ def test_many_channels_count_towards_the_limit(tmp_path, monkeypatch):
     ],
 )
 def test_no_header_leads_beyond_the_limit(tmp_path, monkeypatch, header, wanted_s):
-    monkeypatch.setattr(reading, "MAX_VALUES", 100_000)
+    monkeypatch.setattr(decoders, "MAX_VALUES", 100_000)
     samples = noise(0.5, sample_rate_hz=48_000, n_channels=6)
     content = write_surround(tmp_path / "a.mka", samples, "5.1", "flac").read_bytes()
     at = content.index(b"\x44\x89\x88")  # Matroska's duration

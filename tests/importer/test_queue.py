@@ -208,11 +208,11 @@ def say(app, tmp_path, monkeypatch):
 
 
 def test_the_command_asks_tells_and_takes_back(say):
-    assert "Nothing is asked for" in say().stdout
+    assert "No clips are requested first" in say().stdout
     assert "2 clips match: 1 labeled, 1 in the pool: 2 in all" in say("--where", CONDITION).stdout
     assert CONDITION in say().stdout
     assert json.loads(say("--json").stdout)["n"] == 2
-    assert "Nothing is asked for" in say("--clear").stdout
+    assert "No clips are requested first" in say("--clear").stdout
     told = json.loads(say("--json").stdout)
     assert (told["where"], told["n"], sum(told["clips"].values())) == (None, 0, 4)
 

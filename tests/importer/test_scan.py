@@ -4,10 +4,8 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from importer.scan import Clip, Refusal, scan, windows
+from importer.scan import Clip, Refusal, scan
 from ml_backend.errors import SourceError
 from tests.sounds import tone, write, write_sparse
 
@@ -191,35 +189,6 @@ def test_real_clips_keep_their_recordings_and_metadata(shared):
 
 
 # --- windows ---
-
-
-@given(st.floats(0.05, 500), st.floats(0.5, 10), st.floats(0.2, 2))
-def test_windows_hold_all_of_a_recording_but_at_most_half_a_window_at_its_end(
-    duration_s, window_s, hop_ratio
-):
-    hop_s = window_s * min(hop_ratio, 1)
-    cut = windows(duration_s, window_s, hop_s)
-    heard_s = cut[-1][0] + cut[-1][1]
-    assert duration_s - heard_s < window_s / 2 + 1e-3
-    assert heard_s <= duration_s + 1e-5
-    assert all(length_s == pytest.approx(window_s, abs=1e-5) for _, length_s in cut[:-1])
-
-
-@pytest.mark.parametrize(
-    ("duration_s", "expected"),
-    [
-        (8.0, [(0, 4), (4, 4)]),
-        (9.9, [(0, 4), (4, 4)]),
-        (10.0, [(0, 4), (4, 4), (8, 2)]),
-        (1.0, [(0, 1)]),
-    ],
-)
-def test_a_last_partial_window_is_kept_from_half_a_window_on(duration_s, expected):
-    assert windows(duration_s, 4.0, 4.0) == expected
-
-
-def test_a_window_that_holds_nothing_new_is_not_made():
-    assert windows(8.0, 4.0, 1.0) == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_windows_share_the_recording_and_the_metadata_of_their_file(tmp_path):

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from ml_backend.learning import calibrated_fit
 from ml_backend.learning.classifier import Classifier, fit_classifier
 from ml_backend.learning.features import lay_out
-from ml_backend.similarity.coverage import normalize_rows
+from ml_backend.similarity.vectors import normalize_rows
 
 DIM = 16
 FAR = 1_000.0

@@ -130,11 +130,11 @@ def test_nothing_is_claimed_before_there_is_a_classifier():
 def test_the_command_tells_the_figures_in_words(project, capsys):
     output.tell_accuracy(project.accuracy())
     told = " ".join(capsys.readouterr().out.split())
-    assert "across recordings" in told
+    assert "by cross-validation" in told
     siren = project.accuracy()["pool"]["classes"]["siren"]
     assert f"siren: precision {spell_estimate(siren['precision'])}, recall" in told
     assert "clips without a label; predicted for the best F1" in told
-    assert "clips drawn at random" in told
+    assert "randomly sampled clips" in told
     assert "by number of labels" in told
     assert f"n = {project.accuracy()['audit']['per_class']['siren']['n']}" in told
     assert project.accuracy()["advice"] in told

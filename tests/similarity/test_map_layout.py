@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from ml_backend.similarity.alignment import align, in_square
-from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.similarity.fit_process import BEFORE, EMBEDDINGS, POSITIONS, PROGRESS
 from ml_backend.similarity.knn import nearest_neighbors
 from ml_backend.similarity.map_layout import (
@@ -16,6 +15,7 @@ from ml_backend.similarity.map_layout import (
     place_clips,
     sketch_map,
 )
+from ml_backend.similarity.vectors import normalize_rows
 
 
 def clouds(n, *, dim=12, n_clouds=3, seed=0, spread=0.2):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ml_backend.errors import SettingsError
 from ml_backend.settings import STRATEGIES
-from ml_backend.similarity.coverage import normalize_rows
+from ml_backend.similarity.vectors import normalize_rows
 from ml_backend.strategies.registry import Pool, get_strategy
 from ml_backend.strategies.uncertainty import binary_entropy, normalized_entropy
 from tests.counting import peak_mb

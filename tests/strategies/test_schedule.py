@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ml_backend.similarity.coverage import normalize_rows
+from ml_backend.similarity.vectors import normalize_rows
 from ml_backend.strategies import schedule
 from ml_backend.strategies.registry import Pool, get_strategy
 

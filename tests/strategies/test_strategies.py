@@ -3,7 +3,7 @@ import pytest
 from scipy.special import softmax
 
 from ml_backend.settings import STRATEGIES
-from ml_backend.similarity.coverage import nearest_labeled, normalize_rows
+from ml_backend.similarity.vectors import normalize_rows
 from ml_backend.strategies.badge import residuals_of
 from ml_backend.strategies.clusters import assign, cluster
 from ml_backend.strategies.registry import Pool, get_strategy
@@ -215,12 +215,6 @@ def test_k_center_and_mismatch_first_pick_what_looking_at_every_clip_picks(state
     assert head("mismatch-first", pool, 20) == slow_farthest(pool, 20, differ.astype(float))
     first = head("mismatch-first", pool, int(differ.sum()))
     assert set(first) == set(np.flatnonzero(differ).tolist())
-
-
-def test_the_nearest_labeled_clip_is_found():
-    pool = make_pool("2 classes")
-    expected = [int(np.argmax([row @ one for one in pool.labeled])) for row in pool.embeddings]
-    assert nearest_labeled(pool.embeddings, pool.labeled).tolist() == expected
 
 
 def test_margin_orders_by_the_difference_of_the_two_likeliest():

@@ -204,7 +204,7 @@ def silently(monkeypatch, action):
         answer = send(connection, method, path, **how)
         if (how.get("query") or {}).get("id") == action and not silenced:
             silenced.append(path)
-            raise connection._silence(httpx.ReadTimeout("too late"))
+            raise connection.failures.silence(httpx.ReadTimeout("too late"))
         return answer
 
     monkeypatch.setattr(Connection, "send", call)
@@ -232,7 +232,7 @@ def test_what_may_still_be_copied_is_not_written_singly(place, ada, project, mon
 
     def call(connection, method, path, **how):
         if (how.get("query") or {}).get("id") == "propagate_annotations":
-            raise connection._silence(httpx.ReadTimeout("too late"))
+            raise connection.failures.silence(httpx.ReadTimeout("too late"))
         return send(connection, method, path, **how)
 
     monkeypatch.setattr(Connection, "send", call)

@@ -12,7 +12,7 @@ from ml_backend.embedders.audioset import CLASS_LIST, N_CLASSES
 from ml_backend.embedders.melstats import MelStats
 from ml_backend.errors import RequestError
 from ml_backend.learning.prior import Tagger
-from ml_backend.similarity.coverage import normalize_rows
+from ml_backend.similarity.vectors import normalize_rows
 from ml_backend.web.api import similar
 from ml_backend.web.snapshot import embeddings
 from ml_backend.web.snapshot.embedder import Ears, EarsOnDemand

@@ -39,7 +39,7 @@ def pass_by(
 
 
 def air(frequencies_hz: Waveform, distance_m: float) -> Waveform:
-    """Give the gains left after so much air, at 10 °C and 70 % humidity.
+    """Return the gains left after so much air, at 10 °C and 70 % humidity.
 
     A power law through the table of ISO 9613-2: 3.7 dB/km at 1 kHz, 33 at 4 kHz, 117 at 8 kHz.
 

@@ -180,7 +180,7 @@ def _draw_recording(label: str, n_takes: int, rng: np.random.Generator) -> Stree
 def _clips(
     folder: Path, recordings: list[StreetRecording]
 ) -> Iterator[tuple[StreetRecording, list[Path]]]:
-    """Give every recording with the files of its takes, numbered through."""
+    """Return every recording with the files of its takes, numbered through."""
     n_before = 0
     for recording in recordings:
         numbers = range(n_before + 1, n_before + recording.n_takes + 1)

@@ -55,7 +55,7 @@ def filtered(waveform: Waveform, gain: Gain) -> Waveform:
 
 
 def convolved(waveform: Waveform, response: Waveform) -> Waveform:
-    """Let every sample ring on as the response does; what rings past the end is cut.
+    """Convolve every sample with the response; what rings past the end is cut.
 
     Exact where the response is no longer than a quarter of the waveform; the rest of a longer one
     wraps around.
@@ -88,7 +88,7 @@ def slow_noise(n_samples: int, rate_hz: float, rng: np.random.Generator) -> Wave
 
 
 def band(frequencies_hz: Waveform, low_hz: float, high_hz: float, order: float = 1.0) -> Waveform:
-    """Give the gains of a band with Butterworth slopes: 6 dB per octave and order."""
+    """Return the gains of a band with Butterworth slopes: 6 dB per octave and order."""
     above = 1 / np.sqrt(1 + (low_hz / np.maximum(frequencies_hz, 1e-3)) ** (2 * order))
     below = 1 / np.sqrt(1 + (frequencies_hz / high_hz) ** (2 * order))
     gains: Waveform = above * below
@@ -96,7 +96,7 @@ def band(frequencies_hz: Waveform, low_hz: float, high_hz: float, order: float =
 
 
 def resonance(frequencies_hz: Waveform, center_hz: float, width_hz: float) -> Waveform:
-    """Give the gains of a resonance: 1 at its center, 0.71 at the edges of its width."""
+    """Return the gains of a resonance: 1 at its center, 0.71 at the edges of its width."""
     gains: Waveform = 1 / np.sqrt(1 + ((frequencies_hz - center_hz) / (width_hz / 2)) ** 2)
     return gains
 

@@ -161,7 +161,7 @@ def music(rng: np.random.Generator) -> Sound:
 
 
 def _sung(pitch_hz: Waveform, tilt: float, rng: np.random.Generator) -> Waveform:
-    """Give a tone with every harmonic there is room for, falling as a power of its number."""
+    """Return a tone with every harmonic there is room for, falling as a power of its number."""
     clock_s = np.arange(len(pitch_hz)) / SAMPLE_RATE_HZ
     multiples = np.arange(1.0, max(2, min(25, _TOP_HZ / pitch_hz.max())))
     return harmonics(phase(pitch_hz, clock_s, rng), multiples**tilt)

@@ -16,8 +16,8 @@ from ml_backend.embedders import check_waveform
 from ml_backend.errors import AudioError, RequestError
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.loop.embed_clips import MAX_EMBEDDED_S
-from ml_backend.similarity.coverage import normalize_rows
 from ml_backend.similarity.neighbors import distances, find_neighbors
+from ml_backend.similarity.vectors import normalize_rows
 from ml_backend.web.api.responses import NOT_READ, wait
 from ml_backend.web.services import services
 from ml_backend.web.snapshot.background_job import Pending

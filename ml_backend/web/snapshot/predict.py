@@ -15,7 +15,7 @@ from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.label_config import LabelConfig, parse_label_config
 from ml_backend.learning.classifier import Classifier
 from ml_backend.loop.publish import Edition
-from ml_backend.similarity.coverage import normalize_rows
+from ml_backend.similarity.vectors import normalize_rows
 from ml_backend.store import Store
 from ml_backend.web.snapshot.embedder import EarsOnDemand
 
