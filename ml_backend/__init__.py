@@ -1,1 +1,1 @@
-"""Earmark's backend: hears clips, learns from labels, and puts the most instructive clip next."""
+"""Earmark's backend: embeds clips, learns from labels, and ranks the pool by informativeness."""

@@ -1,7 +1,7 @@
-"""The nouns: what a clip is to Label Studio and to the backend.
+"""The basic types: a clip as Label Studio and the backend represent it.
 
-A *recording* is a file as it came; a *clip* is the piece of it that is labelled; a *task* is
-Label Studio's wrapper of one clip; a clip's *key* names its sound, whatever project it is in.
+A *recording* is an original audio file; a *clip* is the piece of it that is labeled; a *task* is
+Label Studio's wrapper of one clip; a clip's *key* identifies its audio in every project.
 """
 
 import hashlib
@@ -20,25 +20,24 @@ STATES: dict[State, str] = {
     "pool": "in the pool",
     "failed": "failed",
 }
-"""Every clip is in exactly one of these states, here with the words for people.
+"""The states of a clip with their display names. Every clip has exactly one.
 
-What people said of a clip comes first, whether its audio can be embedded or not; ``annotation.py``
-tells which of the first five states several annotations make. A clip without annotations is in the
+Annotations determine the state first, whether the audio can be embedded or not; ``annotation.py``
+maps several annotations to one of the first five states. A clip without annotations is in the
 pool, embedded or not yet, or has failed: its audio cannot be embedded.
 """
 
 MODEL_COLUMNS = ("earmark_class", "earmark_probability", "earmark_entropy", "earmark_version")
-"""Fields of task data that Earmark writes what the model says of a clip into; they are no
-metadata."""
+"""Fields of task data that hold Earmark's predictions; they are no metadata."""
 _CONTENT_HASH = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class Task:
-    """One clip as a project of Label Studio holds it.
+    """One clip in a project of Label Studio.
 
-    ``recording_id`` is None where the project does not say which recording a clip is from.
-    ``data`` is what else the task says of its clip (``told``), None where that was not read.
+    ``recording_id`` is None if the project does not name the clip's recording. ``data`` is the
+    task's metadata (``told``), None if that was not read.
     """
 
     task_id: int
@@ -50,10 +49,10 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskLabels:
-    """What people said of one task, several annotators taken together.
+    """The labels of one task, combined over annotators.
 
-    ``labels`` is None where their answers cannot be used; ``state`` then says why, one of
-    ``STATES``. ``n_annotators`` counts everybody with an annotation, a skip included.
+    ``labels`` is None if the answers cannot be used; ``state``, one of ``STATES``, is then the
+    reason. ``n_annotators`` counts everybody with an annotation, a skip included.
     """
 
     task_id: int
@@ -62,9 +61,9 @@ class TaskLabels:
     n_annotators: int
 
     def n_wanted(self, of_project: int) -> int:
-        """Tell how many annotators are asked, where the project wants this many of each clip.
+        """Return the number of annotators wanted, given the project's number per clip.
 
-        Where two or more do not agree, one more is.
+        If two or more do not agree, it is one more.
 
         Examples
         --------
@@ -77,7 +76,7 @@ class TaskLabels:
 
 
 def content_hash(audio: bytes) -> str:
-    """Name a sound by what it contains: 32 hexadecimal digits of SHA-256.
+    """Return the first 32 hexadecimal digits of the SHA-256 of an audio file.
 
     Examples
     --------
@@ -88,7 +87,7 @@ def content_hash(audio: bytes) -> str:
 
 
 def clip_key(data: Mapping[str, Any], audio: str) -> str:
-    """Name the sound of a task: by content where the importer wrote it, else by address.
+    """Return the key of a task's audio: the importer's content hash, else one of the address.
 
     Examples
     --------
@@ -104,9 +103,9 @@ def clip_key(data: Mapping[str, Any], audio: str) -> str:
 
 
 def told(data: Mapping[str, Any], audio_field: str) -> dict[str, Any]:
-    """Give what a task says of its clip: without its sound, ``meta`` and ``MODEL_COLUMNS``.
+    """Return a task's metadata: its data without the audio, ``meta`` and ``MODEL_COLUMNS``.
 
-    ``meta`` is the same again, as annotators see it; the others are what the model says.
+    ``meta`` repeats the metadata for annotators; ``MODEL_COLUMNS`` hold predictions.
 
     Examples
     --------

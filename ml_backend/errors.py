@@ -1,4 +1,4 @@
-"""Everything that can go wrong, by what a person has to mend.
+"""The tree of errors, by what a person has to correct.
 
 ::
 
@@ -8,23 +8,23 @@
     ├── SourceError            a folder or table to import cannot be used
     ├── LabelConfigError       a label config asks for something Earmark cannot learn
     ├── WeightsError           an embedder's weights are missing or damaged
-    ├── StoreError             what Earmark remembers cannot be opened
+    ├── StoreError             Earmark's database cannot be opened
     ├── RequestError           a client sent something unusable
     │   └── ExpressionError               a filter cannot be read, or does not fit the columns
     ├── StudioError            the embedded Label Studio did not start
     └── LabelStudioError       Label Studio refused or failed
         ├── LabelStudioUnreachableError   it does not answer, or not in time
         ├── LabelStudioAuthError          the token is wrong or may not do this
-        └── LabelStudioNotFoundError      the project, task or file is not there
+        └── LabelStudioNotFoundError      the project, task or file does not exist
 
-A message names the thing, what was wanted, what came, and what to do.
+A message names the thing, what was expected, what was found, and what to do.
 """
 
 
 class EarmarkError(Exception):
     """Any failure that Earmark can explain.
 
-    ``plain`` tells it to people who do not run Earmark: without its addresses and settings.
+    ``plain`` is the message for people who do not run Earmark, without addresses and settings.
     """
 
     def __init__(self, message: str = "", *, plain: str | None = None) -> None:
@@ -53,7 +53,7 @@ class WeightsError(EarmarkError):
 
 
 class StoreError(EarmarkError):
-    """What Earmark remembers cannot be opened."""
+    """Earmark's database cannot be opened."""
 
 
 class RequestError(EarmarkError):
@@ -81,4 +81,4 @@ class LabelStudioAuthError(LabelStudioError):
 
 
 class LabelStudioNotFoundError(LabelStudioError):
-    """The project, task or file is not there."""
+    """The project, task or file does not exist."""

@@ -1,17 +1,17 @@
-"""The audit slice: clips drawn at random, labeled to measure and never to train.
+"""The audit slice: a random sample of the clips, labeled to measure and never to train.
 
-Labels that a strategy chose are no sample of what there is: the hard clips are among them. So
-every clip draws a lot, a number that follows from its key alone: the same in every process and
-after every restart, and independent of what is heard in it. The clips with the lowest lots are
-the slice. They are no candidates of the strategy, and are asked about in the order of their lots,
-so that those answered are at any time a random sample of all clips. A person may label a clip of
-the slice out of turn; it then counts when its turn has come.
+Clips that a strategy selects are not a random sample: hard clips are overrepresented. Therefore
+each clip has a lot, a pseudo-random number computed from its key alone: it is the same in every
+process and after every restart, and independent of the clip's content. The clips with the lowest
+lots are the slice. The strategy does not rank them; they are queued in the order of their lots, so
+that those answered are at any time a random sample of all clips. A person may label a clip of the
+slice out of turn; it counts once all clips before it are answered.
 
-At the start labels are worth too much: the first ``N_BEFORE`` are all trained on, and no turn
-comes before. From ``N_ENOUGH`` counted labels on (an interval of about ± 0.06) with ``N_PER_CLASS``
-of each class, or from ``N_AT_MOST``, more of them would sharpen the figure less than they would
-teach: the slice is closed, and clips behind its last one are asked about and trained on like any
-other.
+The first ``N_BEFORE`` labels all train, because labels are most valuable at the start; no clip of
+the slice is queued before. The slice closes at ``N_ENOUGH`` counted labels (an interval of about
+± 0.06) with ``N_PER_CLASS`` of each class, or at ``N_AT_MOST``: more of them would improve the
+estimate less than they would improve the classifier. Clips after its last one are then ranked and
+trained on like any other.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _N_BYTES = 8
 
 
 def draw_lots(clip_keys: Sequence[str]) -> NDArray[np.float64]:
-    """Give every clip its lot, a number from [0, 1) that follows from its key.
+    """Return the lot of each clip, computed from its key; shape=(n_clips,), range [0, 1).
 
     Examples
     --------
@@ -43,7 +43,13 @@ def draw_lots(clip_keys: Sequence[str]) -> NDArray[np.float64]:
 
 
 def draw_slice(lots: NDArray[np.float64], share: float) -> NDArray[np.int64]:
-    """Give the rows of the slice in the order of their lots; ties by row number.
+    """Return the rows with lots below ``share`` in the order of their lots; ties by row number.
+
+    Parameters
+    ----------
+    lots : ndarray of float64, shape=(n_clips,), range [0, 1)
+    share : float
+        Share of the clips in the slice.
 
     Examples
     --------
@@ -55,7 +61,7 @@ def draw_slice(lots: NDArray[np.float64], share: float) -> NDArray[np.int64]:
 
 
 def n_in_turn(is_answered: NDArray[np.bool_]) -> int:
-    """Count the answered clips that no unanswered one comes before, in the order of the slice.
+    """Count the answered clips before the first unanswered one, in the order of the slice.
 
     Examples
     --------
@@ -66,7 +72,7 @@ def n_in_turn(is_answered: NDArray[np.bool_]) -> int:
 
 
 def n_closed(answers: Sequence[frozenset[str] | None]) -> int | None:
-    """Tell after how many clips the slice is closed; None while it is open.
+    """Return the number of clips after which the slice is closed; None while it is open.
 
     Parameters
     ----------
@@ -98,23 +104,23 @@ def interleave(
     n_answered: int,
     n_audited: int,
 ) -> NDArray[np.int64]:
-    """Put the audit clips into a strategy's order, so that they are ``share`` of what is served.
+    """Insert the audit clips into a strategy's ranking at a rate of ``share``.
 
     Parameters
     ----------
     chosen : ndarray of int64
-        The strategy's order.
+        Clips in the strategy's order.
     audit : ndarray of int64
-        Clips of the slice that wait, in their order.
+        Unanswered clips of the slice, in its order.
     share : float
-        From the answer after the first ``N_BEFORE`` on.
+        Share of audit clips after the first ``N_BEFORE`` answers.
     n_answered, n_audited : int
-        Answers so far, and how many of them are of the slice.
+        Number of answers so far, and of those in the slice.
 
     Returns
     -------
     ndarray of int64
-        Every clip once; what is left of one side follows at the end.
+        Every clip once; the rest of the longer input follows at the end.
 
     Examples
     --------
@@ -124,7 +130,7 @@ def interleave(
     if not len(audit):
         return chosen
     places = np.arange(1, len(audit) + 1) + n_audited
-    # The k-th audit clip is served when k clips of the share are due.
+    # The k-th audit clip comes where ``share`` times the number of clips reaches k.
     due = np.ceil(places / share - 1e-9).astype(np.int64) + N_BEFORE - n_answered - 1
     due = np.maximum(due, np.arange(len(audit)))
     due = np.minimum(due, len(chosen) + np.arange(len(audit)))

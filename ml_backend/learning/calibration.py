@@ -1,17 +1,17 @@
-"""Make probabilities mean what they say, however few labels there are.
+"""Calibrate probabilities, also with few labels.
 
-Temperature scaling [1]_: logits are divided by one number T. Two things keep it from needing many
+Temperature scaling [1]_ divides logits by one number T. Two additions make it work with few
 labels:
 
-- targets are smoothed by Platt's rule [2]_: of a class with n labels the target is
-  ``(n + 1) / (n + 2)`` instead of 1 (2/3 for the first one), the rest is shared by the others;
-- ``log(T / s)``, s being the root mean square of the centered logits, has a normal prior with
-  standard deviation 0.4 around ``1.25 * (2 / n - 1)`` for n labels: 0 for a first pair, which
-  becomes 0.86 where it is told apart, and nearly -1.25 from a dozen on. Labels that were chosen are
-  the hard ones: fitted to them alone, T is too large for the clips nobody asked about. With a prior
-  around 0 of deviation 1, one class of UrbanSound8K against the rest had a log-loss of 0.13 on
-  unseen recordings at 60 chosen labels and an ECE of 0.07; with this one 0.10 and 0.03. It was
-  better from 5 labels on, with chosen labels and random ones, with and without a name AudioSet
+- targets are smoothed by Platt's rule [2]_: the target of a class with n labels is
+  ``(n + 1) / (n + 2)`` instead of 1 (2/3 for n = 1); the other classes share the rest;
+- ``log(T / s)``, where s is the root mean square of the centered logits, has a normal prior with
+  standard deviation 0.4 and mean ``1.25 * (2 / n - 1)`` for n labels: 0 for the first pair, whose
+  probabilities become 0.86 if it is separated, and nearly -1.25 from a dozen labels on. Clips that
+  a strategy selected are hard ones: fitted to them alone, T is too large for the pool. With a prior
+  of mean 0 and deviation 1, one class of UrbanSound8K against the rest had a log-loss of 0.13 on
+  unseen recordings at 60 selected labels and an ECE of 0.07; with this prior 0.10 and 0.03. It was
+  better from 5 labels on, with selected and random labels, with and without a name that AudioSet
   knows.
 
 References
@@ -30,19 +30,18 @@ _LOG_TEMPERATURE_SPREAD = 0.4
 
 
 def fit_temperature(logits: NDArray[np.float64], answers: NDArray[np.int64]) -> float:
-    """Find what to divide a classifier's logits by, so that its probabilities can be believed.
+    """Return the temperature that calibrates a classifier's logits.
 
     Parameters
     ----------
     logits : ndarray, shape=(n_labeled, n_classes)
-        Of clips that the classifier did not learn from.
+        Out-of-fold logits.
     answers : ndarray of int64, shape=(n_labeled,), range [0, n_classes)
-        The class of each; every class occurs.
+        Class of each clip; every class occurs.
 
     Returns
     -------
-    float
-        Greater than 0.
+    float, range (0, inf)
 
     Examples
     --------
@@ -73,6 +72,6 @@ def fit_temperature(logits: NDArray[np.float64], answers: NDArray[np.int64]) -> 
 
 
 def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn logits, shape=(n_clips, n_classes), into logarithms of probabilities."""
+    """Return the logarithms of softmax probabilities; both shape=(n_clips, n_classes)."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))

@@ -1,13 +1,12 @@
-"""Read embeddings: logistic regression with calibrated probabilities, from two labels up.
+"""Classify embeddings: logistic regression with calibrated probabilities, from two labels up.
 
-What is read is laid out by ``features.py``, measured on the *whole* set of clips, so that a handful
-of labels does not bend the scale. Classes are balanced: the probabilities are those of a world in
-which every class is equally frequent, because what was asked about is no sample of what there is.
+``features.py`` computes the features and scales them by *all* clips, so that the scale does not
+depend on a few labels. Classes are balanced: probabilities assume that all classes are equally
+frequent, because labeled clips are not a random sample. ``calibrated_fit.py`` fits the weights and
+calibrates the probabilities.
 
-How the weights are fitted, and their probabilities calibrated, is told in ``calibrated_fit.py``.
-
-A class nobody has chosen yet cannot be learned. It gets Laplace's share ``1 / (n + K)`` of n labels
-and K classes; a yes-or-no head with one answer only says ``(yes + 1) / (n + 2)``.
+A class without a label cannot be learned. Its probability is Laplace's ``1 / (n + K)`` for n labels
+and K classes; that of a yes-or-no head with one kind of answer is ``(yes + 1) / (n + 2)``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +25,7 @@ from ml_backend.similarity.vectors import check_finite_rows, normalize_rows
 
 @dataclass(frozen=True)
 class Classifier:
-    """What a round has learned, as arrays.
+    """A trained classifier as arrays.
 
     Attributes
     ----------
@@ -35,14 +34,14 @@ class Classifier:
     multi_label : bool
         Whether each class is a yes-or-no head of its own.
     weights : ndarray of float32, shape=(n_classes, embedding_dim)
-        Of unit embeddings: layout and temperature are folded in.
+        Weights of unit embeddings; they include layout and temperature.
     prior_weights : ndarray of float64, shape=(n_classes, n_classes)
-        Of the prior's logits; all 0 where it learned without a prior.
+        Weights of the prior's logits; all 0 if trained without a prior.
     biases : ndarray of float64, shape=(n_classes,)
     constants : ndarray of float64, shape=(n_classes,)
-        Probability of a class that could not be learned; NaN where it was.
+        Probability of each class that could not be learned; NaN for the others.
     rule : Rule
-        How classes are predicted.
+        Decision rule.
     """
 
     class_names: tuple[str, ...]
@@ -55,30 +54,30 @@ class Classifier:
 
     @property
     def needs_prior(self) -> bool:
-        """Whether it reads the prior's logits beside the embedding."""
+        """Whether it uses the prior's logits beside the embedding."""
         return bool(self.prior_weights.any())
 
     def probabilities(
         self, embeddings: NDArray[np.float32], prior: NDArray[np.float32] | None = None
     ) -> NDArray[np.float64]:
-        """Give the class probabilities of clips.
+        """Compute the class probabilities of clips.
 
         Parameters
         ----------
         embeddings : ndarray, shape=(n_clips, embedding_dim)
-            As the embedder gave them.
+            The embedder's output.
         prior : ndarray, shape=(n_clips, n_classes), or None
-            The prior's logits, where the classifier learned with them.
+            The prior's logits; required if ``needs_prior``.
 
         Returns
         -------
         ndarray of float64, shape=(n_clips, n_classes), range [0, 1]
-            Rows sum to 1, unless several labels may be present.
+            Rows sum to 1 unless ``multi_label``.
 
         Raises
         ------
         ValueError
-            If ``embedding_dim`` is not the one learned from, or the prior is missing.
+            If ``embedding_dim`` differs from that of training, or the prior is missing.
         """
         if embeddings.ndim != 2 or embeddings.shape[1] != self.weights.shape[1]:
             raise ValueError(
@@ -103,7 +102,7 @@ class Classifier:
         return probabilities
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Give everything as arrays that ``numpy.savez`` stores without pickling."""
+        """Return everything as arrays that ``numpy.savez`` stores without pickling."""
         return {
             "class_names": np.array(self.class_names, dtype=np.str_),
             "multi_label": np.array(self.multi_label),
@@ -117,7 +116,7 @@ class Classifier:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Classifier":
-        """Make a classifier of the arrays of ``to_arrays``."""
+        """Return the classifier whose ``to_arrays`` returned these arrays."""
         class_names = tuple(arrays["class_names"].tolist())
         multi_label = bool(arrays["multi_label"])
         return cls(
@@ -142,36 +141,36 @@ def fit_classifier(
     prior: NDArray[np.float32] | None = None,
     seed: int,
 ) -> Classifier | None:
-    """Train on the labeled set; the rule is the balanced one.
+    """Train on the labeled set, with the balanced decision rule.
 
     Parameters
     ----------
     embeddings : ndarray, shape=(n_labeled, embedding_dim)
-        As the embedder gave them.
+        The embedder's output.
     labels : ndarray of int8, shape=(n_labeled, n_classes)
         1 where the clip has the class; exactly one per row unless ``multi_label``.
     class_names : sequence of str
     multi_label : bool
         Whether each class is a yes-or-no head of its own.
     groups : ndarray of int64, shape=(n_labeled,), or None
-        Recording of each clip; one is never on both sides of a fold. None: each its own.
+        Recording of each clip; a recording is never split between folds. None: one per clip.
     layout : Layout
-        How all clips of the project lie, labeled or not.
+        Scale of the features, computed from all clips of the project.
     prior : ndarray, shape=(n_labeled, n_classes), or None
         The prior's logits; a class it does not know is a column of NaN.
     seed : int
-        Deals recordings out to folds.
+        Seed of the assignment of recordings to folds.
 
     Returns
     -------
     Classifier or None
-        None while there is nothing to tell apart: fewer than two classes were chosen, or, with
-        several labels a clip, no class has both a yes and a no.
+        None if fewer than two classes are labeled or, with ``multi_label``, no class has both a
+        yes and a no.
 
     Raises
     ------
     ValueError
-        If shapes disagree, an embedding is not finite, or a row has not exactly one label.
+        If shapes disagree, an embedding is not finite, or a row does not have exactly one label.
 
     Examples
     --------
@@ -206,13 +205,18 @@ def fit_and_predict(
     prior: NDArray[np.float32] | None = None,
     seed: int,
 ) -> tuple[Classifier, NDArray[np.float64]] | None:
-    """Train as ``fit_classifier`` does, and give what calibration has read, too.
+    """Train like ``fit_classifier``, and return the out-of-fold probabilities too.
 
     Returns
     -------
     classifier : Classifier
     out_of_fold : ndarray of float64, shape=(n_labeled, n_classes)
-        Probabilities from parts that did not meet the clip's recording; NaN where there is none.
+        Probabilities from fits without the clip's recording; NaN where there is none.
+
+    Raises
+    ------
+    ValueError
+        As ``fit_classifier``.
     """
     _check(embeddings, labels, class_names, multi_label)
     rows = layout.rows(normalize_rows(embeddings), prior)  # (n_labeled, n_features)

@@ -1,14 +1,14 @@
-"""From probabilities to classes: one rule wherever a class is predicted.
+"""From probabilities to classes: one decision rule wherever a class is predicted.
 
-Each class has an offset, added to the logarithm of its probability: the class of the highest sum
-is predicted or, where a clip may have several labels, every class whose log-odds and offset are
-not below 0. With offsets of 0 that is the likeliest class, and every class of 0.5 or more: right
-for balanced accuracy, for the probabilities are those of a world where all classes are equally
-frequent. Where a class is rare, most of what is called by its name is then something else.
+Each class has an offset that is added to the logarithm of its probability. The class with the
+highest sum is predicted or, if a clip may have several labels, every class whose log-odds plus
+offset are at least 0. Offsets of 0 predict the most likely class, or every class of 0.5 or more:
+the best rule for balanced accuracy, because the probabilities assume that all classes are equally
+frequent. For a rare class, most predictions are then wrong.
 
-For another objective, offsets are learned on the clips that nobody has labeled: curves learned
-out of recording (``posterior.py``) tell how likely each has each class, so precision, recall and
-F1 that offsets would have there can be computed, and the best offsets are searched.
+For other objectives, offsets are fitted on the pool: cross-validated curves (``posterior.py``)
+estimate how likely each clip has each class, from which precision, recall and F1 follow for any
+offsets, and a search finds the best ones.
 
 References
 ----------
@@ -31,19 +31,19 @@ F1 = "f1"
 PRECISION = "precision:"
 _MEANS = {BALANCED: "balanced accuracy", F1: "the best F1"}
 N_RECORDINGS = 2
-"""A class is measured from so many recordings on, with it and without it."""
+"""Least number of recordings with a class, and without it, to measure the class."""
 _CANDIDATES = np.array(sorted(np.arange(-24, 25) / 6.0, key=abs))
-"""Offsets that are tried, those near 0 first."""
+"""Offsets of the search, nearest to 0 first."""
 _AS_GOOD = 0.01
-"""Of offsets within so much of the best value, the one nearest 0 is taken: labels are few."""
+"""Of the offsets within this of the best value, the nearest to 0 is taken: labels are few."""
 _N_PASSES = 2
 _PENALTY = 10.0
-"""What each missing hundredth of precision costs, in hundredths of recall."""
+"""Cost of each missing hundredth of precision, in hundredths of recall."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How classes are predicted.
+    """A decision rule.
 
     Attributes
     ----------
@@ -59,22 +59,28 @@ class Rule:
 
     @classmethod
     def balanced(cls, n_classes: int, *, multi_label: bool) -> "Rule":
-        """Give the rule that favors no class."""
+        """Return the rule with offsets of 0."""
         return cls(BALANCED, np.zeros(n_classes), multi_label)
 
     @classmethod
     def from_arrays(
         cls, arrays: Mapping[str, NDArray[Any]], n_classes: int, multi_label: bool
     ) -> "Rule":
-        """Make a rule of ``objective`` and ``offsets``; without them, the balanced one."""
+        """Return the rule of ``objective`` and ``offsets``; without them, the balanced one."""
         if "offsets" not in arrays:
             return cls.balanced(n_classes, multi_label=multi_label)
         return cls(str(arrays["objective"]), arrays["offsets"], multi_label)
 
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell which classes clips are predicted to have, shape=(n_clips, n_classes).
+        """Predict the classes of clips, exactly one per clip unless ``multi_label``.
 
-        Exactly one, unless several labels may be present.
+        Parameters
+        ----------
+        probabilities : ndarray, shape=(n_clips, n_classes), range [0, 1]
+
+        Returns
+        -------
+        ndarray of bool, shape=(n_clips, n_classes)
 
         Examples
         --------
@@ -88,14 +94,14 @@ class Rule:
         return np.asarray(best[:, None] == np.arange(len(self.offsets)))
 
     def describe(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Tell the rule in JSON.
+        """Return the rule in JSON.
 
         Returns
         -------
         dict
-            ``objective``; ``thresholds``, from which probability on each class is predicted; and,
-            where one of three classes or more is, ``weights`` instead, what their probabilities are
-            multiplied by before the highest is taken; the other one is None; ``words``.
+            ``objective``; ``thresholds``, the least probability at which each class is predicted,
+            or, if one of three classes or more is predicted, ``weights``, the factors of their
+            probabilities before the maximum (the other of the two is None); ``words``.
 
         Examples
         --------
@@ -128,26 +134,26 @@ def learn_rule(
     *,
     multi_label: bool,
 ) -> Rule:
-    """Find the offsets that serve an objective best on clips that nobody has labeled.
+    """Search the offsets that are best for an objective on the pool.
 
     Parameters
     ----------
     objective : str
         ``balanced``; ``f1``: the mean F1 of the classes; or ``precision:0.9``: the most recall at
-        which the precision of every class reaches 0.9, or comes nearest.
+        which the precision of every class is at least 0.9, or nearest to it.
     labels : ndarray of int8, shape=(n_labeled, n_classes)
-    probabilities : ndarray, shape=(n_labeled, n_classes)
-        Of classifiers that never met the clip's recording; NaN where there is none.
+    probabilities : ndarray, shape=(n_labeled, n_classes), range [0, 1]
+        Out-of-fold probabilities; NaN where there is none.
     groups : ndarray of int64, shape=(n_labeled,)
-        Recordings.
-    pool : ndarray, shape=(n_pool, n_classes)
-        What the classifier says of the clips that nobody has labeled.
+        Recording of each clip.
+    pool : ndarray, shape=(n_pool, n_classes), range [0, 1]
+        The classifier's probabilities of pool clips.
     multi_label : bool
 
     Returns
     -------
     Rule
-        A class that cannot be measured has offset 0.
+        The offset of a class that cannot be measured is 0.
     """
     n_classes = pool.shape[1]
     rule = Rule(objective, np.zeros(n_classes), multi_label)
@@ -183,7 +189,7 @@ def learn_rule(
 def can_measure(
     labels: NDArray[np.int8], probabilities: NDArray[np.float64], groups: NDArray[np.int64]
 ) -> bool:
-    """Tell whether a class was measured in two recordings, and in two without it.
+    """Return whether two recordings with a class, and two without it, have a probability.
 
     Examples
     --------
@@ -202,16 +208,16 @@ def _search(
     likely: NDArray[np.float64],
     rival: NDArray[np.int64] | None,
 ) -> float:
-    """Find the best offset of the class in the first column.
+    """Return the best offset of the class in the first column.
 
     Parameters
     ----------
     ahead : ndarray, shape=(n_pool,)
-        By how much the class leads, before its offset.
+        Lead of the class in log probability, before its offset.
     likely : ndarray, shape=(n_pool, n_measured)
     rival : ndarray of int64, shape=(n_pool,), or None
-        Column of the class that is predicted instead, -1 for one that is not measured; None where
-        nothing is.
+        Column of the class that is predicted instead, -1 for one that is not measured; None if
+        no class is.
     """
     n_measured = likely.shape[1]
     n_of_class = likely.sum(axis=0)

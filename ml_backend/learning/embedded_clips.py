@@ -14,10 +14,16 @@ from ml_backend.similarity.vectors import normalize_rows
 
 @dataclass(frozen=True)
 class EmbeddedClips:
-    """Tasks whose sound has an embedding.
+    """Tasks whose clip has an embedding.
 
-    ``embeddings`` is ``(n_clips, embedding_dim)``; ``recordings`` holds a number per recording,
-    -1 where the recording is not known.
+    Attributes
+    ----------
+    task_ids : ndarray of int64, shape=(n_clips,)
+        Sorted.
+    clip_keys : tuple of str
+    recordings : ndarray of int64, shape=(n_clips,)
+        Number of the clip's recording; -1 if the recording is not known.
+    embeddings : ndarray of float32, shape=(n_clips, embedding_dim)
     """
 
     task_ids: NDArray[np.int64]
@@ -29,7 +35,7 @@ class EmbeddedClips:
         return len(self.task_ids)
 
     def groups(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give some clips' recordings; a clip of unknown recording is a group of its own.
+        """Return the recordings of some rows; a clip of unknown recording is its own group.
 
         Examples
         --------
@@ -65,11 +71,11 @@ class EmbeddedClips:
 
     @cached_property
     def lots(self) -> NDArray[np.float64]:
-        """Lots that decide about the audit slice, ``(n_clips,)``."""
+        """Lots that determine the audit slice, ``(n_clips,)``."""
         return draw_lots(self.clip_keys)
 
     def rows(self, task_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-        """Find the rows of tasks that are embedded, in the order asked; others are left out."""
+        """Return the rows of tasks in the given order; tasks without one are left out."""
         wanted = np.asarray(task_ids, dtype=np.int64)
         if not len(self) or not len(wanted):
             return np.empty(0, dtype=np.int64)
@@ -80,14 +86,14 @@ class EmbeddedClips:
 def embedded_clips(
     tasks: Sequence[Task], clip_keys: Sequence[str], vectors: NDArray[np.float32]
 ) -> EmbeddedClips:
-    """Line tasks up with the embeddings of their sounds; tasks without one are left out.
+    """Match tasks with the embeddings of their clips; tasks without one are left out.
 
     Parameters
     ----------
     tasks : sequence of Task
         In the order of their numbers.
     clip_keys : sequence of str
-        The sounds that are embedded.
+        Keys of the embedded clips.
     vectors : ndarray, shape=(len(clip_keys), embedding_dim)
         Their embeddings.
 

@@ -1,9 +1,9 @@
 """Features of a clip: its embedding scaled to length 1, and the logits of the prior beside it.
 
-Embeddings are scaled to length 1 and centered on the project's clips, then all divided by one
-number, so that the mean squared length over the project is 1. Dividing each dimension by its own
-spread instead would make the dimensions that hardly vary as loud as the others; on mn04
-embeddings of unseen recordings that cost 0.02 balanced accuracy on the mean of ten classes.
+Embeddings are scaled to length 1, centered on the project's clips, and divided by one number, so
+that the mean squared length over the project is 1. Dividing each dimension by its own spread
+instead would amplify the dimensions that hardly vary; on mn04 embeddings of unseen recordings
+that cost 0.02 balanced accuracy on the mean of ten classes.
 
 The prior's logits (``prior.py``) are standardized over the project and weighted so that each
 counts as much as a third of the embedding. Their weight falls with the number of recordings that
@@ -21,17 +21,17 @@ _LEAST_SPREAD = 1e-6
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a project's clips lie and how far they spread.
+    """Center and scale of a project's features.
 
     Attributes
     ----------
     center : ndarray of float32, shape=(embedding_dim,)
         Mean of the unit rows.
     spread : float
-        Root mean squared distance of the unit rows from it.
+        Root mean squared distance of the unit rows from the center.
     prior_center, prior_scale : ndarray of float64, shape=(n_classes,), or None
-        Mean of the prior's logits, and what the centered logits are multiplied by: 0 for a class
-        that the prior does not know. None without a prior.
+        Mean of the prior's logits, and the factor of the centered logits: 0 for a class that the
+        prior does not know. None without a prior.
     """
 
     center: NDArray[np.float32]
@@ -42,14 +42,14 @@ class Layout:
     def rows(
         self, unit: NDArray[np.float32], prior: NDArray[np.float32] | None
     ) -> NDArray[np.float64]:
-        """Lay clips out for a head.
+        """Return the features of clips.
 
         Parameters
         ----------
         unit : ndarray, shape=(n_clips, embedding_dim)
             Embeddings, rows of length 1.
         prior : ndarray, shape=(n_clips, n_classes), or None
-            Logits, NaN where a class has none; only with a layout that has a prior.
+            Logits, NaN where a class has none; ignored by a layout without a prior.
 
         Returns
         -------
@@ -64,14 +64,14 @@ class Layout:
 def lay_out(
     center: NDArray[np.float32], spread: float, prior: NDArray[np.float32] | None = None
 ) -> Layout:
-    """Measure how a project's clips lie.
+    """Compute the layout of a project's features.
 
     Parameters
     ----------
     center : ndarray, shape=(embedding_dim,)
         Mean of the unit rows of all clips.
     spread : float
-        Root mean squared distance from it; no clips, or clips all alike, have none.
+        Root mean squared distance from the center; 0 for no clips or identical clips.
     prior : ndarray, shape=(n_clips, n_classes), or None
         Logits of all clips; a class that the prior does not know is a column of NaN.
 
@@ -96,9 +96,9 @@ def prior_weight(
 ) -> float:
     """Return the weight of the prior, ``1 / sqrt(1 + n_recordings)``.
 
-    A constant weight, that of 3 recordings, lost whole runs where a class is known from one; that
-    of one recording held on to false sirens: F1 of ten classes of UrbanSound8K 0.76 at 60 labels
-    instead of 0.81.
+    With a constant weight, that of 3 recordings, whole runs failed where a class is labeled in one
+    recording; with that of 1 recording, false sirens persisted: F1 of ten classes of UrbanSound8K
+    was 0.76 at 60 labels instead of 0.81.
 
     Parameters
     ----------

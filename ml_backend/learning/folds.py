@@ -1,7 +1,7 @@
-"""Folds of a cross-validation: the clips of one recording are always in the same one.
+"""Folds of a cross-validation: all clips of a recording are in the same fold.
 
 scikit-learn's ``StratifiedGroupKFold`` compares all folds for every recording: 29 ms for 400 labels
-where this takes 0.1 ms, in every round.
+instead of 0.1 ms, in every round.
 """
 
 import numpy as np
@@ -13,16 +13,16 @@ N_FOLDS = 5
 def deal_folds(
     groups: NDArray[np.int64], answers: NDArray[np.int64], *, seed: int
 ) -> NDArray[np.int64]:
-    """Deal recordings to folds in turn, those of one class after those of another.
+    """Assign recordings to folds in turn, class by class.
 
     Parameters
     ----------
     groups : ndarray of int64, shape=(n_labeled,)
         Recording of each clip.
     answers : ndarray of int64, shape=(n_labeled,)
-        Class of each clip. A recording counts to the class of its first clip.
+        Class of each clip. The class of a recording is that of its first clip.
     seed : int
-        Shuffles the recordings of a class.
+        Seed of the shuffle within a class.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Part what people said: labels to train on, labels to measure on, and clips kept for measuring."""
+"""Split the answers: the training set, the audit labels, and unanswered clips of the slice."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,17 +24,17 @@ class LabeledSet:
 
 @dataclass(frozen=True)
 class Parted:
-    """Answers by what they are for.
+    """Answers by purpose.
 
     Attributes
     ----------
     training : LabeledSet
     audit : LabeledSet
-        Those of the audit slice whose turn has come: a random sample of all clips.
+        The counted clips of the audit slice: a random sample of all clips.
     waiting : ndarray of int64
-        Rows of the slice nobody has answered yet, in the order of their lots.
+        Unanswered rows of the slice, in the order of their lots.
     n_usable, n_answered, n_audited : int
-        Clips with a usable answer, with any answer, and the latter as far as they are of the slice.
+        Clips with a usable answer, with any answer, and with any answer in the slice.
     """
 
     training: LabeledSet
@@ -51,16 +51,16 @@ def part_answers(
     class_names: Sequence[str],
     audit_share: float,
 ) -> Parted:
-    """Part answers into those to train on and those of the audit slice.
+    """Split answers into the training set and the audit slice.
 
     Parameters
     ----------
     clips : EmbeddedClips
     answers : iterable of TaskLabels
-        One per task; unusable ones are for neither, and tasks without an embedding are left out.
+        One per task; unusable ones are in neither, and tasks without an embedding are left out.
     class_names : sequence of str
-    audit_share : float
-        Share of the clips that is set aside; 0 for none.
+    audit_share : float, range [0, 1]
+        Share of the clips in the audit slice.
     """
     known = set(clips.task_ids.tolist())
     told = sorted((one for one in answers if one.task_id in known), key=lambda one: one.task_id)

@@ -1,17 +1,17 @@
-"""How likely a clip of a score has a class: curves learned from labels that were chosen.
+"""Probability of a class given a clip's score, estimated from labels that a strategy selected.
 
-A classifier's probabilities are those of a world where every class is equally frequent, and labels
-that were asked for are no sample of what there is: neither tells how many of the clips that are
-called siren are none. But which clip was asked about was decided by what is heard in it, not by
-its label: among clips of one score, labeled ones and others have the class equally often. So
-the share of a class is learned *by score*, from scores of classifiers that never met the clip, as
-Platt's curve ``1 / (1 + exp(-(a + b s)))`` of the log-odds s, and read off for every clip.
+A classifier's probabilities assume that every class is equally frequent, and selected labels are
+not a random sample: neither gives the share of false positives in the pool. But a strategy selects
+clips by their content, not by their label: among clips of one score, labeled clips and pool clips
+have the class equally often. Therefore the share of a class is fitted *by score*, on out-of-fold
+scores, as Platt's curve ``1 / (1 + exp(-(a + b s)))`` of the log-odds s, and evaluated for every
+clip.
 
-With few labels a prior holds the curve: b near 2 (a classifier that learned from all labels is
-surer with reason than those of the folds; with 1, the true figure lay above the interval more
-often), a near the log-odds of the class among labels. How far
-curves may be off is told by drawing many: every recording counts with a random weight, and every
-draw has a prior of its own, so that few recordings give curves far apart.
+With few labels a prior regularizes the curve: b near 2 (a classifier trained on all labels is more
+confident, with reason, than those of the folds; with 1, the true value lay above the interval more
+often), a near the log-odds of the class among labels. The uncertainty of a curve is the spread of
+many draws: each weights recordings at random and has its own prior mean, so that few recordings
+give a wide spread.
 
 References
 ----------
@@ -33,7 +33,7 @@ _EXACT = 1e-6
 
 
 def log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give ``log(p / (1 - p))``, finite for 0 and 1.
+    """Return ``log(p / (1 - p))``, finite also for 0 and 1; any shape.
 
     Examples
     --------
@@ -45,13 +45,19 @@ def log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def shares(curves: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Read the share of a class off curves, shape=(n_curves, n_clips).
+    """Evaluate curves at scores.
 
     Parameters
     ----------
     curves : ndarray, shape=(n_curves, 2)
         ``a`` and ``b`` of each.
     scores : ndarray, shape=(n_clips,)
+        Log-odds.
+
+    Returns
+    -------
+    ndarray, shape=(n_curves, n_clips), range [0, 1]
+        Shares of a class.
 
     Examples
     --------
@@ -62,12 +68,12 @@ def shares(curves: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[
 
 
 def fit_curve(scores: NDArray[np.float64], has_class: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Find the likeliest curve, shape=(1, 2).
+    """Return the most likely curve, shape=(1, 2).
 
     Parameters
     ----------
     scores : ndarray, shape=(n_labeled,)
-        Log-odds that classifiers gave the class which never met the clip; finite.
+        Out-of-fold log-odds of the class; finite.
     has_class : ndarray of bool, shape=(n_labeled,)
 
     Examples
@@ -86,14 +92,14 @@ def draw_curves(
     weights: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Draw curves that the labels allow, shape=(n_draws, 2).
+    """Draw curves from their posterior, shape=(n_draws, 2), by a Bayesian bootstrap.
 
     Parameters
     ----------
     scores, has_class : ndarray, shape=(n_labeled,)
-        As ``fit_curve`` takes them.
+        As for ``fit_curve``.
     weights : ndarray, shape=(n_draws, n_labeled)
-        Of each clip in each draw (``draw_weights``).
+        Weight of each clip in each draw (``draw_weights``).
     rng : Generator
     """
     centers = _center(has_class) + _SPREADS * rng.standard_normal((len(weights), 2))
@@ -103,12 +109,19 @@ def draw_curves(
 def draw_weights(
     groups: NDArray[np.int64], n_draws: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Weigh recordings at random: clips of one are right or wrong together.
+    """Draw random weights of recordings, because the errors of one recording's clips correlate.
+
+    Parameters
+    ----------
+    groups : ndarray of int64, shape=(n_labeled,)
+        Recording of each clip.
+    n_draws : int
+    rng : Generator
 
     Returns
     -------
     ndarray, shape=(n_draws, n_labeled)
-        Exponential, of mean 1, the same for all clips of a group.
+        Exponential with mean 1, equal for all clips of a group.
     """
     _, group = np.unique(groups, return_inverse=True)
     return rng.exponential(size=(n_draws, group.max(initial=-1) + 1))[:, group]

@@ -1,21 +1,21 @@
-"""What is known before any label: AudioSet's names that mean the same as a project's classes.
+"""The prior: AudioSet logits of the classes whose names match a project's classes.
 
-The mn networks were trained on AudioSet's 527 classes, and their own head still says of every clip
-how much it sounds like each. Where the name of a class is the name of an AudioSet class, or close
-to one, those logits are a *prior*: they find the first rare positives among thousands of clips,
-and the classifier reads them beside the embedding.
+The mn networks were trained on AudioSet's 527 classes, and their own head returns logits of these
+for every clip. If the name of a class matches the name of an AudioSet class, exactly or nearly,
+those logits are a *prior*: they find the first rare positives among thousands of clips, and the
+classifier uses them beside the embedding.
 
-Names are compared from strict to lenient, and the strictest that finds anything decides:
+Names are compared by these rules, from strict to lenient; the first rule with a match decides:
 
-1. what the user says (``EARMARK_NAMES``);
+1. the user's mapping (``EARMARK_NAMES``);
 2. the table ``_SYNONYMS``;
-3. the name, or a part of it between commas, whatever its case, hyphens and spaces
+3. the name, or a part of it between commas, ignoring case, hyphens and spaces
    ("gun_shot" is in "Gunshot, gunfire");
 4. a catch-all ("other", "no siren", "background") is the rest and matches nothing;
 5. the same words in any order, without endings ("crying_baby" is "Baby cry");
 6. all names whose words are among those of the class ("dog_bark" is "Dog" and "Bark").
 
-Of several names the largest logit counts.
+With several names, the prior is the largest of their logits.
 """
 
 import re
@@ -53,10 +53,10 @@ _Fits = Callable[[str], bool]
 
 @runtime_checkable
 class Tags(Protocol):
-    """An embedder whose network also says what it makes of AudioSet's classes."""
+    """An embedder whose network also returns logits of AudioSet's classes."""
 
     def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give AudioSet logits, shape=(n_clips, 527)."""
+        """Return AudioSet logits, shape=(n_clips, 527)."""
         ...
 
 
@@ -67,11 +67,11 @@ class Prior:
     Attributes
     ----------
     names : tuple of tuple of str
-        For each class the AudioSet names that it matches, perhaps none.
+        The AudioSet names that match each class; may be empty.
     columns : tuple of tuple of int
-        Where they stand among the 527 logits.
+        Their indices among the 527 logits.
     tag : callable
-        Turns embeddings into those logits.
+        Returns those logits for embeddings.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -79,12 +79,12 @@ class Prior:
     tag: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
     def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Tell how much clips sound like each class.
+        """Compute the prior logits of clips.
 
         Parameters
         ----------
         embeddings : ndarray, shape=(n_clips, embedding_dim)
-            As the embedder gave them.
+            The embedder's output.
 
         Returns
         -------
@@ -103,19 +103,19 @@ class Prior:
 
 @dataclass(frozen=True)
 class Tagger:
-    """AudioSet's names, what the user says they mean, and the network that knows them."""
+    """AudioSet's names, the user's mapping to them, and the network's logits."""
 
     audioset_names: tuple[str, ...]
     tag: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     said: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def prior(self, class_names: Sequence[str]) -> Prior | None:
-        """Match the classes of a project; None where no name is known.
+        """Return the prior of a project's classes; None if no name matches.
 
         Raises
         ------
         SettingsError
-            If what the user says names no AudioSet class.
+            If the user's mapping contains a name that is no AudioSet class.
         """
         names = match_names(class_names, self.audioset_names, self.said)
         if not any(names):
@@ -128,14 +128,14 @@ class Tagger:
 def find_tagger(
     embedder: Embedder, weights: Path | None, cache_dir: Path, names: str = ""
 ) -> tuple[Tagger | None, str | None]:
-    """Find what a prior needs; without it, None and the reason.
+    """Return the tagger of an embedder, or None and the reason.
 
     Parameters
     ----------
     embedder : Embedder
-        Only the mn networks know AudioSet's classes.
+        Only the mn networks have AudioSet logits.
     weights, cache_dir
-        Where AudioSet's class names are looked for, as the weights are.
+        Paths that are searched for AudioSet's class names, as for the weights.
     names : str
         The setting ``EARMARK_NAMES``.
 
@@ -152,7 +152,7 @@ def find_tagger(
     except WeightsError as error:
         return None, f"Clips are chosen without knowing what class names mean. {error}"
     tagger = Tagger(audioset_names, embedder.logits, said)
-    tagger.prior(tuple(said))  # a wrong name is told at the start, not in the middle of a round
+    tagger.prior(tuple(said))  # raises for a wrong name at the start, not during a round
     return tagger, None
 
 
@@ -161,25 +161,25 @@ def match_names(
     audioset_names: Sequence[str],
     said: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[tuple[str, ...], ...]:
-    """Find the AudioSet names of each class.
+    """Match each class with AudioSet names.
 
     Parameters
     ----------
     class_names : sequence of str
-        Of the label config.
+        Classes of the label config.
     audioset_names : sequence of str
     said : mapping, optional
-        What the user says: AudioSet names by class.
+        The user's mapping: AudioSet names by class.
 
     Returns
     -------
     tuple of tuple of str
-        For each class the AudioSet names in AudioSet's order; empty where none fits.
+        The AudioSet names of each class, in AudioSet's order; empty if none matches.
 
     Raises
     ------
     SettingsError
-        If the user names what AudioSet does not have.
+        If the user's mapping contains a name that is no AudioSet class.
 
     Examples
     --------
@@ -231,7 +231,7 @@ def _named(
 
 
 def _parts(name: str) -> list[str]:
-    """Give a name whole, between its commas, and without what stands in brackets."""
+    """Return the whole name, and its parts between commas without text in parentheses."""
     bare = re.sub(r"\(.*?\)", "", name)
     return [part for part in (name, *bare.split(",")) if part.strip()]
 
@@ -250,7 +250,7 @@ def _stems(name: str) -> frozenset[str]:
 
 
 def _stem(word: str) -> str:
-    """Take off what makes "barks", "barking" and "bark" different words."""
+    """Return a word without its ending: "barks" and "barking" become "bark"."""
     if word.endswith("ies") and len(word) > 4:
         word = word[:-3] + "y"
     elif word.endswith("s") and not word.endswith("ss") and len(word) > 3:

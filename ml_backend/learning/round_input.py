@@ -1,4 +1,4 @@
-"""What a round learns from, and the name of the version that it leads to: same input, same name."""
+"""The input of a round, and the name of the version that it results in: same input, same name."""
 
 import hashlib
 import json
@@ -17,24 +17,24 @@ from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.strategies.registry import QueryStrategy
 
 _METHOD = "unit rows, prior that fades, sharp, rule"
-"""What is learned from the same state when this changes is another version."""
+"""Part of the digest: a change of the method results in another version from the same state."""
 _SIGN = "+"
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """A version that is pinned, and its classifier."""
+    """A pinned version and its classifier."""
 
     model_version: str
     classifier: Classifier
 
     def name(self, digest: str) -> str:
-        """Name the order that it makes of a state."""
+        """Return the name of the ranking that it computes from a state."""
         return f"{self.model_version}{_SIGN}{digest}"
 
 
 def learned_version(model_version: str) -> str:
-    """Give the version whose classifier a version has: another one's while that is pinned.
+    """Return the version that trained the classifier of a version: another one while pinned.
 
     Examples
     --------
@@ -46,32 +46,31 @@ def learned_version(model_version: str) -> str:
 
 @dataclass(frozen=True)
 class RoundInput:
-    """The state of a project that a round learns from.
+    """The state of a project that a round trains on.
 
     Parameters
     ----------
     clips : EmbeddedClips
         Every embedded clip of the project.
     labels : iterable of TaskLabels
-        What people said so far.
+        All labels so far.
     config : LabelConfig
         The classes, in their fixed order.
     strategy : QueryStrategy
         Ranks the pool.
     embedder_id : str
     prior : ndarray of float32, shape=(n_clips, n_classes), or None
-        What is known before any label (``Prior.logits``), by rows of ``clips``; a class without
-        it is a column of NaN.
-    audit_share : float
-        Share of the clips that is set aside to measure on (``audit_slice.py``).
+        ``Prior.logits`` by rows of ``clips``; a class without a prior is a column of NaN.
+    audit_share : float, range [0, 1]
+        Share of the clips in the audit slice (``audit_slice.py``).
     pinned : Pinned or None
-        Ranks instead of a classifier that is trained (``pinned_version.py``).
+        Ranks instead of a newly trained classifier (``loop/pinned_version.py``).
     first : ndarray of int64, or None
-        Task numbers that people want to be asked about; answered and unknown ones do not matter.
+        Task numbers requested first; answered and unknown ones are ignored.
     n_annotators_wanted : int
-        How many annotators the project wants for each clip.
+        Number of annotators that the project wants for each clip.
     objective : str
-        What the rule is learned for (``decision.learn_rule``).
+        Objective of the decision rule (``decision.learn_rule``).
 
     Raises
     ------
@@ -98,22 +97,22 @@ class RoundInput:
 
     @cached_property
     def answers(self) -> list[TaskLabels]:
-        """Give the labels in the order of the tasks' numbers."""
+        """Return the labels sorted by task number."""
         return sorted(self.labels, key=lambda one: one.task_id)
 
     @cached_property
     def is_answered(self) -> NDArray[np.bool_]:
-        """Tell by rows of the clips, shape=(n_clips,), whether somebody has answered."""
+        """Return whether each clip is answered, shape=(n_clips,)."""
         found = np.zeros(len(self.clips), dtype=bool)
         found[self.clips.rows([one.task_id for one in self.answers])] = True
         return found
 
     @cached_property
     def begun(self) -> NDArray[np.int64]:
-        """Give the rows of the clips that some, but not enough, annotators have answered.
+        """Return the rows of the clips that some, but not enough, annotators have answered.
 
-        Ties are none of them: Label Studio serves those unranked (``ties.py``), and no prediction
-        is to lead whoever decides.
+        Ties are not among them: Label Studio serves those unranked (``loop/ties.py``), so that no
+        prediction influences the person who decides.
         """
         return self.clips.rows(
             [
@@ -126,14 +125,14 @@ class RoundInput:
 
     @cached_property
     def asked(self) -> NDArray[np.int64]:
-        """Give the rows of the clips that people want to be asked about and nobody has answered."""
+        """Return the rows of the unanswered clips that are requested first."""
         if self.first is None:
             return np.empty(0, dtype=np.int64)
         return self.clips.rows(np.setdiff1d(self.first, [one.task_id for one in self.answers]))
 
     @cached_property
     def model_version(self) -> str:
-        """Name the version that this leads to, without the work."""
+        """Return the name of the resulting version without computing it."""
         n_usable = sum(one.labels is not None for one in self.answers)
         digest = self._digest()[:12]
         return self.pinned.name(digest) if self.pinned else f"earmark-{n_usable}-{digest}"

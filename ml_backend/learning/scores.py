@@ -1,4 +1,4 @@
-"""What a classifier makes of clips, and how far they lie from what it was taught."""
+"""Scores of clips: a classifier's probabilities, and the distance to the labeled set."""
 
 from dataclasses import dataclass
 
@@ -18,9 +18,16 @@ from ml_backend.strategies.uncertainty import (
 
 @dataclass(frozen=True)
 class Scores:
-    """One row per clip; all but the distance are None before a classifier exists.
+    """Scores with one row per clip; all but the distance are None without a classifier.
 
-    ``predicted`` tells which classes a clip is predicted to have, shape=(n_clips, n_classes).
+    Attributes
+    ----------
+    probabilities : ndarray of float64, shape=(n_clips, n_classes), range [0, 1], or None
+    entropy, margin : ndarray of float64, shape=(n_clips,), range [0, 1], or None
+    coverage_distance : ndarray, shape=(n_clips,)
+        Distance to the nearest labeled clip.
+    predicted : ndarray of bool, shape=(n_clips, n_classes), or None
+        Predicted classes.
     """
 
     probabilities: NDArray[np.float64] | None
@@ -41,13 +48,13 @@ def score_clips(
     Parameters
     ----------
     classifier : Classifier or None
-        None while too few labels are there to train one.
+        None if there are too few labels to train one.
     embeddings : ndarray, shape=(n_clips, embedding_dim)
-        As the embedder gave them.
+        The embedder's output.
     labeled_unit : ndarray, shape=(n_labeled, embedding_dim)
         The labeled clips, rows of length 1.
     prior : ndarray, shape=(n_clips, n_classes), or None
-        The prior's logits, where the classifier learned with them.
+        The prior's logits; required if the classifier was trained with them.
     """
     distance = coverage_distance(normalize_rows(embeddings), labeled_unit)
     if classifier is None:

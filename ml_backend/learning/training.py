@@ -1,4 +1,4 @@
-"""From labels to the next order: the one code path of the live loop and of every simulation."""
+"""From labels to the next ranking: one code path for the live loop and every simulation."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,15 +17,15 @@ from ml_backend.strategies.registry import Pool
 
 _SEED = 0
 _N_DECIDED = 5_000
-"""Unlabeled clips, drawn at random, that the rule of decision is learned on."""
+"""Size of the random sample of the pool that the decision rule is learned on."""
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What one round learned: a classifier, if it could be trained, and the order of the pool.
+    """The result of a round: a classifier, if it could be trained, and the ranking of the pool.
 
-    ``order`` holds task numbers, best first. The same input gives the same ``model_version``.
-    ``training`` is what the classifier was trained on, ``audit`` what it may be measured on.
+    ``order`` holds task numbers, best first. The same input results in the same ``model_version``.
+    ``training`` is the training set; ``audit`` may be used to measure.
     """
 
     model_version: str
@@ -37,7 +37,7 @@ class Learned:
     ranking: "Ranking"
 
     def rank_on(self, n_head: int, kept: NDArray[np.int64]) -> "Learned":
-        """Rank ``n_head`` clips greedily; those at the positions ``kept`` keep their positions."""
+        """Rank ``n_head`` clips greedily; clips at the positions ``kept`` stay there."""
         return replace(self, order=keep_positions(self.order, self.ranking.order(n_head), kept))
 
 
@@ -48,7 +48,7 @@ def learn(given: RoundInput, *, n_head: int) -> Learned:
     ----------
     given : RoundInput
     n_head : int
-        How many clips are ranked greedily.
+        Number of clips to rank greedily.
     """
     parted = part_answers(given.clips, given.answers, given.config.class_names, given.audit_share)
     classifier = given.pinned.classifier if given.pinned else _fit(given, parted.training)
@@ -80,7 +80,7 @@ def keep_positions(
 
 
 def alternate(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Take from both in turn; what is left of the longer one follows.
+    """Return both interleaved, element by element; the rest of the longer one follows.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def alternate(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np
 
 
 def _fit(given: RoundInput, training: LabeledSet) -> Classifier | None:
-    """Train on labels, and learn on clips without an answer how classes are predicted."""
+    """Train on labels, and learn the decision rule on clips without an answer."""
     clips, prior = given.clips, given.prior
     groups = clips.groups(training.rows)
     fitted = fit_and_predict(
@@ -127,10 +127,10 @@ def _fit(given: RoundInput, training: LabeledSet) -> Classifier | None:
 class Ranking:
     """Ranks a project's clips by one strategy and one classifier.
 
-    Clips whose annotations cannot be used are left out. First come the requested clips, ranked as
-    if they were the pool and those of the audit slice among them; then all others. Where a project
-    wants several annotators a clip, those it has begun take every second position from the first
-    on: a majority can form, and whoever has begun them all finds others in any head.
+    Clips whose annotations cannot be used are left out. The requested clips come first, those of
+    the audit slice included, ranked like the pool; then all others. If a project wants several
+    annotators per clip, partly answered clips take every second position from the first on: a
+    majority can form, and an annotator of all of them still gets others from any head.
     """
 
     def __init__(self, given: RoundInput, parted: Parted, classifier: Classifier | None) -> None:
@@ -139,7 +139,7 @@ class Ranking:
         self._classifier = classifier
 
     def order(self, n_head: int) -> NDArray[np.int64]:
-        """Return the order of the pool as task numbers; ``n_head`` of them are ranked greedily."""
+        """Return the ranking of the pool as task numbers, ``n_head`` of them ranked greedily."""
         given, parted = self._given, self._parted
         rng = np.random.default_rng(int(given.model_version[-12:], 16))
         head = self._rank(self._requested, n_head, rng)
@@ -159,7 +159,7 @@ class Ranking:
 
     @cached_property
     def _others(self) -> "_Candidates":
-        """Neither answered, nor requested, nor of the audit slice."""
+        """Return the clips that are neither answered, nor requested, nor of the audit slice."""
         is_pool = ~self._given.is_answered
         is_pool[self._parted.waiting] = False
         is_pool[self._given.asked] = False
