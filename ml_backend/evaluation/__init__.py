@@ -1,5 +1,5 @@
-"""Evaluation: how good a classifier is, and what a choice of labels is worth.
+"""Evaluation: cross-validation, metrics, intervals, label errors, stopping, and simulated runs.
 
-Cross-validation, metrics, intervals, label errors, stopping, and simulated runs. Imports
-``learning`` and below; never the loop or the web.
+It imports ``learning``, ``strategies``, ``clip``, ``errors`` and the label config of
+``label_studio``; a ``Store`` is passed to it. It never imports the loop or the web.
 """

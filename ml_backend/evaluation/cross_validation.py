@@ -1,8 +1,8 @@
-"""Out-of-fold predictions: no labeled clip is predicted by a classifier that met its recording.
+"""Out-of-fold predictions: no classifier predicts clips of a recording that it was trained on.
 
-The labeled set is dealt out into folds by recording, and every fold is predicted by a classifier
-trained on the others. What the training part could not know is not predicted: a class that was
-labeled in one recording only, or a yes-or-no question with one answer.
+The labeled set is split into folds by recording, and each fold is predicted by a classifier trained
+on the others. Predictions that the training part does not allow are NaN: of a class labeled in one
+recording only, or a yes-or-no question with one answer.
 """
 
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Labeled clips and what was said of them.
+    """Labeled clips and their out-of-fold predictions.
 
     Attributes
     ----------
     task_ids : ndarray of int64, shape=(n_labeled,)
     labels : ndarray of int8, shape=(n_labeled, n_classes)
-        0/1, as people said.
-    probabilities : ndarray of float64, shape=(n_labeled, n_classes)
-        NaN where nothing was predicted: whole rows, or single answers where a clip may have several
+        Labels, 0/1.
+    probabilities : ndarray of float64, shape=(n_labeled, n_classes), range [0, 1]
+        NaN where nothing was predicted: whole rows, or single classes if a clip may have several
         labels.
     groups : ndarray of int64, shape=(n_labeled,)
-        Recordings; clips of one are right or wrong together.
+        Recordings; the errors of one recording's clips correlate.
     """
 
     task_ids: NDArray[np.int64]
@@ -50,15 +50,20 @@ def predict_out_of_fold(
     *,
     by_clip: bool = False,
 ) -> OutOfFold:
-    """Predict every labeled clip by a classifier that never met its recording.
+    """Predict every labeled clip by a classifier that was not trained on its recording.
 
-    With ``by_clip``, by one that never met the clip: of its recording, it knows other labeled clips
-    as often as it does of the recordings of clips that nobody has labeled.
+    With ``by_clip``, by one that was not trained on the clip: it knows other labeled clips of the
+    recording as often as it knows labeled clips of a pool clip's recording.
 
     Parameters
     ----------
+    clips : EmbeddedClips
+    labeled : LabeledSet
+    config : LabelConfig
     prior : ndarray of float32, shape=(n_clips, n_classes), or None
         By rows of ``clips``.
+    by_clip : bool
+        Whether folds may split a recording.
     """
     groups = clips.groups(labeled.rows)
     dealt = np.arange(len(labeled)) if by_clip else groups
@@ -79,11 +84,11 @@ def predict_out_of_fold(
         )
         if classifier is not None:
             rows = labeled.rows[outside]
-            said = classifier.probabilities(
+            predicted = classifier.probabilities(
                 clips.embeddings[rows], None if prior is None else prior[rows]
             )
             is_known = _could_know(labeled.labels, inside, outside, config.multi_label)
-            probabilities[outside] = np.where(is_known, said, np.nan)
+            probabilities[outside] = np.where(is_known, predicted, np.nan)
     return OutOfFold(clips.task_ids[labeled.rows], labeled.labels, probabilities, groups)
 
 
@@ -93,7 +98,7 @@ def _could_know(
     outside: NDArray[np.bool_],
     multi_label: bool,
 ) -> NDArray[np.bool_]:
-    """Tell what the training part could know, shape=(1, n_classes) or (n_outside, 1)."""
+    """Return what the training part allows to predict, shape=(1, n_classes) or (n_outside, 1)."""
     n_yes = labels[inside].sum(axis=0)
     if multi_label:
         return np.asarray((n_yes > 0) & (n_yes < inside.sum()))[None, :]

@@ -1,4 +1,4 @@
-"""Figures with their 95 % intervals, which hold nothing impossible; too few runs have none."""
+"""Estimates with 95 % intervals, limited to possible values; too few runs have no interval."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 N_RUNS_LEAST = 5
-"""Fewer runs than these have no interval: it would span most of what is possible."""
+"""Least number of runs for an interval: with fewer it spans most of the possible range."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval, and how many independent observations it rests on."""
+    """A value with its 95 % interval and its number of independent observations."""
 
     value: float
     low: float
@@ -24,7 +24,13 @@ class Estimate:
 
 
 def wilson(n_right: float, n_clips: int) -> Estimate:
-    """Give a share with Wilson's interval, which also holds for few clips and for none wrong.
+    """Return a share with Wilson's interval, which is valid for few clips and for shares of 0 or 1.
+
+    Parameters
+    ----------
+    n_right : float
+    n_clips : int
+        At least 1.
 
     References
     ----------
@@ -44,22 +50,22 @@ def wilson(n_right: float, n_clips: int) -> Estimate:
 
 
 def share_of(n_right: int, n_clips: int) -> Estimate | None:
-    """Give ``wilson`` of clips drawn at random; None of no clips."""
+    """Return ``wilson`` of a random sample; None if it is empty."""
     return wilson(n_right, n_clips) if n_clips else None
 
 
 def f1_of(n_right: int, n_either: int) -> Estimate | None:
-    """Give F1 on clips drawn at random; None of no clips.
+    """Return F1 on a random sample; None if it is empty.
 
-    Of the clips that have a class or are said to, a share t is both; F1 is ``2 t / (1 + t)``,
-    which rises with t, so Wilson's interval of t gives that of F1.
+    Of the clips whose true or predicted class is the class, both are it for a share t. F1 is
+    ``2 t / (1 + t)``, which increases with t, so Wilson's interval of t gives that of F1.
 
     Parameters
     ----------
     n_right : int
-        Clips that have the class and are said to.
+        Number of true positives.
     n_either : int
-        Clips that have it or are said to.
+        Number of clips that have the class or are predicted to have it.
 
     Examples
     --------
@@ -74,7 +80,7 @@ def f1_of(n_right: int, n_either: int) -> Estimate | None:
 
 
 def rounded(estimate: Estimate) -> dict[str, float]:
-    """Write an estimate down for JSON, to four digits."""
+    """Return an estimate for JSON, rounded to four digits."""
     return {
         name: value if isinstance(value, int) else round(value, 4)
         for name, value in vars(estimate).items()
@@ -82,9 +88,9 @@ def rounded(estimate: Estimate) -> dict[str, float]:
 
 
 def mean_of(estimates: Sequence[Estimate]) -> Estimate:
-    """Give the mean of independent shares with its interval (such as balanced accuracy).
+    """Return the mean of independent shares, such as balanced accuracy, with its interval.
 
-    Each share's own interval says how far it may be off; these distances add up by squares.
+    The distances from each share to its interval's bounds add up in squares.
 
     References
     ----------
@@ -106,22 +112,22 @@ def mean_of(estimates: Sequence[Estimate]) -> Estimate:
 def mean_over_runs(
     values: Sequence[float] | NDArray[np.floating], within: tuple[float, float] = (0.0, 1.0)
 ) -> dict[str, float | None]:
-    """Give mean, standard deviation and the 95 % interval of the mean over runs.
+    """Compute mean, standard deviation and the 95 % interval of the mean over runs.
 
-    The interval is Student's t, cut to what is possible: the true mean lies there, so cutting
-    costs no coverage. Of five accuracies near 1 it covers the mean in about nine of ten cases.
+    The interval is Student's t, clipped to the possible range: the true mean is inside, so clipping
+    costs no coverage. For five accuracies near 1 its coverage is about nine in ten.
 
     Parameters
     ----------
     values : sequence of float
         One per run.
     within : tuple of float
-        Lowest and highest value that is possible.
+        Lowest and highest possible value.
 
     Returns
     -------
     dict
-        ``mean``; ``sd``, None of one run; ``low`` and ``high``, None of fewer runs than
+        ``mean``; ``sd``, None for one run; ``low`` and ``high``, None for fewer runs than
         ``N_RUNS_LEAST``.
 
     References
@@ -154,7 +160,7 @@ def mean_over_runs(
 
 
 def spell(value: float) -> str:
-    """Write a share with two digits; more where it would read as all or nothing and is not.
+    """Format a share with two digits, or more if it would be rounded to 0 or 1.
 
     Examples
     --------
@@ -168,7 +174,7 @@ def spell(value: float) -> str:
 
 
 def spell_estimate(estimate: Mapping[str, Any]) -> str:
-    """Write a figure with its interval: ``value``, ``low`` and ``high``, each a share.
+    """Format a share with its interval: ``value``, ``low`` and ``high``.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""Where people and classifiers disagree: which classes are confused, and which labels to check.
+"""Disagreements of labels and predictions: the confusion matrix, and labels to check.
 
-Both look at what classifiers said that never met the clip's recording (``out_of_fold.py``), for a
-classifier agrees with what it was trained on. A disagreement may be either side's mistake; a
-label is worth checking where the classifier is more certain than it usually is. "Usually" is
-measured class by class, since rare and hard classes get lower probabilities.
+Both use out-of-fold predictions (``cross_validation.py``), because a classifier agrees with its
+training set. Either side may be wrong in a disagreement; a label is worth checking if the
+classifier is more confident than its mean of the class, since rare and hard classes get lower
+probabilities.
 """
 
 from typing import Any
@@ -21,23 +21,25 @@ N_SUSPECTS = 50
 def count_confusions(
     out_of_fold: OutOfFold, config: LabelConfig, rule: Rule
 ) -> dict[str, Any] | None:
-    """Count what was predicted against what people said; None where nothing was measured.
+    """Compute the confusion matrix with the tasks of its cells; None if nothing was measured.
 
     Parameters
     ----------
+    out_of_fold : OutOfFold
+    config : LabelConfig
     rule : Rule
-        How classes are predicted.
+        Decision rule.
 
     Returns
     -------
     dict or None
-        ``class_names``, ``counts``, ``wrong``, ``right`` and ``left_out``. Where a clip has one
-        label, ``counts[i][j]`` is the number of clips of class i that were taken for j, ``wrong``
-        lists ``{"label", "predicted", "task_ids"}`` (names) for every i other than j, ``right`` for
-        every i equal to j, and ``left_out`` ``{"label", "task_ids"}`` for what was not measured.
-        Where it may have several, ``counts[k]`` is ``[[no as no, no as yes], [yes as no, yes as
-        yes]]`` of class k, ``wrong`` lists ``{"class", "label", "predicted", "task_ids"}`` (yes:
-        true), ``right`` the same for yes as yes, and ``left_out`` is empty.
+        ``class_names``, ``counts``, ``wrong``, ``right`` and ``left_out``. If a clip has one
+        label, ``counts[i][j]`` is the number of clips of true class i and predicted class j;
+        ``wrong`` lists ``{"label", "predicted", "task_ids"}`` (names) for every i other than j,
+        ``right`` for every i equal to j, and ``left_out`` ``{"label", "task_ids"}`` for clips that
+        were not measured. If a clip may have several, ``counts[k]`` is ``[[no as no, no as yes],
+        [yes as no, yes as yes]]`` of class k, ``wrong`` lists ``{"class", "label", "predicted",
+        "task_ids"}`` (yes: true), ``right`` the same for yes as yes, and ``left_out`` is empty.
     """
     is_measured = ~np.isnan(out_of_fold.probabilities)
     if not is_measured.any():
@@ -63,8 +65,8 @@ def count_confusions(
         return _told(names, [counts for counts, _ in tables], listed, [])
     mine = is_measured.all(axis=1)
     given = out_of_fold.labels[mine].argmax(axis=1)
-    said = predicted[mine].argmax(axis=1)
-    counts, cells = _tabulate(given, said, len(names), out_of_fold.task_ids[mine])
+    predicted_class = predicted[mine].argmax(axis=1)
+    counts, cells = _tabulate(given, predicted_class, len(names), out_of_fold.task_ids[mine])
     listed = [
         {"label": names[i], "predicted": names[j], "task_ids": ids} for (i, j), ids in cells.items()
     ]
@@ -77,14 +79,13 @@ def count_confusions(
 
 
 def find_suspects(out_of_fold: OutOfFold, config: LabelConfig) -> list[dict[str, Any]]:
-    """List the labels most worth checking, the least believed first, at most ``N_SUSPECTS``.
+    """List the labels that are probably wrong, least confident first, at most ``N_SUSPECTS``.
 
     Returns
     -------
     list of dict
-        ``task_id``; ``labels`` as given; ``predicted``, what the classifier would say instead;
-        ``confidence``, the probability of what was given (of several doubted answers about one
-        clip, the lowest).
+        ``task_id``; ``labels`` as given; ``predicted``, the labels that the classifier predicts
+        instead; ``confidence``, the probability of the given label (the lowest of several).
     """
     names = np.array(config.class_names, dtype=object)
     labels, p = out_of_fold.labels, out_of_fold.probabilities
@@ -93,12 +94,12 @@ def find_suspects(out_of_fold: OutOfFold, config: LabelConfig) -> list[dict[str,
     if config.multi_label:
         for k in range(len(names)):
             both = np.stack([1.0 - p[:, k], p[:, k]], axis=1)
-            rows, said, believed = doubt(labels[:, k].astype(np.int64), both)
-            instead[rows, k] = said
+            rows, other, believed = doubt(labels[:, k].astype(np.int64), both)
+            instead[rows, k] = other
             confidence[rows] = np.minimum(confidence[rows], believed)
     else:
-        rows, said, confidence[rows] = doubt(labels.argmax(axis=1), p)
-        instead[rows] = np.eye(len(names), dtype=np.int8)[said]
+        rows, other, confidence[rows] = doubt(labels.argmax(axis=1), p)
+        instead[rows] = np.eye(len(names), dtype=np.int8)[other]
     order = np.argsort(confidence, kind="stable")[:N_SUSPECTS]
     return [
         {
@@ -117,24 +118,24 @@ def doubt(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Find labels that are probably wrong, by confident learning.
 
-    A clip counts confidently as class j where its probability of j is at least the mean
-    probability of j over the clips labeled j; of several such classes, as the likeliest. A clip
-    that counts confidently as another class than it was labeled is in doubt, unless its own class
-    is the likeliest all the same (as is often so while labels are few).
+    The confident class of a clip is the most probable class j among those whose probability is at
+    least the mean probability of j over the clips labeled j. A label is doubted if the confident
+    class is another one, unless the labeled class is the most probable (which is frequent while
+    labels are few).
 
     Parameters
     ----------
     given : ndarray of int64, shape=(n_clips,)
-        Class of each clip, as labeled.
-    probabilities : ndarray, shape=(n_clips, n_classes)
-        Out of fold; rows with NaN are left out.
+        Labeled class of each clip.
+    probabilities : ndarray, shape=(n_clips, n_classes), range [0, 1]
+        Out-of-fold probabilities; rows with NaN are left out.
 
     Returns
     -------
     rows, instead : ndarray of int64, shape=(n_doubted,)
-        The clips in doubt, and the class each counts confidently as.
-    confidence : ndarray of float64, shape=(n_doubted,)
-        Probability of the class it was labeled (self-confidence).
+        Rows of doubted labels, and the confident class of each.
+    confidence : ndarray of float64, shape=(n_doubted,), range [0, 1]
+        Probability of the labeled class (self-confidence).
 
     References
     ----------
@@ -150,7 +151,7 @@ def doubt(
     """
     rows = np.flatnonzero(~np.isnan(probabilities).any(axis=1))
     p, labeled = probabilities[rows], given[rows]
-    usual = np.full(p.shape[1], np.inf)  # a class nobody was measured for is no alternative
+    usual = np.full(p.shape[1], np.inf)  # a class without measured clips is no alternative
     for one in np.unique(labeled):
         usual[one] = p[labeled == one, one].mean()
     confident = np.where(p >= usual, p, -1.0)  # (n_measured, n_classes)
@@ -180,15 +181,15 @@ _Cells = dict[tuple[int, int], list[int]]
 
 def _tabulate(
     given: NDArray[np.integer],
-    said: NDArray[np.integer] | NDArray[np.bool_],
+    predicted: NDArray[np.integer] | NDArray[np.bool_],
     n_kinds: int,
     task_ids: NDArray[np.int64],
 ) -> tuple[list[list[int]], _Cells]:
-    """Count pairs, and list the tasks of each."""
+    """Count pairs of true and predicted class, and list the tasks of each."""
     counts = np.zeros((n_kinds, n_kinds), dtype=np.int64)
     cells: _Cells = {}
     for i, j, task_id in zip(
-        given.tolist(), said.astype(int).tolist(), task_ids.tolist(), strict=True
+        given.tolist(), predicted.astype(int).tolist(), task_ids.tolist(), strict=True
     ):
         counts[i, j] += 1
         cells.setdefault((i, j), []).append(task_id)

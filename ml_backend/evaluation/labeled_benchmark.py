@@ -1,4 +1,4 @@
-"""Clips whose labels are known, and which of them a simulated run asks about or is measured on."""
+"""Clips with known labels, split into the pool and the test set of simulated runs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ _REST = ("other", "rest")
 
 @dataclass(frozen=True)
 class Trial:
-    """Clips whose labels are known, and which of them may be asked about or measured on.
+    """Clips with known labels, and their use as pool or test set.
 
     Attributes
     ----------
     clips : EmbeddedClips
         Task numbers are row numbers.
     answers : ndarray of int64, shape=(n_clips,)
-        Row of each clip's class in the config.
+        Index of each clip's class in the config.
     config : LabelConfig
     target : int or None
-        The class that F1 and average precision are of.
+        Class of F1 and average precision; None for the mean over classes.
     is_pool, is_test : ndarray of bool, shape=(n_clips,)
-        What the runs draw from.
+        Clips that runs draw from.
     test_share : float or None
-        Each run draws its test recordings from the pool; None keeps to ``is_test``.
+        Share of the pool's recordings that each run draws as its test set; None uses ``is_test``.
     embedder_id : str
     prior : ndarray of float32, shape=(n_clips, n_classes), or None
-        As ``learn`` takes it.
+        As in ``RoundInput``.
     """
 
     clips: EmbeddedClips
@@ -61,7 +61,7 @@ def make_trial(
     embedder_id: str,
     prior_of: Callable[[Sequence[str]], NDArray[np.float32] | None] = lambda class_names: None,
 ) -> Trial:
-    """Check clips and their labels, and bring them into the form that the loop learns from.
+    """Check clips and labels, and return them in the form that ``learn`` needs.
 
     Parameters
     ----------
@@ -69,22 +69,24 @@ def make_trial(
     labels : sequence of str
         One per clip.
     recordings : ndarray of int64, shape=(n_clips,)
-        A number per recording; none is in both pool and test, nor cut in two between them.
+        Number of each clip's recording; none is in both pool and test.
     clip_keys : sequence of str
-        Names each sound.
+        Key of each clip's audio.
     target : str or None
-        This class against the rest; None keeps all classes apart.
-    is_pool, is_test : ndarray of bool, shape=(n_clips,)
+        This class against the rest; None keeps all classes.
+    is_pool : ndarray of bool, shape=(n_clips,)
+    is_test : ndarray of bool, shape=(n_clips,), or None
     test_share : float or None
         Instead of ``is_test``: the share of the pool's recordings that each run tests on.
+    embedder_id : str
     prior_of : callable
-        Gives the prior of all clips for the classes' names, where there is one.
+        Returns the prior of all clips for class names, None if there is none.
 
     Raises
     ------
     SourceError
-        If the clips cannot answer the question: no target, one class, a recording or a sound on
-        both sides, the same sound with two labels, an embedding that is no number.
+        If the clips cannot be used: a missing target, one class only, a recording in both pool and
+        test, audio with two labels, or an embedding that is not finite.
     """
     bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     if len(bad):
@@ -128,7 +130,7 @@ def split(trial: Trial, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]
     Raises
     ------
     SourceError
-        If no draw has every class on both sides that must be there.
+        If no draw has every class in both.
     """
     rng = np.random.default_rng(seed)
     recordings = trial.clips.recordings
@@ -153,7 +155,7 @@ def _leave_out(
     share: float,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Part rows into those of a random ``1 - share`` of the recordings and the others."""
+    """Split rows into those of a random ``1 - share`` of the recordings and the others."""
     groups = np.unique(recordings[rows])
     n_out = min(round(share * len(groups)), len(groups) - 1)
     is_out = np.isin(recordings[rows], rng.permutation(groups)[:n_out])
@@ -186,6 +188,6 @@ def _check_sides(trial: Trial) -> None:
     n_both = len(np.intersect1d(pool, test))
     if n_both:
         raise SourceError(
-            f"{n_both} recordings have clips both in the pool and in the test; what is measured "
-            "would be known already. Choose --pool and --test so that none is cut in two."
+            f"{n_both} recordings have clips both in the pool and in the test set, so the test "
+            "would measure known recordings. Choose --pool and --test so that none is in both."
         )

@@ -1,8 +1,8 @@
-"""What simulated runs say taken together: means with intervals, and each strategy against random.
+"""Summaries of simulated runs: means with intervals, and each strategy against random.
 
-The baseline of a strategy is ``random`` after random first labels where that was played, else
-``random`` after the same first labels. Differences are taken run by run: a run has the same pool
-and the same test clips for both.
+The baseline of a strategy is ``random`` after random first labels if that was simulated, else
+``random`` after the same first labels. Differences are computed per run: both have the same pool
+and test clips in a run.
 """
 
 import math
@@ -23,27 +23,27 @@ from ml_backend.evaluation.metrics import (
 BASELINE = "random"
 TARGETS = (0.8, 0.85, 0.9, 0.95)
 _HIGHEST = {"log_loss": math.inf}
-"""Of figures that may exceed 1."""
+"""Upper bounds of figures that may exceed 1."""
 
 Kind = tuple[str, str]
 Curves = Sequence[dict[str, Any]]
 
 
 def summarize(curves: Curves) -> list[dict[str, Any]]:
-    """Give one row per strategy and number of labels.
+    """Return one row per strategy and number of labels.
 
     Parameters
     ----------
     curves : sequence of dict
-        As ``simulate.simulate`` gives them.
+        The result of ``simulation.simulate``.
 
     Returns
     -------
     list of dict
         ``strategy``, ``initial_strategy``, ``n_labels``, ``n_runs``; for each of
-        ``evaluation.FIGURES`` its mean, standard deviation and the 95 % interval of the mean; and
-        ``difference``: the same of balanced accuracy and F1 less the baseline's, run by run, or
-        None where there is no baseline.
+        ``metrics.FIGURES`` its mean, standard deviation and the 95 % interval of the mean; and
+        ``difference``: the same of balanced accuracy and F1 minus the baseline's, per run, or
+        None without a baseline.
     """
     rows = []
     for kind in kinds(curves):
@@ -71,14 +71,14 @@ def summarize(curves: Curves) -> list[dict[str, Any]]:
 
 
 def compare(curves: Curves) -> list[dict[str, Any]]:
-    """Give one row per strategy for its whole curve of balanced accuracy.
+    """Return one row per strategy that summarizes its curve of balanced accuracy.
 
     Returns
     -------
     list of dict
         ``area_under_curve`` with its interval; ``labels_to``: the number of labels at which the
-        mean curve reaches each of ``TARGETS``, None where it does not; ``label_efficiency``: how
-        many times as many labels the baseline needs for where it ends.
+        mean curve reaches each of ``TARGETS``, None if it does not; ``label_efficiency`` (see
+        ``metrics.label_efficiency``).
     """
     rows = []
     for kind in kinds(curves):
@@ -104,12 +104,12 @@ def compare(curves: Curves) -> list[dict[str, Any]]:
 
 
 def kinds(curves: Curves) -> list[Kind]:
-    """List the pairs of strategy and initial strategy, in the order they were played."""
+    """List the pairs of strategy and initial strategy, in the order of simulation."""
     return list(dict.fromkeys((row["strategy"], row["initial_strategy"]) for row in curves))
 
 
 def _by_run(curves: Curves, kind: Kind) -> tuple[list[int], dict[str, NDArray[np.float64]]]:
-    """Give the numbers of labels, and each figure as (n_runs, n_rounds)."""
+    """Return the numbers of labels, and each figure as (n_runs, n_rounds)."""
     mine = [row for row in curves if (row["strategy"], row["initial_strategy"]) == kind]
     n_labels = sorted({row["n_labels"] for row in mine})
     runs = sorted({row["run"] for row in mine})

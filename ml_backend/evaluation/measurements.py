@@ -1,9 +1,10 @@
-"""Looks: the measurements of a project's classifiers, and which of them still hold.
+"""Measurements of a project's classifiers, and which of them are still valid.
 
-A look is a round whose classifier was measured. It rests on labels, and labels are taken back,
-changed, or read by another label config. A look *stands* while nearly all of its labels (19 of 20)
-are there as they were, there are no fewer now than it had, and the classes and the embedder are the
-same; else it is history. One corrected label makes a new look due, and leaves the others standing.
+A measurement (``Look``) is a round whose classifier was evaluated with the labels of that time.
+Labels are withdrawn, changed, or read by another label config. A measurement is valid (``stands``)
+while nearly all of its labels (19 of 20) are unchanged, there are at least as many labels now, and
+the classes and the embedder are the same. One corrected label makes a new measurement due, and
+leaves the others valid.
 """
 
 import hashlib
@@ -18,16 +19,16 @@ from ml_backend.clip import TaskLabels
 from ml_backend.store import Store
 
 N_READ = 50
-"""So many looks make the learning curve."""
+"""Number of measurements in the learning curve."""
 _MOST = 0.95
 
 
 @dataclass(frozen=True)
 class Known:
-    """The labels of the last look, all of shape=(n_labeled,).
+    """The labels of the last measurement, all of shape=(n_labeled,).
 
-    ``task_ids`` rise; ``digests`` stand for what people said; each has been in every look ``since``
-    a round.
+    ``task_ids`` are sorted; ``digests`` are hashes of the labels; each label is unchanged in every
+    measurement ``since`` a round.
     """
 
     task_ids: NDArray[np.int64]
@@ -37,9 +38,9 @@ class Known:
 
 @dataclass(frozen=True)
 class Look:
-    """What the classifier of round ``number`` was found to be worth, from ``n_labeled`` labels.
+    """The measured performance of round ``number``'s classifier, from ``n_labeled`` labels.
 
-    ``n_held`` of them are there as they were.
+    ``n_held`` of them are unchanged; ``stands`` is whether the measurement is still valid.
     """
 
     number: int
@@ -52,7 +53,7 @@ class Look:
 
 
 def is_due(n_labeled: int, n_before: int) -> bool:
-    """Tell whether there are enough new labels for another look: five, or one in twenty.
+    """Return whether there are enough new labels for another measurement: five, or one in twenty.
 
     Examples
     --------
@@ -63,21 +64,21 @@ def is_due(n_labeled: int, n_before: int) -> bool:
 
 
 def label_step(n_labeled: int) -> int:
-    """Give the number of new labels that make another look due."""
+    """Return the number of new labels that make another measurement due."""
     return max(5, n_labeled // 20)
 
 
 def know(labels: Iterable[TaskLabels], number: int, before: Known | None) -> Known:
-    """Tell the labels of a look apart from those of later ones.
+    """Return the usable labels of a measurement, each with the round since which it is unchanged.
 
     Parameters
     ----------
     labels : iterable of TaskLabels
-        Those that can be used count.
+        Unusable ones are left out.
     number : int
-        Of the look's round.
+        Number of the measurement's round.
     before : Known or None
-        Of the look before.
+        Labels of the previous measurement.
 
     Examples
     --------
@@ -99,9 +100,9 @@ def know(labels: Iterable[TaskLabels], number: int, before: Known | None) -> Kno
 def count_held(
     known: Known | None, labels: Sequence[TaskLabels], numbers: Sequence[int]
 ) -> list[int] | None:
-    """Count, for each of some looks, the labels that are there as they were when it was taken.
+    """Count the unchanged labels of each measurement; None if the labels were not stored.
 
-    None where it is not known which labels they were.
+    ``numbers`` are those of the measurements' rounds.
 
     Examples
     --------
@@ -117,12 +118,14 @@ def count_held(
 
 
 def read_looks(store: Store, project_id: int, labels: Sequence[TaskLabels]) -> list[Look]:
-    """List the last looks, newest first, and tell of each whether it stands.
+    """List the last measurements, newest first, with their validity.
 
     Parameters
     ----------
+    store : Store
+    project_id : int
     labels : sequence of TaskLabels
-        All that are known of the project now.
+        All current labels of the project.
     """
     measured = store.versions.measured_rounds(project_id, limit=N_READ)
     packed = store.versions.measured_labels(project_id)
@@ -156,7 +159,7 @@ def read_looks(store: Store, project_id: int, labels: Sequence[TaskLabels]) -> l
 
 
 def line_of(looks: Sequence[Look]) -> list[Look]:
-    """Give the looks that stand, by rising number of labels; of the same number, the last.
+    """Return the valid measurements, sorted by number of labels; of the same number, the last.
 
     Examples
     --------
@@ -173,18 +176,19 @@ def line_of(looks: Sequence[Look]) -> list[Look]:
 
 
 def headline(figures: dict[str, Any]) -> dict[str, Any] | None:
-    """Give the figures whose ``balanced_accuracy`` a look is known by; None where it has none.
+    """Return the figures whose ``balanced_accuracy`` represents a measurement; None if missing.
 
-    Those of the unlabeled clips; looks taken before these were estimated have the cross-validated.
+    These are the figures of the pool; older measurements, without them, have the cross-validated
+    ones.
     """
     found: dict[str, Any] | None = figures["pool" if "pool" in figures else "cross_validated"]
     return found
 
 
 def apart(line: Sequence[Look]) -> list[Look]:
-    """Leave out looks that no step of labels lies between, from the last one back.
+    """Leave out measurements less than a label step apart, from the last one back.
 
-    A label that is corrected makes a look due, which says nothing of what more labels change.
+    A corrected label makes a measurement due, which does not show the effect of more labels.
 
     Examples
     --------

@@ -1,10 +1,9 @@
-"""How good a classifier is, and how much a choice of labels was worth: figures from arrays.
+"""Metrics of classifiers and learning curves, as functions of arrays.
 
-Labels are 0/1 matrices, shape=(n_clips, n_classes), one 1 per row. A classifier *decides* for the
-class of the highest probability, unless its rule says otherwise (``deciding.py``). Probabilities
-are those of a world in which every class is equally frequent, so decisions favor no class;
-log-loss and ECE are taken on the clips as they are, and ECE once more with every class weighing
-the same (``ece_balanced``).
+Labels are 0/1 matrices, shape=(n_clips, n_classes), with one 1 per row. The predicted class is that
+of the highest probability, unless a rule is given (``learning/decision.py``). Probabilities assume
+that every class is equally frequent, so predictions favor no class; log-loss and ECE are computed
+on the clips as they are, and ECE again with equal class weights (``ece_balanced``).
 """
 
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ def measure(
     target: int | None = None,
     decided: NDArray[np.integer] | None = None,
 ) -> dict[str, float]:
-    """Give all of ``FIGURES`` for clips whose labels are known.
+    """Compute all ``FIGURES`` of clips with known labels.
 
     Parameters
     ----------
@@ -31,19 +30,19 @@ def measure(
         One 1 per row.
     probabilities : ndarray, shape=(n_clips, n_classes), range [0, 1]
     target : int, optional
-        The class that F1 and average precision are of; without it they are means over classes.
+        Class of F1 and average precision; by default they are means over classes.
     decided : ndarray of int64, shape=(n_clips,), optional
-        The class that each clip is taken for, where that is not the likeliest.
+        Predicted class of each clip; by default the most probable.
 
     Returns
     -------
     dict of str to float
-        A class without a clip is left out of every mean.
+        Means leave out classes without clips.
 
     Raises
     ------
     ValueError
-        If shapes disagree, a row has not exactly one label, or a probability is not finite.
+        If shapes disagree, a row does not have exactly one label, or a probability is not finite.
 
     Examples
     --------
@@ -78,7 +77,9 @@ def measure(
 def recalls(
     truth: NDArray[np.integer], decided: NDArray[np.integer], n_classes: int
 ) -> NDArray[np.float64]:
-    """Give the share of each class's clips that were decided right; NaN for a class without any.
+    """Compute the recall of each class, shape=(n_classes,); NaN for a class without clips.
+
+    ``truth`` and ``decided``, shape=(n_clips,), are the true and the predicted classes.
 
     Examples
     --------
@@ -91,7 +92,7 @@ def recalls(
 
 
 def f1(is_target: NDArray[np.bool_], is_decided: NDArray[np.bool_]) -> float:
-    """Give the harmonic mean of precision and recall; 0 where nothing was hit.
+    """Compute F1 from two masks of shape=(n_clips,); 0 without true positives.
 
     Examples
     --------
@@ -103,9 +104,10 @@ def f1(is_target: NDArray[np.bool_], is_decided: NDArray[np.bool_]) -> float:
 
 
 def average_precision(is_target: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
-    """Give the mean precision at each hit, clips sorted by falling score; NaN without a target.
+    """Compute the mean precision at each hit, clips sorted by decreasing score; NaN without a hit.
 
-    Clips of equal score come in together, so that their order decides nothing.
+    Both arrays have shape=(n_clips,). Clips of equal score count together, so that the result does
+    not depend on their order.
 
     Examples
     --------
@@ -123,7 +125,9 @@ def average_precision(is_target: NDArray[np.bool_], scores: NDArray[np.floating]
 
 
 def log_loss(truth: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
-    """Give the mean of -log p of the true class in nats.
+    """Compute the mean of -log p of the true class in nats.
+
+    ``truth`` has shape=(n_clips,), ``probabilities`` shape=(n_clips, n_classes).
 
     Examples
     --------
@@ -137,11 +141,17 @@ def log_loss(truth: NDArray[np.integer], probabilities: NDArray[np.floating]) ->
 def calibration_error(
     truth: NDArray[np.integer], probabilities: NDArray[np.floating], *, balance: bool = False
 ) -> float:
-    """Give the expected calibration error (ECE): how far confidence is from being right.
+    """Compute the expected calibration error (ECE), range [0, 1].
 
-    Clips are put into 15 bins of equal width by the probability of what was decided; the error is
-    the mean over clips of ``|share of the bin decided right - its mean confidence|``. With
-    ``balance`` every class weighs the same, as in the world that the probabilities are of.
+    Clips are put into 15 bins of equal width by the probability of the predicted class; the error
+    is the mean over clips of ``|accuracy of the bin - its mean confidence|``. With ``balance``
+    every class has the same weight, as the probabilities assume.
+
+    Parameters
+    ----------
+    truth : ndarray, shape=(n_clips,)
+    probabilities : ndarray, shape=(n_clips, n_classes), range [0, 1]
+    balance : bool
 
     References
     ----------
@@ -165,7 +175,7 @@ def calibration_error(
 
 
 def area_under_curve(n_labels: Sequence[int], values: Sequence[float]) -> float:
-    """Give the mean height of a learning curve, straight lines between its points.
+    """Compute the mean height of a learning curve that is linear between its points.
 
     Examples
     --------
@@ -182,10 +192,10 @@ def area_under_curve(n_labels: Sequence[int], values: Sequence[float]) -> float:
 def labels_to_target(
     n_labels: Sequence[int], values: Sequence[float], target: float
 ) -> float | None:
-    """Give the number of labels at which a learning curve first reaches a value.
+    """Return the number of labels at which a learning curve first reaches a value, else None.
 
-    Straight lines lie between its points; None where it never gets there. A curve that begins
-    above the value gives its first number of labels, so then it is at most that.
+    The curve is linear between its points. For a curve that begins above the value, the result is
+    its first number of labels, an upper bound.
 
     Examples
     --------
@@ -204,10 +214,9 @@ def labels_to_target(
 def label_efficiency(
     n_labels: Sequence[int], values: Sequence[float], baseline: Sequence[float]
 ) -> float | None:
-    """Give how many times as many labels the baseline needs for where it ends.
+    """Compute the ratio of labels that baseline and curve need for the baseline's final value.
 
-    2 means that half the labels were enough for what all labels of the baseline reached; None
-    where the curve never gets there.
+    2 means that half the labels are enough; None if the curve never reaches the value.
 
     Examples
     --------
@@ -220,7 +229,7 @@ def label_efficiency(
 
 
 def kappa(decided: NDArray[np.integer], before: NDArray[np.integer]) -> float:
-    """Give Cohen's kappa of two decisions about the same clips: 1 the same, 0 as by chance.
+    """Compute Cohen's kappa of two predictions of the same clips: 1 if equal, 0 if by chance.
 
     References
     ----------

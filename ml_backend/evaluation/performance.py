@@ -1,14 +1,14 @@
-"""Figures an annotator can trust: how good the current classifier is.
+"""Performance of the current classifier on labeled clips.
 
-*Cross-validated*: every labeled clip is predicted by a classifier that never met its recording
-(``out_of_fold.py``). The labels are those that were chosen, the hard ones among them: the figure is
-rather too low. A class labeled in one recording only cannot be measured so and is left out.
-Intervals rest on the number of recordings, since clips of one are right or wrong together.
+*Cross-validated*: every labeled clip is predicted by a classifier that was not trained on its
+recording (``cross_validation.py``). A strategy selected the clips, hard ones among them: the figure
+tends to be too low. A class labeled in one recording only cannot be measured and is left out.
+Intervals use the number of recordings, since the errors of one recording's clips correlate.
 
-*Audit*: clips drawn at random, which the classifier was never trained on (``audit.py``).
+*Audit*: a random sample that is never trained on (``learning/audit_slice.py``).
 
-Both are mean recalls (balanced accuracy) with 95 % intervals, and recalls per class. Where a clip
-may have several labels, a class's figure is the mean of its recall of yes and of no.
+Both are mean recalls (balanced accuracy) with 95 % intervals, and recalls per class. If a clip may
+have several labels, a class's figure is the mean of its recall of yes and of no.
 """
 
 from typing import Any
@@ -28,20 +28,22 @@ from ml_backend.learning.labeled_set import LabeledSet
 def cross_validate(
     out_of_fold: OutOfFold, config: LabelConfig, rule: Rule
 ) -> dict[str, Any] | None:
-    """Tell how good classifiers are on labeled clips of recordings they never met.
+    """Compute the performance of classifiers on recordings that they were not trained on.
 
     Parameters
     ----------
+    out_of_fold : OutOfFold
+    config : LabelConfig
     rule : Rule
-        How classes are predicted.
+        Decision rule.
 
     Returns
     -------
     dict or None
         As ``summarize_recalls``; None while fewer than two classes can be measured.
     """
-    says = decide(out_of_fold.probabilities, rule)
-    return summarize_recalls(out_of_fold.labels, says, out_of_fold.groups, config)
+    predicted = decide(out_of_fold.probabilities, rule)
+    return summarize_recalls(out_of_fold.labels, predicted, out_of_fold.groups, config)
 
 
 def audit(
@@ -51,27 +53,27 @@ def audit(
     config: LabelConfig,
     prior: NDArray[np.float32] | None,
 ) -> dict[str, Any] | None:
-    """Judge the audit slice by the current classifier; None while that says nothing."""
+    """Compute the performance of the current classifier on the audit labels; None without any."""
     if classifier is None or not len(audited):
         return None
-    says = decide_about(classifier, clips, audited.rows, prior, classifier.rule)
-    found = summarize_recalls(audited.labels, says, np.arange(len(audited)), config)
-    return found and {**found, "classes": _count_classes(audited.labels, says, config)}
+    predicted = decide_about(classifier, clips, audited.rows, prior, classifier.rule)
+    found = summarize_recalls(audited.labels, predicted, np.arange(len(audited)), config)
+    return found and {**found, "classes": _count_classes(audited.labels, predicted, config)}
 
 
 def _count_classes(
-    labels: NDArray[np.int8], says: NDArray[np.int8], config: LabelConfig
+    labels: NDArray[np.int8], predicted: NDArray[np.int8], config: LabelConfig
 ) -> dict[str, dict[str, Any]]:
-    """Give share, precision, recall and F1 of each class among clips drawn at random."""
+    """Compute share, precision, recall and F1 of each class in a random sample."""
     counted = {}
     for column, name in enumerate(config.class_names):
-        has, said = labels[:, column] == 1, says[:, column] == 1
-        n_right = int((has & said).sum())
+        has, is_predicted = labels[:, column] == 1, predicted[:, column] == 1
+        n_right = int((has & is_predicted).sum())
         found = {
             "share": share_of(int(has.sum()), len(has)),
-            "precision": share_of(n_right, int(said.sum())),
+            "precision": share_of(n_right, int(is_predicted.sum())),
             "recall": share_of(n_right, int(has.sum())),
-            "f1": f1_of(n_right, int((has | said).sum())),
+            "f1": f1_of(n_right, int((has | is_predicted).sum())),
         }
         counted[name] = {one: rounded(value) for one, value in found.items() if value}
     return counted
@@ -84,7 +86,7 @@ def decide_about(
     prior: NDArray[np.float32] | None,
     rule: Rule,
 ) -> NDArray[np.int8]:
-    """Give what is predicted of clips, 0/1, shape=(n_rows, n_classes)."""
+    """Predict the classes of clips, 0/1, shape=(n_rows, n_classes)."""
     probabilities = classifier.probabilities(
         clips.embeddings[rows], None if prior is None else prior[rows]
     )
@@ -92,7 +94,7 @@ def decide_about(
 
 
 def decide(probabilities: NDArray[np.float64], rule: Rule) -> NDArray[np.int8]:
-    """Turn probabilities into 0/1, shape=(n_clips, n_classes); NaN into -1, nothing measured.
+    """Convert probabilities to predictions, 0/1, shape=(n_clips, n_classes); NaN to -1.
 
     Examples
     --------
@@ -100,8 +102,8 @@ def decide(probabilities: NDArray[np.float64], rule: Rule) -> NDArray[np.int8]:
     >>> decide(np.array([[0.3, 0.7], [np.nan, np.nan]]), rule).tolist()
     [[0, 1], [-1, -1]]
     """
-    says = rule.decide(probabilities)
-    return np.where(np.isnan(probabilities), np.int8(-1), says.astype(np.int8))
+    predicted = rule.decide(probabilities)
+    return np.where(np.isnan(probabilities), np.int8(-1), predicted.astype(np.int8))
 
 
 def summarize_recalls(
@@ -110,17 +112,22 @@ def summarize_recalls(
     groups: NDArray[np.int64],
     config: LabelConfig,
 ) -> dict[str, Any] | None:
-    """Give ``balanced_accuracy`` and ``per_class`` as dicts of ``intervals.Estimate``.
-
-    ``left_out`` names the classes that the balanced accuracy does not speak of.
+    """Compute recalls with intervals.
 
     Parameters
     ----------
     labels, says : ndarray, shape=(n_clips, n_classes)
-        0/1; -1 in ``says`` where nothing was measured.
+        Labels and predictions, 0/1; -1 in ``says`` where nothing was measured.
     groups : ndarray of int64, shape=(n_clips,)
         Clips of one group are one observation.
     config : LabelConfig
+
+    Returns
+    -------
+    dict or None
+        ``balanced_accuracy`` and ``per_class`` as dicts of ``intervals.Estimate``; ``left_out``,
+        the names of the classes that the balanced accuracy leaves out. None while fewer than two
+        classes (one if a clip may have several labels) can be measured.
     """
     per_class: dict[str, Estimate] = {}
     for column, name in enumerate(config.class_names):

@@ -1,17 +1,16 @@
-"""What a classifier is worth on the clips that nobody has labeled: precision, recall, F1, ...
+"""Performance of a classifier on the pool: precision, recall, F1, ...
 
-Labels that were chosen are the hard ones, and their classes are not as frequent as those of the
-clips left. So figures are not counted on labels; these only tell how likely a clip of a score has a
-class (``posterior.py``), and the figures are what is to be expected of all unlabeled clips by
-their scores. Clips drawn at random count among the labels, too.
+Clips that a strategy selected are hard, and their class frequencies differ from the pool's.
+Therefore figures are not counted on labels: labels, those of the audit slice included, only
+estimate the probability of a class given a score (``learning/posterior.py``), and the figures are
+expected values over the scores of all pool clips.
 
-Scores are those of classifiers that never met the *clip*: an unlabeled clip may well have a
-neighbor of its recording among the labeled ones, and the labeled ones must be weighted alike.
-Intervals are from many draws of the curve, where recordings count at random, and of which clips
-then have the class. ``benchmarks/interval_coverage.py`` tells how often they hold the truth. Where
-one of three classes or more is predicted, they hold it too seldom: with few labels of each, folds
-that lack a fifth of them do so much worse than the classifier that the true figure often lies
-above. They are then called ranges.
+Scores are from classifiers that were not trained on the *clip*: a pool clip may have a labeled clip
+of the same recording, and labeled clips must be treated alike. Intervals come from many draws of
+the curve, with random weights of recordings, and of the clips that have the class.
+``benchmarks/interval_coverage.py`` measures their coverage. If one of three classes or more is
+predicted, coverage is too low: with few labels of each, folds without a fifth of them perform so
+much worse than the classifier that the true value often lies above. They are then called ranges.
 """
 
 from typing import Any
@@ -34,7 +33,7 @@ RANDOM, CALIBRATED = "random", "calibrated"
 INTERVAL, RANGE = "interval", "range"
 N_DRAWS = 200
 N_DRAWN_ON = 4_000
-"""Clips, drawn at random, that intervals are computed on where the pool is larger."""
+"""Size of the random sample that intervals are computed on if the pool is larger."""
 _SEED = 0
 
 _Draws = dict[str, NDArray[np.float64]]
@@ -48,27 +47,30 @@ def estimate_pool(
     config: LabelConfig,
     prior: NDArray[np.float32] | None,
 ) -> dict[str, Any] | None:
-    """Estimate the figures of a classifier on the clips that nobody has labeled.
+    """Estimate the figures of a classifier on the pool.
 
     Parameters
     ----------
     classifier : Classifier
         Trained on ``training``; its rule decides.
+    clips : EmbeddedClips
+    training : LabeledSet
     audit : LabeledSet
-        Clips drawn at random, not trained on.
+        Random sample, not trained on.
+    config : LabelConfig
     prior : ndarray of float32, shape=(n_clips, n_classes), or None
         By rows of ``clips``.
 
     Returns
     -------
     dict or None
-        ``n_clips``, without a label; ``balanced_accuracy``; ``classes``, by name a dict of
-        ``FIGURES``, ``precision`` being None where nothing is predicted; all as
-        ``intervals.Estimate``, whose ``n`` is the number of recordings labeled with the class.
-        ``left_out``, the classes that could not be measured, and ``shares_from``: ``random`` where
-        clips drawn at random are enough to tell the shares, else ``calibrated``; ``spread``, what
-        ``low`` and ``high`` are: an ``interval`` or a ``range``. None while fewer than two classes
-        can be measured, or every clip is labeled.
+        ``n_clips``, the size of the pool; ``balanced_accuracy``; ``classes``, by name a dict of
+        ``FIGURES``, where ``precision`` is None if nothing is predicted; all as
+        ``intervals.Estimate``, whose ``n`` is the number of recordings labeled with the class;
+        ``left_out``, the classes that could not be measured; ``shares_from``: ``random`` if the
+        random sample is large enough to estimate the shares, else ``calibrated``; ``spread``: the
+        kind of ``low`` and ``high``, ``interval`` or ``range``. None while fewer than two classes
+        can be measured, or if every clip is labeled.
     """
     out_of_fold = predict_out_of_fold(clips, training, config, prior, by_clip=True)
     is_open = np.ones(len(clips), dtype=bool)
@@ -132,21 +134,20 @@ def estimate_pool(
 def measure_expected(
     likely: NDArray[np.float64], predicted: NDArray[np.bool_], scores: NDArray[np.float64]
 ) -> _Draws:
-    """Give the figures of a class that are to be expected, each of shape=(n_draws,).
+    """Compute the expected figures of a class, each of shape=(n_draws,).
 
     Parameters
     ----------
     likely : ndarray, shape=(n_draws, n_clips), range [0, 1]
-        Probability that a clip has the class; 0 and 1 where it is known.
+        Probability that a clip has the class; 0 or 1 if it is known.
     predicted : ndarray of bool, shape=(n_clips,)
     scores : ndarray, shape=(n_clips,)
-        What average precision sorts by.
+        Sort key of average precision.
 
     Returns
     -------
     dict
-        ``FIGURES`` and ``specificity``, the recall of clips without the class; NaN where there is
-        none to count on.
+        ``FIGURES`` and ``specificity``, the recall of clips without the class; NaN if undefined.
 
     Examples
     --------

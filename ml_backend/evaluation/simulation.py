@@ -1,15 +1,14 @@
-"""Replay the loop on clips whose labels are known, to see what a choice of labels is worth.
+"""Simulate the loop on clips with known labels, to compare query strategies.
 
 Training, calibration and ranking are ``training.learn``, as in the live loop; only the annotator
-is replaced, by the table's labels. A run asks in rounds: the first labels in the order of the
-initial strategy, the others in that of the strategy, and after every round the classifier is
-measured on clips of recordings that it never met.
+is simulated, with the table's labels. A run proceeds in rounds: the initial strategy ranks the
+first labels, the strategy the others, and after every round the classifier is measured on clips of
+recordings that it was not trained on.
 
-Runs differ in two ways: each leaves out a tenth of the pool's recordings, drawn anew, and each
-seeds what is random in a strategy. So a spread over runs tells how much depends on what happened
-to be recorded, even for a strategy that draws nothing. In the same run every strategy has the
-same pool and the same test clips, and those with the same initial strategy the same first labels:
-differences are paired.
+Runs differ in two ways: each leaves out a random tenth of the pool's recordings, and each has its
+own random seed. The spread over runs thus shows the dependence on the recordings, also for a
+deterministic strategy. In a run, every strategy has the same pool and test clips, and strategies
+with the same initial strategy have the same first labels: differences are paired.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,10 +34,10 @@ N_HEAD = 200
 
 @dataclass(frozen=True)
 class Plan:
-    """How labels are asked for: ``n_initial`` first, then rounds of ``step`` up to ``n_labels``.
+    """The rounds: ``n_initial`` labels first, then rounds of ``step`` up to ``n_labels``.
 
-    As in the live loop, ``audit_share`` of them are drawn at random and not trained on, and classes
-    are predicted for an ``objective`` (``deciding.py``).
+    As in the live loop, ``audit_share`` of them are a random sample that is not trained on, and the
+    decision rule is learned for an ``objective`` (``learning/decision.py``).
     """
 
     n_initial: int
@@ -57,20 +56,20 @@ def simulate(
     initial_strategies: Sequence[QueryStrategy] = (),
     on_progress: Callable[[int, int], None] = lambda n_done, n_total: None,
 ) -> list[dict[str, Any]]:
-    """Play every run of every strategy, and give the figures after each round.
+    """Simulate every run of every strategy, and return the figures after each round.
 
-    Without ``initial_strategies`` each strategy chooses its own first labels, as it would live.
+    Without ``initial_strategies`` each strategy ranks its own first labels, as in the live loop.
 
     Returns
     -------
     list of dict
         One per run and round, with ``strategy``, ``initial_strategy``, ``run``, ``seed``,
-        ``n_labels``, ``per_class`` (how many of them each class has) and ``evaluation.FIGURES``.
+        ``n_labels``, ``per_class`` (labels of each class) and ``metrics.FIGURES``.
 
     Raises
     ------
     SourceError
-        If a pool is smaller than the initial labels.
+        If the plan is not valid, or a pool is smaller than the initial labels.
     """
     if not 0 < plan.n_initial <= plan.n_labels or plan.step < 1 or plan.n_runs < 1:
         raise SourceError(
@@ -122,7 +121,7 @@ def simulate(
 
 
 class Annotator:
-    """Answers for the ``clips`` of one run's pool, in the order that the loop asks."""
+    """The simulated annotator of one run: labels pool ``clips`` in the order of the queue."""
 
     def __init__(
         self,
@@ -140,7 +139,7 @@ class Annotator:
         self._objective = objective
 
     def learn(self, labels: Sequence[TaskLabels], strategy: QueryStrategy) -> Learned:
-        """Do what the live loop does with these labels."""
+        """Train and rank with these labels as the live loop does."""
         given = RoundInput(
             self.clips,
             labels,
@@ -156,14 +155,14 @@ class Annotator:
     def answer(
         self, labels: list[TaskLabels], strategy: QueryStrategy, n_labels: int, step: int
     ) -> list[TaskLabels]:
-        """Go on in rounds of ``step`` until there are ``n_labels``."""
+        """Continue in rounds of ``step`` until there are ``n_labels``."""
         while len(labels) < n_labels:
             n_more = min(step, n_labels - len(labels))
             labels = labels + self.answers_to(self.learn(labels, strategy).order[:n_more])
         return labels
 
     def answers_to(self, task_ids: NDArray[np.int64]) -> list[TaskLabels]:
-        """Label clips as the table does."""
+        """Return the table's labels of clips."""
         names = self._trial.config.class_names
         return [
             TaskLabels(int(row), frozenset({names[self._trial.answers[row]]}), "labeled", 1)
@@ -187,7 +186,7 @@ def _count(trial: Trial, labels: Sequence[TaskLabels]) -> dict[str, int]:
 
 
 def measure_on(trial: Trial, learned: Learned, test: NDArray[np.int64]) -> dict[str, float]:
-    """Measure what was learned on the clips of some rows (``evaluation.measure``)."""
+    """Compute ``metrics.measure`` of a round's classifier on test rows."""
     n_classes = len(trial.config.class_names)
     truth = np.eye(n_classes, dtype=np.int8)[trial.answers[test]]
     if learned.classifier is None:
@@ -200,7 +199,7 @@ def measure_on(trial: Trial, learned: Learned, test: NDArray[np.int64]) -> dict[
 
 @dataclass(frozen=True)
 class _Reseeded:
-    """A strategy whose random numbers are the run's own."""
+    """A strategy with the random seed of a run."""
 
     strategy: QueryStrategy
     seed: int

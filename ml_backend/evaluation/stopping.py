@@ -1,10 +1,10 @@
-"""Whether more labels are worth the time: three things must hold before Earmark says "stop".
+"""The stopping criterion: three conditions before Earmark recommends to stop labeling.
 
-1. *The figure is sharp*: balanced accuracy, all classes in it, has a 95 % interval no wider than
-   ``WIDTH`` on clips drawn at random or, which is the weaker word, a range across recordings.
-2. *Every class was met*: it has ``N_PER_CLASS`` labels or more.
-3. *The predictions are stable*: over the last three looks, each classifier agreed with the one
-   before (mean kappa at least 0.99).
+1. *Precise*: balanced accuracy of all classes has a 95 % interval no wider than ``WIDTH`` on a
+   random sample or, as weaker evidence, a range that narrow by cross-validation.
+2. *Complete*: every class has at least ``N_PER_CLASS`` labels.
+3. *Stable*: over the last three measurements, each classifier agreed with the one before (mean
+   kappa at least 0.99).
 
 ``benchmarks/stopping.py`` measures how often that is too early.
 
@@ -32,15 +32,14 @@ _N_NAMED = 3
 
 _GROUNDS = {"audit": "on {n} clips drawn at random", "cross_validated": "across recordings"}
 _CALLED = {"audit": "an interval", "cross_validated": "a range"}
-"""What is counted on chosen labels promises nothing, so its width is no interval's."""
+"""Figures on selected labels have no guaranteed coverage, so their range is no interval."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """What is missing before labeling may stop.
+    """A condition that is not met yet.
 
-    ``n_labels`` estimates how many more labels it takes; ``is_least`` where nobody can tell, and it
-    is so many at the least.
+    ``n_labels`` estimates the number of further labels; if ``is_least``, it is a lower bound.
     """
 
     words: str
@@ -50,24 +49,24 @@ class Need:
 
 @dataclass(frozen=True)
 class Stopping:
-    """Whether labeling may stop, and what it takes if not.
+    """The state of the stopping criterion.
 
     Attributes
     ----------
     is_reached : bool
     rests_on : str or None
-        ``audit`` or ``cross_validated``: whose interval is narrow enough.
+        ``audit`` or ``cross_validated``: the figure whose interval is narrow enough.
     missing : list of str
-        Of ``interval``, ``classes`` and ``stability``.
+        Unmet conditions: ``interval``, ``classes`` or ``stability``.
     about_n_labels : int or None
-        More labels, about; 0 where none is needed, None where it cannot be told.
+        Estimated number of further labels; 0 if none is needed, None if unknown.
     is_least : bool
-        It takes ``about_n_labels`` at the least: nobody can tell when predictions settle, or when a
-        class turns up that never did.
+        Whether ``about_n_labels`` is a lower bound: it cannot be estimated when predictions become
+        stable, or when a class without labels occurs.
     agreement : float or None
-        Mean kappa over the last three looks.
+        Mean kappa over the last three measurements.
     words : str
-        All of it as a sentence.
+        The state as a sentence.
     """
 
     is_reached: bool
@@ -79,23 +78,23 @@ class Stopping:
     words: str
 
     def facts(self) -> dict[str, Any]:
-        """Give all but the words."""
+        """Return all attributes but ``words``."""
         return {name: value for name, value in asdict(self).items() if name != "words"}
 
 
 def assess_stopping(
     line: Sequence[Look], n_per_class: Mapping[str, int], n_labeled: int
 ) -> Stopping:
-    """Judge by the looks that stand whether labeling may stop.
+    """Evaluate the stopping criterion on the valid measurements.
 
     Parameters
     ----------
     line : sequence of Look
-        By rising number of labels (``looks.line_of``).
+        Sorted by number of labels (``measurements.line_of``).
     n_per_class : mapping
-        Labels of each class now.
+        Current number of labels of each class.
     n_labeled : int
-        Clips with a usable label now.
+        Current number of clips with a usable label.
 
     Examples
     --------
@@ -132,7 +131,7 @@ def assess_stopping(
 
 
 def _sharp(line: Sequence[Look]) -> str | None:
-    """Name the figure whose interval is narrow enough, the unbiased one first."""
+    """Return the name of the figure whose interval is narrow enough, the unbiased one first."""
     for name in _GROUNDS:
         width = _width(line[-1].figures[name]) if line else None
         if width is not None and width <= WIDTH:
@@ -141,7 +140,7 @@ def _sharp(line: Sequence[Look]) -> str | None:
 
 
 def _width(figures: dict[str, Any] | None) -> float | None:
-    """Give the width of an interval; None where a class is not in it."""
+    """Return the width of an interval; None if it leaves out a class."""
     if not figures or figures.get("left_out"):
         return None
     return float(figures["balanced_accuracy"]["high"] - figures["balanced_accuracy"]["low"])
@@ -171,9 +170,9 @@ def _need_of_interval(line: Sequence[Look]) -> Need:
 def _need_of_classes(
     line: Sequence[Look], n_per_class: Mapping[str, int], n_labeled: int
 ) -> Need | None:
-    """Estimate by the rate at which labels of the rarest class have come.
+    """Estimate from the rate of labels of the rarest class.
 
-    What is easy to find is found first: the rate is that of all labels or of their second half,
+    Clips that are easy to find come first: the rate is that of all labels or of their second half,
     whichever is lower.
     """
     few = sorted((n, name) for name, n in n_per_class.items() if n < N_PER_CLASS)
@@ -195,7 +194,7 @@ def _need_of_classes(
 def _need_of_stability(
     kappas: Sequence[float], agreement: float | None, n_labeled: int
 ) -> Need | None:
-    """Estimate by what it takes if classifiers agree from now on."""
+    """Estimate under the assumption that classifiers agree from now on."""
     if agreement is not None and agreement >= _STABLE:
         return None
     step = label_step(n_labeled)
@@ -218,7 +217,7 @@ def _need_of_stability(
 
 
 def _tell_number(longest: Need, is_least: bool) -> str:
-    """Call an estimate one; only what is a lower bound itself is the least that it takes."""
+    """Describe the number as an estimate, or as a lower bound if the longest need is one."""
     if longest.n_labels == 0:
         return "How many more labels that takes cannot be told yet."
     number = _round_up(longest.n_labels)
@@ -251,7 +250,7 @@ def _named(words: Sequence[str]) -> str:
 
 
 def _round_up(number: int) -> int:
-    """Round up to what an estimate can tell."""
+    """Round up to the precision of the estimate."""
     for step, most in ((5, 100), (10, 200), (50, 1_000)):
         if number <= most:
             return ceil(number / step) * step
