@@ -1,12 +1,13 @@
-"""What Earmark remembers: all SQL is in this package.
+"""The store: Earmark's database, and all of its SQL.
 
-A ``Store`` has eleven parts: ``agenda`` (which projects want a round), ``clips`` (tasks and their
-embeddings), ``labels`` (what people said, as last read), ``queue`` (what they want to
-be asked about first), ``versions`` (classifiers, orders and
-rounds), ``facts`` (what one process tells another), ``sessions`` (who is signed in), and what pages
-show: ``sheets`` (what tasks say), ``clip_scores`` (what the classifier makes of them) and ``maps``;
-``task_columns`` is what Label Studio shows of them.
-SQLite on one machine and PostgreSQL in compose are the same code.
+It imports ``clip``, ``errors`` and ``metadata``. It never imports Label Studio, a classifier or the
+loop.
+
+A ``Store`` has eleven parts: ``agenda`` (projects that are due for a round), ``clips`` (tasks and
+embeddings), ``labels`` (as last read), ``queue`` (requested clips), ``versions`` (classifiers,
+rankings and rounds), ``facts`` (shared between processes), ``sessions`` (of visitors), the data of
+pages: ``sheets`` (metadata), ``clip_scores`` and ``maps``; and ``task_columns`` (predictions in
+Label Studio's task data). SQLite on one machine and PostgreSQL in compose share the code.
 """
 
 import logging
@@ -34,7 +35,7 @@ __all__ = ["Store", "open_store"]
 
 @dataclass(frozen=True)
 class Store:
-    """The eleven parts of what is remembered, over one database."""
+    """The eleven parts of the store, over one database."""
 
     engine: Engine
     agenda: Agenda
@@ -61,12 +62,12 @@ class Store:
 
 
 def open_store(url: str) -> Store:
-    """Open the store at a SQLAlchemy address, making or bringing up its tables as needed.
+    """Open the store at a SQLAlchemy address, and create or migrate its tables as needed.
 
     Raises
     ------
     StoreError
-        If the address makes no sense or the database cannot be opened.
+        If the address is not valid or the database cannot be opened.
 
     Examples
     --------
@@ -113,7 +114,7 @@ def open_store(url: str) -> Store:
 
 
 def _set_up_sqlite(connection: object, _record: object) -> None:
-    """Let readers and one writer work side by side, and a commit outlive a killed process."""
+    """Allow readers beside one writer, and make commits survive a killed process."""
     cursor = connection.cursor()  # type: ignore[attr-defined]
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=15000"):
         cursor.execute(f"PRAGMA {pragma}")
@@ -124,13 +125,13 @@ def _bring_up(engine: Engine) -> None:
     from alembic import command
     from alembic.config import Config
 
-    # It tells on every start, at length, that there is nothing to do.
+    # Alembic logs at every start that there is nothing to do.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", "ml_backend.store:migrations")
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
-            # Several processes may start at once; one brings the tables up, the others wait.
+            # Several processes may start at once; one migrates, the others wait.
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(20412)")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -1,8 +1,8 @@
-"""The agenda: which projects have changed, and who is looking after them.
+"""The agenda: the projects that have changed, and their leases.
 
-An event only says that a project may have changed. Hints are counted, never lost: a round
-notes how far it has read when it takes a project, and a project is due again as long as more
-has been noted than was done. Taking is a lease, so a killed worker's project comes back.
+An event only states that a project may have changed. Hints are counted, never lost: a round stores
+the count when it takes a project, and a project is due again while the count of events exceeds that
+of completed ones. A taken project is leased, so the project of a killed worker becomes due again.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from ml_backend.store.schema import project
 from ml_backend.store.stamps import stamp
 
 MAX_PROJECT_ID = 2**31 - 1
-"""Label Studio has no larger numbers, nor do databases here find anything under them."""
+"""Largest project number in Label Studio and in the databases."""
 _FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 60.0
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A project taken for one round, and what changed in it since the last one.
+    """A project taken for one round, and its changes since the last one.
 
-    Settings, labels and tasks cost more to read one than the other, and most rounds need one.
-    ``n_settings`` hints told of settings alone.
+    Settings, labels and tasks are distinguished because most rounds need to read only one of them,
+    at different cost. ``n_settings`` counts the hints about settings alone.
     """
 
     project_id: int
@@ -55,12 +55,12 @@ class Agenda:
         single: bool = False,
         own: bool = False,
     ) -> None:
-        """Record that a project may have changed: its labels, its tasks, or only its settings.
+        """Note that a project may have changed: its labels, its tasks, or only its settings.
 
-        Of a project not known before, everything may have. Where a ``single`` annotation has,
-        its task tells so, and the project need not be quiet for a round, unless one is going on:
-        then more is to come. What Earmark does of its ``own`` accord changes no annotation, but
-        wants a round. Else the stamp of its annotations is another one.
+        In a project without a row yet, everything may have. If a ``single`` annotation changed, its
+        task records the change, and a round need not wait until the project is quiet, unless a
+        round is running: then more changes are likely. Earmark's ``own`` changes concern no
+        annotation, but need a round. All other changes of labels set a new annotations stamp.
         """
         last_event_at = case((project.c.leased_until < now, 0.0), else_=now) if single else now
         change = {
@@ -82,20 +82,20 @@ class Agenda:
                 stamp(connection, "annotations", project_id)
 
     def project_ids(self) -> list[int]:
-        """List every known project, in the order of their numbers."""
+        """List all known projects, sorted by number."""
         with self._engine.connect() as connection:
             return list(
                 connection.scalars(select(project.c.project_id).order_by(project.c.project_id))
             )
 
     def is_known(self, project_id: int) -> bool:
-        """Check whether a project is known."""
+        """Return whether a project is known."""
         statement = select(project.c.project_id).where(project.c.project_id == project_id)
         with self._engine.connect() as connection:
             return connection.scalar(statement) is not None
 
     def due(self, *, now: float, debounce_s: float, ceiling_s: float) -> list[int]:
-        """List projects that have changed and are quiet, or have waited long enough."""
+        """List changed projects without an event for ``debounce_s``, or waiting ``ceiling_s``."""
         quiet = project.c.last_event_at <= now - debounce_s
         patient = project.c.waiting_since <= now - ceiling_s
         statement = (
@@ -112,7 +112,7 @@ class Agenda:
             return list(connection.scalars(statement))
 
     def is_waiting(self, project_id: int) -> bool:
-        """Check whether a project changed since the last round took it."""
+        """Return whether a project has an event that no round has processed."""
         statement = select(project.c.n_events > project.c.n_done).where(
             project.c.project_id == project_id
         )
@@ -120,7 +120,7 @@ class Agenda:
             return bool(connection.scalar(statement))
 
     def take(self, project_id: int, *, now: float, lease_s: float) -> Turn | None:
-        """Take a project for one round, or None where somebody else has it."""
+        """Take a project for one round; None if another process has it."""
         taken = and_(project.c.project_id == project_id, project.c.leased_until < now)
         with self._engine.begin() as connection:
             statement = update(project).where(taken).values(leased_until=now + lease_s)
@@ -142,24 +142,24 @@ class Agenda:
         )
 
     def has_more_labels(self, turn: Turn) -> bool:
-        """Check whether a project's labels changed again since it was taken."""
+        """Return whether a project's labels have changed since it was taken."""
         statement = select(project.c.n_label_events).where(project.c.project_id == turn.project_id)
         with self._engine.connect() as connection:
             return (connection.scalar(statement) or 0) > turn.n_label_events
 
     def release_all(self) -> None:
-        """Release every project undone: what a killed worker had taken is due again."""
+        """End all leases: the projects of a killed worker are due again."""
         with self._engine.begin() as connection:
             connection.execute(update(project).values(leased_until=0.0, retry_at=0.0))
 
     def extend(self, turn: Turn, *, now: float, lease_s: float) -> None:
-        """Keep a project that takes longer than thought; one given back stays so."""
+        """Extend the lease of a project; one that has ended stays so."""
         kept = and_(project.c.project_id == turn.project_id, project.c.leased_until >= now)
         with self._engine.begin() as connection:
             connection.execute(update(project).where(kept).values(leased_until=now + lease_s))
 
     def finish(self, turn: Turn, *, now: float) -> None:
-        """Release a project: every change up to when it was taken is dealt with."""
+        """End the lease of a project: all events until it was taken are processed."""
         self._set(
             turn.project_id,
             n_done=turn.n_events,
@@ -173,7 +173,7 @@ class Agenda:
         )
 
     def fail(self, turn: Turn, error: str, *, now: float) -> None:
-        """Release a project undone; it is due again after a pause that doubles each time."""
+        """End the lease after a failure; the project is due again after a pause that doubles."""
         pause_s = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2 ** min(turn.n_failures, 10))
         self._set(
             turn.project_id,
@@ -192,7 +192,7 @@ class Agenda:
         multi_label: bool = False,
         hotkeys: Sequence[str] = (),
     ) -> None:
-        """Remember what a project is called, its labels and their keys, and if clips have many."""
+        """Store a project's title, its classes with their keys, and whether clips have several."""
         self._set(
             project_id,
             title=title,
@@ -202,9 +202,9 @@ class Agenda:
         )
 
     def description(self, project_id: int) -> dict[str, Any]:
-        """Return what ``describe`` stored of a project, and the last ``error``.
+        """Return the arguments of ``describe`` for a project, and the last ``error``.
 
-        Of ``hotkeys`` there is one per class, "" for none; or none at all, before the first round.
+        ``hotkeys`` has one key per class, "" for none; before the first round it is empty.
         """
         unknown = {
             "title": "", "class_names": [], "multi_label": False, "hotkeys": [], "error": "",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Write named arrays down.
+    """Return named arrays as bytes.
 
     Examples
     --------
@@ -22,6 +22,6 @@ def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def unpack_arrays(packed: bytes) -> dict[str, NDArray[Any]]:
-    """Read named arrays back."""
+    """Return the named arrays of ``pack_arrays``."""
     with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}

@@ -1,7 +1,7 @@
-"""Where databases differ: how they spell insert-or-update, and how many values they take at once.
+"""Differences between databases: the syntax of upserts, and the number of values per statement.
 
-A statement takes 999 values in an older SQLite, 32,766 in a newer one, 65,535 in PostgreSQL:
-whoever asks for some of a list asks in ``pieces`` of it.
+A statement accepts 999 values in an older SQLite, 32,766 in a newer one, 65,535 in PostgreSQL:
+callers with long lists query them in ``pieces``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ _PIECE = 900
 
 
 def pieces(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Cut a list into pieces that one statement takes, with room for some values more.
+    """Split a list into pieces that fit one statement, with room for a few more values.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def pieces(values: Sequence[T]) -> Iterator[Sequence[T]]:
 def upsert(
     connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, update: bool = True
 ) -> None:
-    """Insert rows; where the primary key is there already, update the row or leave it be."""
+    """Insert rows; if a primary key exists already, update the row or keep it."""
     if not rows:
         return
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite

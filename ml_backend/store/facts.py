@@ -1,4 +1,4 @@
-"""Small facts that one process tells another, such as which embedder is at work."""
+"""Small facts that processes share, such as the embedder in use."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class Facts:
         self._engine = engine
 
     def write(self, name: str, value: Any) -> None:
-        """Keep a value under a name."""
+        """Store a value under a name."""
         with self._engine.begin() as connection:
             upsert(connection, fact, [{"name": name, "value": value}])
 
@@ -26,15 +26,15 @@ class Facts:
             return connection.scalar(select(fact.c.value).where(fact.c.name == name))
 
     def embedder_at_work(self) -> str:
-        """Name the embedder that the worker uses; empty before it has started."""
+        """Return the id of the embedder that the worker uses; empty before it has started."""
         return (self.read("embedder") or {}).get("embedder_id") or ""
 
     def stamp(self, what: str, project_id: int) -> str:
-        """Return the stamp of something of a project (``stamps.py``); empty before it has one."""
+        """Return the stamp of a part of a project (``stamps.py``); empty before the first."""
         return str(self.read(stamp_name(what, project_id)) or "")
 
     def forget(self, project_id: int) -> None:
-        """Drop what is known "of project" so and so."""
+        """Drop the facts whose names end with "of project" and this number."""
         mine = fact.c.name.like(f"% of project {project_id}")
         with self._engine.begin() as connection:
             connection.execute(delete(fact).where(mine))

@@ -1,4 +1,4 @@
-"""What people said of each task, as last read from Label Studio, which is the source of truth."""
+"""The labels of each task, as last read from Label Studio, which is the source of truth."""
 
 from collections.abc import Iterable
 
@@ -11,13 +11,13 @@ from ml_backend.store.stamps import stamp
 
 
 class Labels:
-    """The labels of every project as they were last read."""
+    """The labels of every project as last read."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def replace(self, project_id: int, labels: Iterable[TaskLabels]) -> bool:
-        """Make a project's labels exactly these, writing what differs; tell whether any did."""
+        """Replace a project's labels by these, writing differences; return whether any differs."""
         wanted = {one.task_id: one for one in labels}
         held = {one.task_id: one for one in self.read(project_id)}
         gone = [task_id for task_id in held if task_id not in wanted]
@@ -43,7 +43,7 @@ class Labels:
         return True
 
     def read(self, project_id: int) -> list[TaskLabels]:
-        """List a project's labels in the order of the tasks' numbers."""
+        """List a project's labels sorted by task number."""
         columns = (label.c.task_id, label.c.labels, label.c.state, label.c.n_annotators)
         statement = (
             select(*columns).where(label.c.project_id == project_id).order_by(label.c.task_id)

@@ -1,4 +1,4 @@
-"""Similarity maps: where each clip of a project is drawn, by embedder and locality."""
+"""Similarity maps: the position of each clip of a project, by embedder and locality."""
 
 import secrets
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from ml_backend.store.schema import map_
 
 @dataclass(frozen=True)
 class MapStanding:
-    """How a map stands.
+    """The status of a map.
 
     Attributes
     ----------
     stamp : str
-        Another one whenever the map has changed; empty before the first.
+        Changes whenever the map changes; empty before the first.
     n_fitted : int
         Number of clips that the map was fitted to; later ones were placed on it.
     is_wanted : bool
-        Whether somebody asked for it.
+        Whether somebody requested it.
     progress : float, range [0, 1]
-        How far it is fitted, or fitted anew.
+        Progress of the current fit.
     state : str
-        The same in words.
+        The progress in words.
     """
 
     stamp: str
@@ -45,7 +45,7 @@ class Maps:
         self._engine = engine
 
     def standing(self, project_id: int, embedder_id: str) -> dict[int, MapStanding]:
-        """Return how the maps of a project stand, by locality."""
+        """Return the status of a project's maps, by locality."""
         columns = [map_.c[name] for name in ("stamp", "n_fitted", "is_wanted", "progress", "state")]
         statement = select(map_.c.locality, *columns).where(
             map_.c.project_id == project_id, map_.c.embedder_id == embedder_id
@@ -54,13 +54,13 @@ class Maps:
             return {row[0]: MapStanding(*row[1:]) for row in connection.execute(statement)}
 
     def want(self, project_id: int, embedder_id: str, locality: int) -> None:
-        """Ask for a map; asking again changes nothing."""
+        """Request a map; a repeated request changes nothing."""
         self._upsert(project_id, embedder_id, locality, is_wanted=True)
 
     def tell(
         self, project_id: int, embedder_id: str, locality: int, progress: float, state: str
     ) -> None:
-        """Note how far a map is."""
+        """Store the progress of a map."""
         self._upsert(project_id, embedder_id, locality, progress=progress, state=state)
 
     def write(
@@ -73,9 +73,9 @@ class Maps:
         *,
         n_fitted: int | None = None,
     ) -> None:
-        """Keep a map: positions ``(n_clips, 2)`` between 0 and 1, one per task.
+        """Store a map: positions ``(n_clips, 2)``, range [0, 1], one per task.
 
-        ``n_fitted`` is given where it was fitted to these clips, not only added to.
+        ``n_fitted`` is None if clips were only added to the map.
         """
         content = pack_arrays({"task_ids": task_ids, "xy": xy.astype(np.float32)})
         values: dict[str, Any] = {"content": content, "stamp": secrets.token_hex(8)}
@@ -86,7 +86,7 @@ class Maps:
     def read(
         self, project_id: int, embedder_id: str, locality: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
-        """Return the tasks of a map and their positions; None where there is none yet."""
+        """Return the tasks of a map and their positions; None before the first map."""
         statement = select(map_.c.content).where(*_key(project_id, embedder_id, locality))
         with self._engine.connect() as connection:
             content = connection.scalar(statement)

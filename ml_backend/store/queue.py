@@ -1,4 +1,4 @@
-"""What people want to be asked about before all else: one request per project, the last."""
+"""The clips that are requested first: one request per project, the last."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,10 @@ from ml_backend.store.stamps import stamp
 
 @dataclass(frozen=True)
 class Wanted:
-    """Clips that are asked for: those that a condition is true of (``where.py``), or these tasks.
+    """A request: the clips that match a condition (``where.py``), or a list of tasks.
 
-    One of the two is None. ``requested_by`` is an e-mail address, empty for who has the secret.
+    One of the two is None. ``requested_by`` is an e-mail address, empty for a request with the
+    secret.
     """
 
     where: str | None
@@ -29,13 +30,13 @@ class Queue:
         self._engine = engine
 
     def ask(self, project_id: int, request: Wanted) -> None:
-        """Keep a request in place of the one before."""
+        """Store a request instead of the previous one."""
         with self._engine.begin() as connection:
             upsert(connection, wanted, [{"project_id": project_id, **vars(request)}])
             stamp(connection, "queue", project_id)
 
     def wanted(self, project_id: int) -> Wanted | None:
-        """Return what is requested first, or None."""
+        """Return the request, or None."""
         columns = (wanted.c.where, wanted.c.task_ids, wanted.c.requested_by, wanted.c.requested_at)
         statement = select(*columns).where(wanted.c.project_id == project_id)
         with self._engine.connect() as connection:
@@ -46,7 +47,7 @@ class Queue:
         return Wanted(row.where, task_ids, row.requested_by, row.requested_at)
 
     def forget(self, project_id: int) -> None:
-        """Drop what is asked for."""
+        """Drop the request."""
         with self._engine.begin() as connection:
             connection.execute(delete(wanted).where(wanted.c.project_id == project_id))
             stamp(connection, "queue", project_id)

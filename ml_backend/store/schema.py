@@ -1,4 +1,4 @@
-"""The store's tables, as they are now; ``ml_backend/store/migrations`` tells how they came to be.
+"""The store's current tables; ``ml_backend/store/migrations`` contains their migrations.
 
 Times are seconds since 1970 (UTC). Arrays are rows of little-endian float32, or ``npz`` files.
 """
@@ -29,7 +29,7 @@ project = Table(
     Column("multi_label", Boolean, nullable=False, default=False),
     Column("hotkeys", JSON, nullable=False, default=list),
     Column("error", Text, nullable=False, default=""),
-    # The agenda: the events of the project, and how many of them a round has dealt with.
+    # The agenda: counts of events, and of those that a round has processed.
     Column("n_events", BigInteger, nullable=False, default=0),
     Column("n_label_events", BigInteger, nullable=False, default=0),
     Column("n_task_events", BigInteger, nullable=False, default=0),
@@ -93,7 +93,7 @@ version = Table(
     Column("ranking", LargeBinary),
     Column("n_ranked", Integer, nullable=False, default=0),
     Column("n_published", Integer, nullable=False, default=0),
-    # Clips outside the ranking, because somebody has answered them; published behind it.
+    # Answered clips, which are not in the ranking; published after it.
     Column("n_answered", Integer, nullable=False, default=0),
     Column("n_answered_published", Integer, nullable=False, default=0),
 )
@@ -111,7 +111,7 @@ round_ = Table(
     Column("figures", JSON(none_as_null=True)),
 )
 
-# The labels that the last figures rest on, and since which round.
+# The labels of the last measurement, and since which round each is unchanged.
 measured = Table(
     "measured",
     metadata,
@@ -129,7 +129,7 @@ wanted = Table(
     Column("requested_at", Float, nullable=False),
 )
 
-# What the model said of each clip when it was last written into Label Studio's columns.
+# The predictions that were last written into Label Studio's columns.
 task_columns = Table(
     "task_columns",
     metadata,
@@ -144,8 +144,7 @@ fact = Table(
     Column("value", JSON, nullable=False),
 )
 
-# A visitor's sign-in, or a ticket for one. What is sealed can be opened only by whoever shows the
-# cookie or the ticket.
+# A visitor's session, or a ticket for one, encrypted with a key from the cookie or the ticket.
 session = Table(
     "session",
     metadata,
@@ -154,7 +153,7 @@ session = Table(
     Column("expires_at", Float, nullable=False),
 )
 
-# What pages show of all clips, made by the worker so that nobody waits for it in a request.
+# Data of pages about all clips, precomputed by the worker so that no request waits for it.
 sheet = Table(
     "sheet",
     metadata,

@@ -1,4 +1,4 @@
-"""What the classifier makes of every clip of a project, as it was last computed."""
+"""The scores of every clip of a project, as last computed."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from ml_backend.store.schema import clip_scores
 
 
 class ClipScoreStore:
-    """One set of named arrays per project, stamped with what it was made from."""
+    """One set of named arrays per project, with a stamp of their input."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -19,7 +19,7 @@ class ClipScoreStore:
     def write(
         self, project_id: int, model_version: str, arrays: dict[str, NDArray[Any]], made_from: str
     ) -> None:
-        """Keep the scores of a model version instead of what was kept."""
+        """Store the scores of a model version instead of the previous ones."""
         row = {
             "project_id": project_id,
             "stamp": made_from,
@@ -30,14 +30,14 @@ class ClipScoreStore:
             upsert(connection, clip_scores, [row])
 
     def read(self, project_id: int) -> tuple[str, dict[str, NDArray[Any]]] | None:
-        """Return the model version and the arrays; None before there are any."""
+        """Return the model version and the arrays; None before the first."""
         statement = select(clip_scores).where(clip_scores.c.project_id == project_id)
         with self._engine.connect() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else (row.model_version, unpack_arrays(row.content))
 
     def stamp(self, project_id: int) -> str:
-        """Return what the scores were made from; empty before there are any."""
+        """Return the stamp of the scores' input; empty before the first."""
         statement = select(clip_scores.c.stamp).where(clip_scores.c.project_id == project_id)
         with self._engine.connect() as connection:
             return connection.scalar(statement) or ""

@@ -1,4 +1,4 @@
-"""The sheet of every project: what its tasks say of their clips, one array per column."""
+"""The sheet of every project: the metadata of its tasks, one array per column."""
 
 import json
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from ml_backend.store.stamps import stamp
 
 
 class Sheets:
-    """Columns by project and name; rows = tasks, in the order of their numbers."""
+    """Columns by project and name; rows = tasks, sorted by number."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def replace(self, project_id: int, columns: Sequence[SheetColumn], made_from: str) -> None:
-        """Make a project's sheet exactly these columns, and stamp it with what it was made from."""
+        """Replace a project's sheet by these columns, with a stamp of their input."""
         rows = [
             {
                 "project_id": project_id,
@@ -48,7 +48,7 @@ class Sheets:
             return {row.name: row.kind for row in connection.execute(statement)}
 
     def read(self, project_id: int, names: Sequence[str]) -> dict[str, SheetColumn]:
-        """Return columns by name; those that there are not are left out."""
+        """Return columns by name; missing ones are left out."""
         mine = select(sheet).where(sheet.c.project_id == project_id)
         with self._engine.connect() as connection:
             return {

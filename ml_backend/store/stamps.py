@@ -1,6 +1,6 @@
-"""Stamps: a word per project and thing, another one whenever the thing has changed.
+"""Stamps: a random token per part of a project that changes whenever the part changes.
 
-Who shows something compares stamps instead of reading all of it again.
+Readers compare stamps instead of reading the part again.
 """
 
 import secrets
@@ -12,11 +12,11 @@ from ml_backend.store.schema import fact
 
 
 def stamp_name(what: str, project_id: int) -> str:
-    """Name the fact that holds a stamp; ``Facts.forget`` knows it by its ending."""
+    """Return the name of a stamp's fact; ``Facts.forget`` finds it by its ending."""
     return f"{what} of project {project_id}"
 
 
 def stamp(connection: Connection, what: str, project_id: int, word: str | None = None) -> None:
-    """Note that something of a project has changed, in the transaction that changes it."""
+    """Set a new stamp of a part of a project, in the transaction that changes the part."""
     row = {"name": stamp_name(what, project_id), "value": word or secrets.token_hex(8)}
     upsert(connection, fact, [row])

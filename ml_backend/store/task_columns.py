@@ -1,4 +1,4 @@
-"""What was written into Label Studio's task data of each clip, so that only changes are written."""
+"""The predictions last written into Label Studio's task data, so that only changes are written."""
 
 from typing import Any
 
@@ -17,19 +17,19 @@ class TaskColumns:
         self._engine = engine
 
     def write(self, project_id: int, arrays: dict[str, NDArray[Any]]) -> None:
-        """Keep these arrays instead of what was kept."""
+        """Store these arrays instead of the previous ones."""
         row = {"project_id": project_id, "content": pack_arrays(arrays)}
         with self._engine.begin() as connection:
             upsert(connection, task_columns, [row])
 
     def read(self, project_id: int) -> dict[str, NDArray[Any]]:
-        """Return the arrays; none before anything was written."""
+        """Return the arrays; empty before the first write."""
         statement = select(task_columns.c.content).where(task_columns.c.project_id == project_id)
         with self._engine.connect() as connection:
             content = connection.scalar(statement)
         return {} if content is None else unpack_arrays(content)
 
     def forget(self, project_id: int) -> None:
-        """Drop what was written for a project."""
+        """Drop a project's arrays."""
         with self._engine.begin() as connection:
             connection.execute(delete(task_columns).where(task_columns.c.project_id == project_id))

@@ -1,4 +1,4 @@
-"""Model versions with their order, and the rounds that made them."""
+"""Model versions with their rankings, and the rounds that made them."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -18,7 +18,7 @@ _ROUNDS_KEPT = 1000
 
 @dataclass(frozen=True)
 class Version:
-    """A model version: what predicts, and the order it gave.
+    """A model version: a classifier and its ranking.
 
     ``classifier`` holds named arrays, or None before one could be trained; ``ranking`` holds
     ``task_ids`` best first and ``answered_task_ids``, and is kept for the current version only.
@@ -33,11 +33,10 @@ class Version:
 
 @dataclass(frozen=True)
 class Progress:
-    """How much of a version Label Studio has.
+    """The progress of publishing a version to Label Studio.
 
     ``n_published`` of ``n_ranked`` clips of the ranking, then ``n_answered_published`` of
-    ``n_answered`` clips that somebody has answered. A version reads embeddings of the embedder
-    ``embedder_id`` and of no other.
+    ``n_answered`` answered clips. The version is valid for embeddings of ``embedder_id`` only.
     """
 
     model_version: str
@@ -55,15 +54,15 @@ class Progress:
 
     @property
     def is_whole(self) -> bool:
-        """Check whether Label Studio has a prediction of this version for every clip."""
+        """Whether Label Studio has a prediction of this version for every clip."""
         return self.position >= self.n_ranked + self.n_answered
 
 
 @dataclass(frozen=True)
 class Round:
-    """One turn of the loop: when, from how many labels, and what each step took in seconds.
+    """One round of the loop: its time, its number of labels, and the duration of each step in s.
 
-    ``figures`` tells what its classifier was worth, None where nobody looked.
+    ``figures`` are the measured performance of its classifier, None if it was not measured.
     """
 
     number: int
@@ -82,7 +81,7 @@ class Versions:
         self._engine = engine
 
     def add(self, project_id: int, new: Version) -> None:
-        """Keep a version as the current one; older ones give up their order."""
+        """Store a version as the current one, and delete the rankings of older ones."""
         row = {
             "project_id": project_id,
             "model_version": new.model_version,
@@ -105,7 +104,7 @@ class Versions:
             stamp(connection, "order", project_id)
 
     def set_order(self, project_id: int, of: Version, task_ids: NDArray[np.int64]) -> None:
-        """Keep another order of the same clips for a version that was added."""
+        """Store another ranking of the same clips for an existing version."""
         mine = update(version).filter_by(project_id=project_id, model_version=of.model_version)
         ranking = pack_arrays({**(of.ranking or {}), "task_ids": task_ids})
         with self._engine.begin() as connection:
@@ -117,7 +116,7 @@ class Versions:
         return self._find(project_id, version.c.ranking.is_not(None))
 
     def find(self, project_id: int, model_version: str) -> Version | None:
-        """Return a version by its name; None where there is none."""
+        """Return a version by its name; None if there is none."""
         return self._find(project_id, version.c.model_version == model_version)
 
     def _find(self, project_id: int, which: ColumnElement[bool]) -> Version | None:
@@ -140,7 +139,7 @@ class Versions:
         )
 
     def progress(self, project_id: int) -> Progress | None:
-        """Return how far the newest version is published, without reading its arrays."""
+        """Return the progress of publishing the newest version, without reading its arrays."""
         columns = (
             version.c.model_version,
             version.c.created_at,
@@ -171,7 +170,7 @@ class Versions:
             return list(connection.scalars(statement))
 
     def with_classifier(self, project_id: int) -> set[str]:
-        """Name the versions that have one."""
+        """Return the names of the versions with a classifier."""
         statement = select(version.c.model_version).where(
             version.c.project_id == project_id, version.c.classifier.is_not(None)
         )
@@ -179,7 +178,7 @@ class Versions:
             return set(connection.scalars(statement))
 
     def set_published(self, project_id: int, model_version: str, position: int) -> None:
-        """Note for how many clips Label Studio has a version: its ranking, then the answered."""
+        """Store the number of published clips, counted through the ranking, then the answered."""
         n_ranked = version.c.n_ranked
         is_beyond = n_ranked < position
         mine = update(version).filter_by(project_id=project_id, model_version=model_version)
@@ -192,7 +191,7 @@ class Versions:
             )
 
     def add_round(self, project_id: int, done: Round) -> int:
-        """Keep a round under the next number, which is returned; very old ones are dropped."""
+        """Store a round under the next number, which is returned, and drop very old ones."""
         mine = round_.c.project_id == project_id
         with self._engine.begin() as connection:
             last = connection.scalar(select(sql.max(round_.c.number)).where(mine)) or 0
@@ -206,7 +205,7 @@ class Versions:
         return self._rounds(project_id, limit, true())
 
     def measured_rounds(self, project_id: int, *, limit: int = 100) -> list[Round]:
-        """List the last rounds whose figures were taken, newest first."""
+        """List the last measured rounds, newest first."""
         return self._rounds(project_id, limit, round_.c.figures.is_not(None))
 
     def _rounds(self, project_id: int, limit: int, which: ColumnElement[bool]) -> list[Round]:
@@ -226,9 +225,9 @@ class Versions:
         figures: dict[str, Any],
         labels: dict[str, NDArray[np.generic]],
     ) -> None:
-        """Keep what a round's classifier was found to be worth, and the labels it rests on.
+        """Store the measured performance of a round's classifier, and the labels it is based on.
 
-        ``labels`` takes the place of what was kept with the figures before.
+        ``labels`` replaces the labels of the previous measurement.
         """
         mine = update(round_).filter_by(project_id=project_id, number=number)
         with self._engine.begin() as connection:
@@ -237,7 +236,7 @@ class Versions:
             upsert(connection, measured, [row])
 
     def measured_labels(self, project_id: int) -> dict[str, NDArray[Any]] | None:
-        """Return the labels that the last figures rest on; None where they were not kept."""
+        """Return the labels of the last measurement; None if they were not stored."""
         statement = select(measured.c.content).where(measured.c.project_id == project_id)
         with self._engine.connect() as connection:
             content = connection.scalar(statement)

@@ -1,8 +1,8 @@
-"""One writer at a time: the lock that a worker holds for its life.
+"""One writer at a time: the lock that a worker holds while it runs.
 
-Two workers on one store would do every round twice and publish everything twice. The lock goes with
-the process that holds it: of SQLite it is a file beside the database, locked by the operating
-system; of PostgreSQL an advisory lock of a connection that is kept for nothing else.
+Two workers on one store would do every round twice and publish everything twice. The lock ends with
+the process that holds it: for SQLite it is a file beside the database, locked by the operating
+system; for PostgreSQL an advisory lock of a dedicated connection.
 """
 
 import fcntl
@@ -15,12 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from ml_backend.errors import StoreError
 
 _LOCK_NUMBER = 20413
-# A machine that is gone is noticed within half a minute, and its lock is free.
+# The server detects a lost machine within half a minute and frees its lock.
 _KEEPALIVE = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
 
 
 class Writer:
-    """The right to look after a store's projects; a database in memory has no other writer."""
+    """The exclusive right to work on a store's projects; always free for a database in memory."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -28,19 +28,19 @@ class Writer:
         self._connection: Connection | None = None
 
     def take(self) -> bool:
-        """Take the lock; False where another process holds it."""
+        """Take the lock; return False if another process holds it."""
         if self._engine.dialect.name == "postgresql":
             return self._take_advisory_lock()
         database = self._engine.url.database
         return database in (None, "", ":memory:") or self._take_file(Path(f"{database}.lock"))
 
     def check(self) -> None:
-        """See that the lock is still held.
+        """Check that the lock is still held.
 
         Raises
         ------
         StoreError
-            If the database has dropped the connection that held it: another worker may have it now.
+            If the database has closed its connection: another worker may hold it now.
         """
         if self._connection is None:
             return
@@ -53,7 +53,7 @@ class Writer:
             ) from None
 
     def give_back(self) -> None:
-        """Release the lock for another worker."""
+        """Release the lock."""
         if self._file is not None:
             self._file.close()
         if self._connection is not None:

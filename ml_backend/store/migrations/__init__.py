@@ -1,1 +1,1 @@
-"""How the store's schema came to be, step by step."""
+"""The migrations of the store's schema."""

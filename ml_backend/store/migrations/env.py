@@ -1,4 +1,4 @@
-"""Run the steps over the connection that the store hands over."""
+"""Run the migrations over the store's connection."""
 
 from alembic import context
 

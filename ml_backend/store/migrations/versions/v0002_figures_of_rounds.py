@@ -1,4 +1,4 @@
-"""What a round's classifier was worth: figures, where they were taken."""
+"""Add the figures of measured rounds."""
 
 import sqlalchemy as sa
 from alembic import op

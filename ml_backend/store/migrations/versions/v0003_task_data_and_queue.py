@@ -1,4 +1,4 @@
-"""What each task says of its clip, and what people want to be asked about first."""
+"""Add the metadata of tasks, and the clips that are requested first."""
 
 import sqlalchemy as sa
 from alembic import op

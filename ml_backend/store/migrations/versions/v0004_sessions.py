@@ -1,4 +1,4 @@
-"""Who is signed in: sealed sessions and tickets of visitors."""
+"""Add encrypted sessions and tickets of visitors."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What pages show of all clips: what tasks say of them, what the classifier makes of them, maps."""
+"""Add the data of pages about all clips: metadata, scores and maps."""
 
 from typing import Any
 

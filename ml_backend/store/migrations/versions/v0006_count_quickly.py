@@ -1,4 +1,4 @@
-"""Count what is heard of a project in an index alone: 0.1 s instead of 0.3 s for 100,000 clips."""
+"""Count embedded clips with an index alone: 0.1 s instead of 0.3 s for 100,000 clips."""
 
 from alembic import op
 

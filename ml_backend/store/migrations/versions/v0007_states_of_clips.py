@@ -1,4 +1,4 @@
-"""Keep the state of every annotated clip; which of the unusable ones is which, a round reads."""
+"""Store the state of every annotated clip; the next round reads those of unusable ones."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The key that chooses each class."""
+"""Add the hotkey of each class."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The labels that figures rest on, so that figures of labels taken back are told as history."""
+"""Add the labels of measurements, so that figures of withdrawn labels count as history."""
 
 import sqlalchemy as sa
 from alembic import op

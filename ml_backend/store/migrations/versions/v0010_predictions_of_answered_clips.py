@@ -1,4 +1,4 @@
-"""Note how many answered clips a version is published for, and what columns say of clips."""
+"""Add the number of answered clips that a version is published for, and the task columns."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Name tables, columns and facts by the field's terms; nothing of what they hold changes."""
+"""Rename tables, columns and facts to the field's terms; their content does not change."""
 
 import sqlalchemy as sa
 from alembic import op
