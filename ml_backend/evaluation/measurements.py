@@ -204,5 +204,5 @@ def apart(line: Sequence[Look]) -> list[Look]:
 
 
 def _digest(labels: frozenset[str]) -> int:
-    told = "\0".join(sorted(labels)).encode()
-    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "little")
+    joined = "\0".join(sorted(labels)).encode()
+    return int.from_bytes(hashlib.blake2b(joined, digest_size=8).digest(), "little")

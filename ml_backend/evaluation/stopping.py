@@ -178,7 +178,7 @@ def _need_of_classes(
     few = sorted((n, name) for name, n in n_per_class.items() if n < N_PER_CLASS)
     if not few:
         return None
-    told = _named([f"{name} has {n or 'no'} label{'' if n == 1 else 's'}" for n, name in few])
+    named = _named([f"{name} has {n or 'no'} label{'' if n == 1 else 's'}" for n, name in few])
     n_rarest, rarest = few[0]
     rate = n_rarest / max(n_labeled, 1)
     halfway = [one for one in line if 2 * one.n_labeled <= n_labeled and "labels" in one.figures]
@@ -187,7 +187,7 @@ def _need_of_classes(
         n_since = max(n_rarest - n_then, 0.5)
         rate = min(rate, n_since / (n_labeled - halfway[-1].n_labeled))
     n_wanted = N_PER_CLASS - n_rarest
-    words = f"{told} ({N_PER_CLASS} are wanted)"
+    words = f"{named} ({N_PER_CLASS} are wanted)"
     return Need(words, ceil(n_wanted / rate) if n_rarest else n_wanted, is_least=not n_rarest)
 
 

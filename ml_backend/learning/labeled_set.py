@@ -63,9 +63,9 @@ def part_answers(
         Share of the clips in the audit slice.
     """
     known = set(clips.task_ids.tolist())
-    told = sorted((one for one in answers if one.task_id in known), key=lambda one: one.task_id)
-    rows = clips.rows([one.task_id for one in told]).tolist()
-    labels_of = {row: one.labels for row, one in zip(rows, told, strict=True)}
+    ordered = sorted((one for one in answers if one.task_id in known), key=lambda one: one.task_id)
+    rows = clips.rows([one.task_id for one in ordered]).tolist()
+    labels_of = {row: one.labels for row, one in zip(rows, ordered, strict=True)}
     usable = [row for row in rows if labels_of[row] is not None]
 
     drawn = draw_slice(clips.lots, audit_share)

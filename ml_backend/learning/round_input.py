@@ -138,7 +138,7 @@ class RoundInput:
         return self.pinned.name(digest) if self.pinned else f"earmark-{n_usable}-{digest}"
 
     def _digest(self) -> str:
-        said = [
+        answered = [
             [one.task_id, None if one.labels is None else sorted(one.labels), one.n_annotators]
             for one in self.answers
         ]
@@ -150,7 +150,7 @@ class RoundInput:
             self.strategy.name,
             self.config.class_names,
             self.config.multi_label,
-            said,
+            answered,
         ]
         digest = hashlib.sha256(json.dumps(state).encode())
         digest.update(self.clips.task_ids.tobytes())

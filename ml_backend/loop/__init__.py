@@ -1,5 +1,6 @@
-"""The loop: what the worker does for each project, and the one place where everything meets.
+"""The loop: the worker's rounds and chores for each project.
 
-``worker`` takes projects, ``reconcile`` does a round (``project_state``, training, ``publish``),
-``background`` does what can wait. Imports everything below it; never ``web``.
+``scheduler`` takes projects, ``reconcile`` does a round (``project_state``, training, ``publish``),
+``background`` does deferred work. It imports every package of ``ml_backend`` but ``web``, and never
+``web`` or the importer.
 """

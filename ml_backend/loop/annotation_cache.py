@@ -1,8 +1,8 @@
-"""The annotations of the last few projects, held in memory: a round reads only what has changed.
+"""The annotations of the last few projects in memory: a round reads only changes.
 
-Label Studio notes with each task when an annotation of it was last made, changed or deleted. The
-export of all annotations takes longer with each label and keeps annotators waiting; so it is read
-first, and after that only where a round asks for it.
+Label Studio stores with each task when an annotation of it was last created, changed or deleted.
+The export of all annotations takes longer with each label and delays annotators; therefore it is
+read once at first, and later only if a round requests it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,14 +21,14 @@ from ml_backend.loop.unreadable import note_unread
 from ml_backend.store import Store
 
 CHANGED_AT_MOST = 200
-"""Changed tasks that are read by themselves; where there are more, everything is read."""
+"""Largest number of changed tasks to read individually; with more, everything is read."""
 OVERLAP = timedelta(seconds=5)
-"""A change may become visible after one that was noted so much later."""
+"""Delay within which changes may become visible in another order than that of their times."""
 
 
 @dataclass(frozen=True)
 class _Held:
-    """What was read of one project: by task, and when the last of them changed."""
+    """The annotations of one project by task, and the time of the last change."""
 
     config: LabelConfig
     readings: dict[int, Reading]
@@ -36,7 +36,7 @@ class _Held:
 
 
 class Annotated:
-    """Reads what was said in projects; no project may be read twice at once."""
+    """Reads the annotations of projects; no project may be read by two threads at once."""
 
     def __init__(self, store: Store, label_studio: LabelStudio, n_projects: int) -> None:
         self._store = store
@@ -45,16 +45,18 @@ class Annotated:
         self._held: LRUCache[int, _Held] = LRUCache(n_projects)
 
     def read(self, project_id: int, config: LabelConfig, *, whole: bool) -> list[TaskLabels]:
-        """Return the labels of all annotated tasks, in the order of the tasks' numbers.
+        """Return the labels of all annotated tasks, sorted by task number.
 
-        Who said what, and what cannot be read, is kept with the project.
+        The counts of each annotator and the unreadable annotations are stored with the project.
 
         Parameters
         ----------
+        project_id : int
+        config : LabelConfig
         whole : bool
-            Read everything anew, whatever is held.
+            Read everything again and ignore the cache.
         """
-        before = self._held.pop(project_id, None)  # and not held again until all of it is read
+        before = self._held.pop(project_id, None)  # cached again only after a complete read
         held = None
         if before is not None and not whole and before.config == config:
             held = self._follow(project_id, before)
@@ -71,7 +73,7 @@ class Annotated:
         return _Held(config, _by_task(exported, config), _last_change(exported))
 
     def _follow(self, project_id: int, held: _Held) -> _Held | None:
-        """Read what has changed; None where everything must be read."""
+        """Read the changes; return None if everything must be read."""
         if held.changed_at is None:
             return None
         changed = self._label_studio.data_manager.changed_since(

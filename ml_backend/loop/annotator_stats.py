@@ -1,4 +1,4 @@
-"""Who said what: labels counted by annotator, kept with the project for its progress page."""
+"""Labels counted by annotator, stored with the project for its progress page."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,7 +12,7 @@ from ml_backend.store import Store
 
 
 class Annotators:
-    """Keeps the counts of every project, with the annotators' names."""
+    """Stores the counts of every project, with the annotators' names."""
 
     def __init__(self, store: Store, label_studio: LabelStudio) -> None:
         self._store = store
@@ -20,15 +20,15 @@ class Annotators:
         self._names = UserNames()
 
     def note(self, project_id: int, readings: Iterable[Reading]) -> None:
-        """Count what a project's annotators said."""
+        """Count and store the labels of a project's annotators."""
         counts = count_by_annotator(readings)
-        with suppress(LabelStudioError):  # a number is a name, too
+        with suppress(LabelStudioError):  # the number is shown instead of the name
             self._names.learn(self._label_studio, set(counts))
-        told = [
+        rows = [
             {"name": self._name(user_id), **vars(count)}
             for user_id, count in sorted(counts.items())
         ]
-        self._store.facts.write(_fact(project_id), told)
+        self._store.facts.write(_fact(project_id), rows)
 
     def _name(self, user_id: int) -> str:
         if self._names.is_unlisted(user_id):
@@ -39,8 +39,8 @@ class Annotators:
 def annotators(store: Store, project_id: int) -> list[dict[str, Any]]:
     """List a project's annotators as last read.
 
-    Each is ``name``, ``n_clips`` that were answered, ``n_skipped``, ``n_no_label``,
-    ``n_unreadable`` and ``labels`` by class.
+    Each has ``name``, ``n_clips`` (answered), ``n_skipped``, ``n_no_label``, ``n_unreadable`` and
+    ``labels`` by class.
     """
     return store.facts.read(_fact(project_id)) or []
 

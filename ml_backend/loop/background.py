@@ -1,13 +1,13 @@
-"""Where it is quiet: the order behind the head is published, columns are written, old things go.
+"""Deferred work of quiet projects: publish the ranking after the head, write columns, clean up.
 
-None of it is urgent and all can be stopped at any time, so they are done a piece at a time, and
-only while nobody waits for a round. Label Studio takes 10 to 20 ms to delete a prediction and on
-SQLite nobody can submit meanwhile: a piece deletes few, and whoever calls waits ``pause_s`` before
-the next one, because SQLite lets nobody in between writes that follow one another at once.
+None of it is urgent and all of it can be interrupted, so it is done in pieces, and only while no
+project waits for a round. Label Studio takes 10 to 20 ms to delete a prediction, and on SQLite
+nobody can submit meanwhile: a piece deletes few, and the caller waits ``pause_s`` before the next
+one, because SQLite admits no other writer between immediately consecutive writes.
 
-A clip's superseded predictions go right before the current one is written, so that none piles up
-and a piece that was stopped is done again. What is left (of the head, which a round publishes
-without waiting, and of clips that somebody else predicts for, too) goes by version.
+The superseded predictions of a clip are deleted right before the current one is written, so that
+they do not accumulate and an interrupted piece can be repeated. The remaining ones (of the head,
+which a round publishes at once, and of clips with predictions by others) are deleted by version.
 """
 
 import time
@@ -25,21 +25,21 @@ from ml_backend.store import Store
 from ml_backend.store.versions import Progress
 
 RETRY_S = 60.0
-"""How long a project is left alone after Label Studio refused a piece, in s."""
+"""Pause of a project after Label Studio refused a piece, in s."""
 PIECE = 100
-"""Clips that a piece publishes at most, 0.2 s."""
+"""Most clips that a piece publishes, 0.2 s."""
 DELETED_AT_ONCE = 25
-"""Superseded predictions that a piece deletes at most, 0.3 s."""
+"""Most superseded predictions that a piece deletes, 0.3 s."""
 CLEARED_AT_MOST = 50
-"""Predictions of a version that is deleted whole, 0.5 s; or as many as a round publishes."""
-_CLEAR_AFTER = 3  # times as long as it must be quiet for publishing
+"""Most predictions of a version deleted as a whole, 0.5 s; never fewer than a round publishes."""
+_CLEAR_AFTER = 3  # multiple of the quiet time for publishing
 _LEAST_PAUSE_S = 0.2
 
 
 class BackgroundPublisher:
-    """Does what can wait, for one project after the other.
+    """Does the deferred work of projects, piece by piece.
 
-    ``pause_s`` is how long to wait before the next piece: as long as the last one took.
+    ``pause_s`` is the pause before the next piece: as long as the last one took.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class BackgroundPublisher:
         self.pause_s = _LEAST_PAUSE_S
 
     def go_on(self, project_id: int) -> bool:
-        """Do one piece of what can wait, if it is quiet; tell whether there may be more.
+        """Do one piece of deferred work if the project is quiet; return whether there may be more.
 
         Raises
         ------
         LabelStudioError
-            If Label Studio refuses the piece. It is tried again later, with the tasks read anew.
+            If Label Studio refuses the piece. It is retried later, after the tasks are read again.
         """
         started = time.monotonic()
         try:
@@ -149,7 +149,7 @@ class BackgroundPublisher:
         return True
 
     def _open(self, project_id: int, progress: Progress) -> tuple[EmbeddedClips, Edition] | None:
-        """Open the current version once for all its pieces; None where queues do not follow it."""
+        """Open the current version once for all its pieces; None if the queue uses another one."""
         opened = self._opened.get(project_id)
         if opened is None or opened[1].model_version != progress.model_version:
             clips = self._reconciler.clips(project_id)
@@ -175,14 +175,14 @@ class BackgroundPublisher:
             self._cleared[project_id] = progress.model_version
             return False
         with self._reconciler.publishing(project_id):
-            # Labels may have been taken back meanwhile, and have led to this version again.
+            # Withdrawn labels may have made the superseded version current again.
             if versions.progress(project_id) == progress:
                 self._label_studio.delete_predictions(project_id, superseded[0])
         return True
 
 
 def _n_replaced(task_ids: Sequence[int], stale: set[int], held: Mapping[int, Sequence[str]]) -> int:
-    """Tell how many of the tasks can be replaced without deleting too much, from the first on."""
+    """Count the first tasks that can be replaced with at most ``DELETED_AT_ONCE`` deletions."""
     n_deleted = 0
     for n_tasks, task_id in enumerate(task_ids):
         n_deleted += len(held[task_id]) if task_id in stale else 0

@@ -1,4 +1,4 @@
-"""Chores: what goes on beside the rounds, each in a thread of its own, projects in turn."""
+"""Chores: work beside the rounds, each kind in its own thread, project by project."""
 
 import logging
 import threading
@@ -16,22 +16,22 @@ def _nothing(project_id: int) -> None:
 
 @dataclass(frozen=True)
 class Chore:
-    """One kind of work, for every project that has some.
+    """One kind of work for every project.
 
     Attributes
     ----------
     trouble : str
-        What the log says of a project whose work fails: "its map cannot be fitted".
+        Log message of a failure: "its map cannot be fitted".
     pause_s : float
-        Between two looks at the projects.
+        Pause between two passes over the projects.
     projects : callable
         Lists the projects that may have work.
     work : callable
-        Works for a project. It is given the event that ends everything.
+        Works for a project; its second argument is the stop event.
     refused : callable
-        Is told the project where the work ends with an ``EarmarkError``.
+        Called with the project if the work raises an ``EarmarkError``.
     retry_s : float
-        How long everything of this kind waits after a failure.
+        Pause of this chore after a failure.
     """
 
     trouble: str
@@ -42,7 +42,7 @@ class Chore:
     retry_s: float = 1.0
 
     def keep_doing(self, stop: threading.Event) -> None:
-        """Work until told to stop; what fails for one project does not stop the others."""
+        """Work until ``stop`` is set; a failure of one project does not stop the others."""
         while not stop.wait(self.pause_s):
             for project_id in list(self.projects()):
                 if stop.is_set():

@@ -1,7 +1,7 @@
-"""What a model version makes of all clips of a project, labeled or not: what pages show.
+"""Scores of all clips of a project, labeled or not, for the pages.
 
-``publish.py`` judges the clips that annotators meet next; here is every clip, in compact arrays, so
-that a map can be colored by any of it.
+``publish.py`` scores the clips that are queued next; this module scores every clip, in compact
+arrays, so that a map can be colored by any score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,10 +30,9 @@ class Nearest:
     labeled : ndarray of int64, shape=(n_labeled,)
         Rows of the labeled clips, ascending.
     rows : ndarray of int64, shape=(n_clips,)
-        Row of the nearest labeled clip, -1 where nothing is labeled; of equally near ones the
-        lowest.
+        Row of the nearest labeled clip, the lowest of equally near ones; -1 if no clip is labeled.
     distance : ndarray of float32, shape=(n_clips,), range [0, 2]
-        Cosine distance to it; 1 where nothing is labeled.
+        Cosine distance to it; 1 if no clip is labeled.
     """
 
     labeled: NDArray[np.int64]
@@ -43,7 +42,7 @@ class Nearest:
 
 @dataclass(frozen=True)
 class ClipScores:
-    """All clips as a model version sees them; rows = clips, in the order of the tasks' numbers.
+    """Scores of all clips by a model version; rows = clips, sorted by task number.
 
     Attributes
     ----------
@@ -51,18 +50,18 @@ class ClipScores:
     multi_label : bool
     task_ids : ndarray of int64, shape=(n_clips,)
     probabilities : ndarray of float64, shape=(n_clips, n_classes), or None
-        None before a classifier exists, as are the next two.
+        None before a classifier exists, like the next two.
     entropy : ndarray of float64, shape=(n_clips,), range [0, 1], or None
     disagreement : ndarray of float64, shape=(n_clips,), range [0, 1], or None
-        1 less the probability that the classifier gives to the label of the nearest labeled clip
-        (of several labels, to the mean of them; of none, the largest probability); NaN where that
-        label is none of these classes.
+        1 minus the probability of the nearest labeled clip's label (of several labels, their mean
+        probability); if it has no label, the largest probability; NaN if its label is none of
+        these classes.
     coverage : ndarray of float32, shape=(n_clips,), range [0, 2]
         Distance to the nearest labeled clip.
     rank : ndarray of int32, shape=(n_clips,)
-        Place in the order, from 1; 0 for clips that are not to be asked about.
+        Position in the ranking, from 1; 0 for clips that are not ranked.
     rule : Rule or None
-        How classes are predicted; None before a classifier exists.
+        Decision rule; None before a classifier exists.
     """
 
     class_names: tuple[str, ...]
@@ -76,16 +75,16 @@ class ClipScores:
     rule: Rule | None = None
 
     def predicted(self) -> NDArray[np.bool_] | None:
-        """Tell which classes each clip is predicted to have, ``(n_clips, n_classes)``.
+        """Predict the classes of each clip, ``(n_clips, n_classes)``.
 
-        None before a classifier exists. Exactly one, unless several labels may be present.
+        Exactly one per clip unless ``multi_label``; None before a classifier exists.
         """
         if self.probabilities is None or self.rule is None:
             return None
         return self.rule.decide(self.probabilities)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Give everything as arrays to store; what is between 0 and 1 to four digits."""
+        """Return everything as arrays to store; probabilities to four digits."""
         arrays: dict[str, NDArray[Any]] = {
             "class_names": np.array(self.class_names, dtype=np.str_),
             "multi_label": np.array(self.multi_label),
@@ -106,7 +105,7 @@ class ClipScores:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "ClipScores":
-        """Make them of the arrays of ``to_arrays``."""
+        """Return the scores whose ``to_arrays`` returned these arrays."""
         stored = arrays.get("probabilities")
         class_names = tuple(arrays["class_names"].tolist())
         multi_label = bool(arrays["multi_label"])
@@ -134,23 +133,23 @@ def score_all_clips(
     *,
     multi_label: bool,
 ) -> ClipScores:
-    """Judge all clips of a project.
+    """Score all clips of a project.
 
     Parameters
     ----------
     clips : EmbeddedClips
     classifier : Classifier or None
-        None while too few labels are there to train one.
+        None if there are too few labels to train one.
     prior : ndarray, shape=(n_clips, n_classes), or None
-        The prior's logits, where the classifier learned with them.
+        The prior's logits; required if the classifier was trained with them.
     order : ndarray of int64
         Task numbers, best first.
     labels_of : mapping of int to frozenset of str
         The labels of each labeled task.
     nearest : Nearest
-        The nearest of these labeled tasks.
+        Nearest labeled task of each clip.
     class_names : sequence of str
-        Of the project; a classifier has its own.
+        Classes of the project, used without a classifier.
     multi_label : bool
     """
     rank = np.zeros(len(clips), dtype=np.int32)
@@ -183,11 +182,11 @@ def find_nearest(
     Parameters
     ----------
     unit : ndarray, shape=(n_clips, embedding_dim)
-        Rows of length 1; a row of zeros is at distance 1 from everything.
+        Rows of length 1; the distance of a row of zeros to any other is 1.
     labeled : ndarray of int64
         Rows of the labeled clips, ascending.
     before : Nearest, optional
-        What was found among the same clips with fewer labels: then only the new ones are compared.
+        Result for the same clips with fewer labels: then only the new ones are compared.
 
     Examples
     --------

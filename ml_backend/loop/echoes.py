@@ -1,25 +1,25 @@
-"""Echoes: Label Studio tells of every change of a project's settings, also of those made here.
+"""Echoes: webhook events of settings changes that Earmark itself makes.
 
-A round makes its version current, which is such a change. What is heard of settings soon after it,
-once for each, is taken for that; should it have been something else, the poll finds it.
+A round makes its version current, which changes the settings. One settings event soon after each
+such change is ignored; if it was another change, the poll finds it.
 """
 
 LISTENED_S = 5.0
-"""An echo that has not come after this long, in s, was lost."""
+"""Time after which an echo that has not arrived is considered lost, in s."""
 
 
 class Echoes:
-    """Counts, by project, what is still to be heard of changes made here."""
+    """Counts the expected events of own changes by project."""
 
     def __init__(self) -> None:
         self._expected: dict[int, list[float]] = {}
 
     def expect(self, project_id: int, *, now: float) -> None:
-        """Note a change made here."""
+        """Note an own change."""
         self._expected.setdefault(project_id, []).append(now)
 
     def take(self, project_id: int, n_events: int, *, now: float) -> int:
-        """Return how many of the changes heard of are no echoes.
+        """Return the number of events that are no echoes.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""From tasks to embeddings: fetch, decode, embed, remember; one bad clip never stops the others."""
+"""From tasks to embeddings: fetch, decode, embed, store; one bad clip never stops the others."""
 
 import logging
 import os
@@ -19,41 +19,41 @@ from ml_backend.store import Store
 
 log = logging.getLogger(__name__)
 
-# None: not read in time; str: why it cannot be; an error: Label Studio's, or the clip's fault.
+# None: not read in time; str: the reason of a failure; an error: of Label Studio or of the clip.
 Reading = NDArray[np.float32] | str | LabelStudioError | None
 
 BATCH = 32
 MAX_EMBEDDED_S = 60.0
-"""How much of a clip is embedded at most, in s: longer recordings should be cut by the importer."""
+"""Longest embedded part of a clip, in s: the importer should cut longer recordings."""
 
 _FILES = 0
-"""In a store of files there is one project only, with a number that Label Studio never gives."""
+"""The only project in a store of files, with a number that Label Studio never uses."""
 
 
 class Source(Protocol):
-    """Where clips come from: a ``Fetcher``, or the disk."""
+    """A source of clips: a ``Fetcher``, or the disk."""
 
     def fetch(self, address: str) -> Path | bytes:
-        """Give the file at an address, or its content."""
+        """Return the file at an address, or its content."""
         ...
 
     def check(self) -> None:
-        """Raise where it is the source that fails, not a clip of it."""
+        """Raise if the source fails, rather than a clip."""
 
 
 class Disk:
     """Clips whose addresses are paths."""
 
     def fetch(self, address: str) -> Path:
-        """Give the path."""
+        """Return the path."""
         return Path(address)
 
     def check(self) -> None:
-        """Do nothing: the disk is there."""
+        """Do nothing: the disk is always available."""
 
 
 class ClipEmbedder:
-    """Embeds the clips of tasks, batch by batch, and keeps each batch as soon as it is made."""
+    """Embeds the clips of tasks batch by batch, and stores each batch at once."""
 
     def __init__(
         self,
@@ -68,17 +68,18 @@ class ClipEmbedder:
         self._clock = clock
 
     def embed(self, tasks: Sequence[Task], *, limit_s: float | None = None) -> None:
-        """Embed and store the clips of tasks; what cannot be is noted with the reason.
+        """Embed and store the clips of tasks, or the reason of each failure.
 
         Parameters
         ----------
+        tasks : sequence of Task
         limit_s : float, optional
-            Clips that cannot be read within so many seconds are left for another time.
+            Clips that are not read within this time, in s, are left for later.
 
         Raises
         ------
         LabelStudioUnreachableError, LabelStudioAuthError
-            If Label Studio, not a clip, is what cannot be had; what was embedded is kept.
+            If Label Studio, rather than a clip, fails; the batches before are stored.
         """
         deadline = None if limit_s is None else time.monotonic() + limit_s
         batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
@@ -94,7 +95,7 @@ class ClipEmbedder:
             readers.shutdown(wait=False, cancel_futures=True)
 
     def _read(self, task: Task) -> Reading:
-        """Give a clip's waveform, or the reason why there is none."""
+        """Return a clip's waveform, or the reason why there is none."""
         try:
             if not task.audio:
                 raise AudioError(f"task {task.task_id} has no audio; give it one or delete it.")
@@ -112,7 +113,7 @@ class ClipEmbedder:
             return f"{task.audio}: cannot be read ({type(error).__name__})."
 
     def _keep(self, batch: Sequence[Task], readings: Sequence[Reading]) -> None:
-        """Embed what could be read; say why of the rest, if it is the clips' own fault."""
+        """Embed the clips that were read, and store the failures that the clips cause."""
         read, withheld = [], []
         for task, reading in zip(batch, readings, strict=True):
             if isinstance(reading, str):
@@ -133,7 +134,7 @@ class ClipEmbedder:
             embeddings = self._embedder.embed([samples for _, samples in read])
             if not np.isfinite(embeddings).all():
                 raise FloatingPointError("an embedding is not finite")
-        except Exception as error:  # whatever it is: one clip must not stop the others
+        except Exception as error:  # of any kind: one clip must not stop the others
             if len(read) > 1:
                 for one in read:
                     self._embed([one])
@@ -152,7 +153,7 @@ class ClipEmbedder:
 
 
 def _within(deadline: float | None, reading: "Future[Reading]") -> Reading:
-    """Wait for a clip; None where it is not read in time."""
+    """Wait for a clip; return None if it is not read in time."""
     try:
         return reading.result(None if deadline is None else max(deadline - time.monotonic(), 0.0))
     except TimeoutError:
@@ -166,7 +167,7 @@ def embed_files(
     paths: Sequence[Path],
     on_progress: Callable[[int, int], None],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], list[str]]:
-    """Embed files of the disk, as far as the store does not hold their embeddings already.
+    """Embed files whose embeddings are not in the store yet.
 
     Returns
     -------
@@ -174,7 +175,7 @@ def embed_files(
         Rows of the files that could be embedded.
     embeddings : ndarray of float32, shape=(n_embedded, embedding_dim)
     reasons : list of str
-        Why the others could not.
+        Reasons for the others.
     """
     tasks = [
         Task(row, key, str(path))

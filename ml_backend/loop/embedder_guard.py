@@ -1,7 +1,8 @@
-"""An embedder never changes by accident: all clips would be embedded again, and ranked by less.
+"""A guard against accidental changes of the embedder, after which all clips are embedded again.
 
-Weights that were moved, a network that is back or another setting can each make another embedder
-load than the one that the store's clips are embedded by. That is refused until somebody agrees.
+Moved weights, a restored network connection or another setting can each load another embedder than
+that of the stored embeddings. The guard refuses it until a person agrees, because an accidental
+embedder may also be a worse one.
 """
 
 from ml_backend.embedders import find_embedder_id
@@ -13,23 +14,24 @@ AGREED = "embedder agreed to"
 
 
 def check_embedder(store: Store, embedder_id: str, warning: str | None = None) -> None:
-    """Refuse an embedder that is not the one the store's clips are embedded by.
+    """Check that an embedder is the one of the stored embeddings.
 
     Parameters
     ----------
+    store : Store
     embedder_id : str
-        The embedder that is to go to work.
+        The loaded embedder.
     warning : str, optional
-        Why it is another than the settings name.
+        The reason why it differs from the setting.
 
     Raises
     ------
     SettingsError
-        If clips are embedded by another and nobody has agreed to this one.
+        If clips are embedded by another one and nobody has agreed to this one.
     """
     n_clips = store.clips.count_by_embedder()
     used: str | None = store.facts.embedder_at_work()
-    if used not in n_clips:  # what was at work last embedded nothing
+    if used not in n_clips:  # the last embedder has embedded nothing
         used = max(n_clips, key=lambda one: n_clips[one], default=None)
     if used is None or used == embedder_id or store.facts.read(AGREED) == embedder_id:
         return
@@ -56,7 +58,7 @@ def _reason(used: str, embedder_id: str, warning: str | None) -> str:
 
 
 def check_settings(settings: Settings, store: Store) -> None:
-    """Refuse settings that would make another embedder load, without loading it.
+    """Check that the settings do not change the embedder, without loading it.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def check_settings(settings: Settings, store: Store) -> None:
 
 
 def agree(settings: Settings, store: Store) -> None:
-    """Agree to the embedder that the settings lead to now; embeddings of the other are kept."""
+    """Agree to the embedder of the current settings; embeddings of the other one are kept."""
     cache_dir = settings.data_dir / "weights"
     embedder_id, _ = find_embedder_id(settings.embedder, settings.weights, cache_dir)
     store.facts.write(AGREED, embedder_id)

@@ -1,4 +1,4 @@
-"""The embedded clips of the last few projects, held in memory: only what is new is read."""
+"""The embedded clips of the last few projects in memory: only new embeddings are read."""
 
 import threading
 
@@ -10,7 +10,7 @@ from ml_backend.store import Store
 
 
 class Gatherer:
-    """Lines tasks up with their embeddings; safe to share between threads."""
+    """Matches tasks with their embeddings; safe to share between threads."""
 
     def __init__(self, store: Store, n_projects: int) -> None:
         self._store = store
@@ -18,7 +18,7 @@ class Gatherer:
         self._lock = threading.Lock()
 
     def clips(self, project_id: int, embedder_id: str) -> EmbeddedClips:
-        """Give a project's embedded clips: the same object as long as nothing has changed."""
+        """Return a project's embedded clips: the same object while nothing changes."""
         stamp = self._store.facts.stamp("tasks", project_id)
         with self._lock:
             held, held_stamp = self._held.get((project_id, embedder_id), (None, ""))

@@ -1,6 +1,6 @@
-"""Handing predictions over to Label Studio, which refuses all of a call for one deleted task.
+"""Create predictions in Label Studio, which refuses a whole call for one deleted task.
 
-People delete tasks while a round works: what was deleted is left out, and the rest goes on.
+People delete tasks during a round: deleted ones are left out, and the others are sent again.
 """
 
 import logging
@@ -18,7 +18,7 @@ from ml_backend.label_studio import LabelStudio
 log = logging.getLogger(__name__)
 
 AT_ONCE = 500
-"""Predictions of one call; of more, Label Studio keeps the first ones although it refuses all."""
+"""Most predictions per call; of more, Label Studio stores the first although it refuses all."""
 
 
 def hand_over(
@@ -29,12 +29,12 @@ def hand_over(
     Returns
     -------
     set of int
-        The numbers of the tasks that are gone; known only of calls that Label Studio refused.
+        Numbers of the deleted tasks; known only for calls that Label Studio refused.
 
     Raises
     ------
     LabelStudioError
-        If Label Studio refuses them although all their tasks are there.
+        If Label Studio refuses them although all their tasks exist.
     """
     gone: set[int] = set()
     for start in range(0, len(predictions), AT_ONCE):

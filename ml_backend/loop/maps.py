@@ -1,8 +1,8 @@
-"""Maps kept up with their project: sketched at once, fitted in the background, added to.
+"""Updates of a project's maps: sketched at once, fitted in the background, extended.
 
-A map is fitted when it is first wanted (the default one always is) and again when the project has
-twice as many clips and no more come; then it is turned to lie like the one before. In between, new
-clips are placed among their neighbors.
+A map is fitted when it is first requested (the default one always is) and again when the project
+has twice as many clips and no more arrive; it is then aligned with the previous one. In between,
+new clips are placed among their neighbors.
 """
 
 import logging
@@ -39,7 +39,7 @@ _SEED = 0
 
 
 class MapUpdater:
-    """Draws the maps of every project, one fit at a time."""
+    """Updates the maps of every project, one fit at a time."""
 
     def __init__(self, store: Store, embedder_id: str, folder: Path) -> None:
         self._store = store
@@ -48,7 +48,7 @@ class MapUpdater:
         self._failed: dict[tuple[int, int], float] = {}
 
     def follow(self, project_id: int, clips: EmbeddedClips) -> None:
-        """Make every map there is show exactly these clips, and sketch where there is none."""
+        """Update every existing map to exactly these clips, and sketch the first one."""
         for locality in (PCA, *range(len(LOCALITIES))):
             kept = self._store.maps.read(project_id, self._embedder_id, locality)
             if locality == PCA:
@@ -57,7 +57,7 @@ class MapUpdater:
                 self._write(project_id, locality, clips.task_ids, _carried_over(clips, *kept))
 
     def due(self, project_id: int, n_clips: int) -> int | None:
-        """Tell which map is to be fitted next: the default one first, then those asked for."""
+        """Return the locality of the map to fit next: the default one, then requested ones."""
         standing = self._store.maps.standing(project_id, self._embedder_id)
         order: list[int] = [DEFAULT, *range(len(LOCALITIES))]
         for locality in order:
@@ -77,9 +77,9 @@ class MapUpdater:
         stop: threading.Event,
         is_due_again: Callable[[], bool],
     ) -> None:
-        """Fit a map of these clips and keep it; takes minutes where there are many.
+        """Fit a map of these clips and store it, in minutes if there are many.
 
-        A fit that is due again before it has ended is given up.
+        A fit that is due again before its end is stopped.
         """
         before = self._before(project_id, locality, clips)
         if len(clips) < FEWEST:
@@ -94,7 +94,7 @@ class MapUpdater:
         self._tell(project_id, locality, 1.0, "")
 
     def wait_for_clips(self, project_id: int, locality: int) -> None:
-        """Note that a map is not fitted before all clips are embedded."""
+        """Store the state that a map waits until all clips are embedded."""
         one = self._store.maps.standing(project_id, self._embedder_id).get(locality)
         if one is None or one.state != WAITING:
             self._tell(project_id, locality, 0.0, WAITING)
@@ -116,7 +116,7 @@ class MapUpdater:
         self._write(project_id, PCA, clips.task_ids, xy, n_fitted=len(clips))
 
     def _before(self, project_id: int, locality: int, clips: EmbeddedClips) -> Positions | None:
-        """Give the map that the new one is to lie like: itself, else the default one."""
+        """Return the map to align the new one with: its previous fit, else the default map."""
         for one in (locality, DEFAULT, PCA):
             kept = self._store.maps.read(project_id, self._embedder_id, one)
             if kept is not None:
@@ -132,7 +132,7 @@ class MapUpdater:
         stop: threading.Event,
         is_due_again: Callable[[], bool],
     ) -> Positions | None:
-        """Have another process fit the map; None where it failed or was stopped."""
+        """Fit the map in another process; return None if it failed or was stopped."""
         self._folder.mkdir(parents=True, exist_ok=True)
         began = time.perf_counter()
         with tempfile.TemporaryDirectory(dir=self._folder, prefix="map-") as name:
@@ -141,19 +141,19 @@ class MapUpdater:
             if before is not None:
                 np.save(folder / BEFORE, before)
             arguments = [str(folder), str(locality), str(_SEED)]
-            with (folder / "log").open("wb") as said:
+            with (folder / "log").open("wb") as output:
                 process = tether.start(
-                    "ml_backend.similarity.fit_process", *arguments, stdout=said, stderr=said
+                    "ml_backend.similarity.fit_process", *arguments, stdout=output, stderr=output
                 )
                 try:
-                    told = -1.0
+                    stored = -1.0
                     while process.poll() is None:
                         if stop.wait(_LOOK_S) or is_due_again():
                             return None
                         progress = _progress(folder)
-                        if progress > told:
+                        if progress > stored:
                             self._tell(project_id, locality, progress, "fitting")
-                            told = progress
+                            stored = progress
                 finally:
                     process.kill()
                     process.wait()
@@ -190,7 +190,7 @@ class MapUpdater:
 
 
 def _lined_up(clips: EmbeddedClips, task_ids: NDArray[np.int64], xy: Positions) -> Positions:
-    """Give the positions of these clips on a map; NaN for those that it does not have."""
+    """Return the positions of these clips on a map; NaN for missing ones."""
     lined_up = np.full((len(clips), 2), np.nan, dtype=np.float32)
     is_known = np.isin(task_ids, clips.task_ids)
     lined_up[clips.rows(task_ids[is_known])] = xy[is_known]
@@ -198,7 +198,7 @@ def _lined_up(clips: EmbeddedClips, task_ids: NDArray[np.int64], xy: Positions) 
 
 
 def _carried_over(clips: EmbeddedClips, task_ids: NDArray[np.int64], xy: Positions) -> Positions:
-    """Give the positions of these clips on a map, placing those that it does not have."""
+    """Return the positions of these clips on a map; missing ones are placed."""
     carried = _lined_up(clips, task_ids, xy)
     is_new = ~np.isin(clips.task_ids, task_ids)
     carried[is_new] = place_clips(

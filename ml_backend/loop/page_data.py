@@ -1,7 +1,7 @@
-"""What pages show, kept ready for them, so that no request waits for it to be made.
+"""Precomputed data of pages, so that no request waits for it.
 
-For each project: its sheet when its tasks have changed, what the classifier makes of all clips once
-a round has published its head, and its maps. None of it is urgent enough to keep a round waiting.
+For each project: its sheet when its tasks have changed, the scores of all clips after a round has
+published its head, and its maps. None of it may delay a round.
 """
 
 import threading
@@ -22,15 +22,15 @@ from ml_backend.metadata.table import lay_out_sheet
 from ml_backend.store import Store
 
 DRAW_AGAIN_S = 3.0
-"""While clips are being embedded, the map is added to no more often than this, in s."""
+"""Least time between two extensions of the map while clips are embedded, in s."""
 MAP_AFTER_S = 20.0
-"""A map is fitted when no clips have come for this long, in s: a slow import brings 250 in it."""
+"""Time without new clips after which a map is fitted, in s: a slow import adds 250 in it."""
 _N_NEAREST = 8
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What a map was last made to show: ``n_clips`` since ``changed_at``."""
+    """The last update of a project's maps: ``n_clips`` since ``changed_at``."""
 
     seen: object
     at: float
@@ -42,7 +42,7 @@ _NEVER = _Drawn(None, float("-inf"), 0, float("-inf"))
 
 
 class PageData:
-    """Looks whether what is kept for the pages still holds."""
+    """Keeps the precomputed data of pages up to date."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class PageData:
         self._drawn: dict[int, _Drawn] = {}
 
     def forget_all_but(self, project_ids: Iterable[int]) -> None:
-        """Let go of what is held for other projects than these."""
+        """Drop the cached data of all projects but these."""
         known = set(project_ids)
         for held in (self._nearest, self._embedded, self._drawn):
             for project_id in set(held) - known:
@@ -73,7 +73,7 @@ class PageData:
         self._embedded[project_id] = self._embedded.get(project_id, 0) + 1
 
     def look(self, project_id: int) -> None:
-        """Make anew what does not hold any more."""
+        """Compute again whatever is out of date."""
         tasks = self._store.facts.stamp("tasks", project_id) or "as they are"
         if self._store.facts.stamp("sheet", project_id) != tasks:
             self._lay_out_sheet(project_id, tasks)
@@ -86,9 +86,9 @@ class PageData:
         self._draw(project_id, (tasks, self._embedded.get(project_id)))
 
     def fit_maps(self, project_id: int, stop: threading.Event) -> None:
-        """Fit what maps of a project are due, where no clips have come for a while.
+        """Fit the maps of a project that are due, if no clips have arrived for ``quiet_s``.
 
-        An import brings clips batch by batch, and all may be embedded before the next one comes.
+        An import adds clips batch by batch, and all may be embedded before the next batch.
         """
         n_clips = self._drawn.get(project_id, _NEVER).n_clips
         while n_clips and not stop.is_set():
@@ -158,7 +158,7 @@ class PageData:
         return nearest
 
     def _draw(self, project_id: int, seen: object) -> None:
-        """Add new clips to the maps, and let go of those that are gone."""
+        """Add new clips to the maps, and remove deleted ones."""
         drawn = self._drawn.get(project_id, _NEVER)
         if drawn.seen == seen or time.monotonic() - drawn.at < DRAW_AGAIN_S:
             return

@@ -1,14 +1,14 @@
-"""Making an earlier version current again: it is pinned, and learning waits.
+"""Pin an earlier version: it becomes current again, and training is suspended.
 
-The pinned version is a wish, kept in the store; every round reads it anew and honors it if it can.
-A round then reads labels and tasks as ever, but uses the pinned classifier instead of training one.
-All else follows: clips are ranked by it, away from everything labeled meanwhile; new clips get
-their rank; the rest is published and superseded predictions are deleted as after any round. Once
-nothing is pinned, the next round finds that the input leads to another version.
+The store holds the name of the pinned version; every round reads it and applies it if possible. The
+round reads labels and tasks as usual, but uses the pinned classifier instead of training one. The
+other steps are the same: the classifier ranks the clips, away from all labeled ones; new clips are
+ranked; the rest is published and superseded predictions are deleted. Once nothing is pinned, the
+input of the next round results in another version.
 
-An order made with a pinned classifier is not the earlier one, and Label Studio cannot tell two
-predictions of one version apart: it would serve by the lower of both scores, and deleting takes it
-10 ms each. So such an order has a name of its own, ``pinned version + state``.
+A ranking by a pinned classifier differs from the earlier one, and Label Studio cannot distinguish
+two predictions of one version: it would serve by the lower of both scores, and deleting takes 10 ms
+each. Therefore such a ranking has its own name, ``pinned version + state``.
 """
 
 import logging
@@ -24,20 +24,20 @@ log = logging.getLogger(__name__)
 
 
 def pinned_version(store: Store, project_id: int) -> str | None:
-    """Name the version that a project is to keep to; None where it goes on learning."""
+    """Return the name of a project's pinned version; None if none is pinned."""
     name: str | None = store.facts.read(_fact(project_id))
     return name
 
 
 def pin(store: Store, project_id: int, model_version: str | None, *, now: float) -> str | None:
-    """Keep a project to a version from the next round on, or (None) let it go on learning.
+    """Pin a version from the next round on, or (None) unpin it and resume training.
 
-    Returns the version pinned, which is the learned one of those that share its classifier.
+    Returns the name of the pinned version: of those that share its classifier, the trained one.
 
     Raises
     ------
     RequestError
-        If there is no such version, it has no classifier, or it does not fit the project any more.
+        If the version does not exist, has no classifier, or no longer fits the project.
     """
     if model_version is not None:
         model_version = learned_version(model_version)
@@ -57,7 +57,7 @@ def pin(store: Store, project_id: int, model_version: str | None, *, now: float)
 def find_pinned(
     store: Store, project_id: int, config: LabelConfig, embedder_id: str, *, has_prior: bool
 ) -> Pinned | None:
-    """Open the pinned version; None where nothing is pinned, or it does not fit (any more)."""
+    """Return the pinned version; None if nothing is pinned, or it no longer fits the project."""
     name = pinned_version(store, project_id)
     version = store.versions.find(project_id, name) if name else None
     if version is None or version.classifier is None:
@@ -65,24 +65,24 @@ def find_pinned(
     classifier = Classifier.from_arrays(version.classifier)
     reason = _why_not(version, config.class_names, embedder_id)
     if not reason and classifier.multi_label != config.multi_label:
-        reason = "it learned with another number of labels per clip"
+        reason = "it was trained with another number of labels per clip"
     if not reason and classifier.needs_prior and not has_prior:
-        reason = "it reads what AudioSet makes of class names, which is not known now"
+        reason = "it uses the prior of AudioSet's names, which is not available now"
     if reason:
-        log.warning("project %d: %s is pinned, but %s; learning on", project_id, name, reason)
+        log.warning("project %d: %s is pinned, but %s; training anew", project_id, name, reason)
         return None
     return Pinned(version.model_version, classifier)
 
 
 def _why_not(version: Version, class_names: tuple[str, ...], embedder_id: str) -> str | None:
     if version.classifier is None:
-        return "it was made before there was a classifier"
+        return "it has no classifier"
     if version.embedder_id != embedder_id:
         return (
-            f"it reads embeddings of {version.embedder_id}, the clips have those of {embedder_id}"
+            f"it needs embeddings of {version.embedder_id}, the clips have those of {embedder_id}"
         )
     if tuple(version.classifier["class_names"].tolist()) != class_names:
-        return "it knows other labels than the label config asks for"
+        return "its labels are not those of the label config"
     return None
 
 

@@ -1,7 +1,7 @@
-"""What is true of a project now, read from Label Studio and from the store.
+"""The current state of a project, read from Label Studio and from the store.
 
-Which event led to a round does not matter. Annotations, embeddings and prior of the last few
-projects stay in memory, so that a round reads only what is new.
+The state does not depend on the event that caused a round. Annotations, embeddings and prior of the
+last few projects are cached, so that a round reads only changes.
 """
 
 import threading
@@ -30,10 +30,10 @@ _PROJECTS_HELD = 8
 
 @dataclass(frozen=True)
 class State:
-    """One project as a round finds it.
+    """The state of one project at the start of a round.
 
-    ``is_news`` where its labels, or what people want to be asked about ``first`` (task numbers, or
-    None), are not those of the last.
+    ``first`` holds the tasks that are requested first, or None. ``is_news`` is whether the labels
+    or the request differ from those of the last round.
     """
 
     project: dict[str, Any]
@@ -45,7 +45,7 @@ class State:
 
     @property
     def project_id(self) -> int:
-        """Its number."""
+        """The project's number."""
         return int(self.project["id"])
 
 
@@ -59,8 +59,8 @@ class _HeldPrior:
 class Reader:
     """Reads projects; safe to share between rounds of several.
 
-    ``read_later``, if given, is told the project whose tasks are to be read when there is time,
-    with ``read_tasks``; meanwhile those of the last time stand for them.
+    ``read_later``, if given, is called with a project whose tasks should be read later with
+    ``read_tasks``; until then the stored tasks are used.
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class Reader:
         self._lock = threading.Lock()
 
     def read(self, project: dict[str, Any], *, tasks: bool, whole: bool, watch: Stopwatch) -> State:
-        """Read a project; its tasks where told to, or where Label Studio has another number.
+        """Read a project; its tasks if ``tasks``, or if their number has changed.
 
-        Where ``whole``, all annotations are read anew, not only what is known to have changed.
-        Reading all tasks takes Label Studio 1.5 ms each, so it is put off where that is possible.
+        If ``whole``, all annotations are read again, not only known changes. Label Studio takes
+        1.5 ms per task, so tasks are read later if possible.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Reader:
         return State(project, config, labels, is_news or is_new_request, clips, first)
 
     def read_tasks(self, project_id: int, config: LabelConfig) -> bool:
-        """Read all tasks of a project; tell whether any changed."""
+        """Read and store all tasks of a project; return whether any changed."""
         rows = self._label_studio.tasks(project_id)
         found = [_task(row["id"], row["data"], config.audio_field) for row in rows]
         is_changed = self._store.clips.replace_tasks(project_id, found)
@@ -130,20 +130,20 @@ class Reader:
         return is_changed
 
     def clips(self, project_id: int) -> EmbeddedClips:
-        """Line a project's tasks up with their embeddings, reading only what is new."""
+        """Return a project's embedded clips, reading only new embeddings."""
         return self._gatherer.clips(project_id, self._embedder_id)
 
     def is_embedding(self, project_id: int) -> bool:
-        """Tell whether there are clips that nobody has tried to embed yet."""
+        """Return whether some clips are neither embedded nor failed yet."""
         counts = self._store.clips.count(project_id, self._embedder_id)
         return counts["embedded"] + counts["failed"] < counts["clips"]
 
     def prior(self, config: LabelConfig) -> Prior | None:
-        """Give what is known of a project's classes before any label."""
+        """Return the prior of a project's classes."""
         return self._tagger.prior(config.class_names) if self._tagger else None
 
     def logits(self, state: State, prior: Prior | None) -> NDArray[np.float32] | None:
-        """Give a prior's logits, made once for the same clips; tell what names it matched."""
+        """Return a prior's logits, computed once for the same clips; store the matched names."""
         project_id = state.project_id
         class_names = state.config.class_names
         named = None if prior is None else dict(zip(class_names, prior.names, strict=True))
@@ -155,7 +155,7 @@ class Reader:
     def logits_of(
         self, project_id: int, clips: EmbeddedClips, class_names: Sequence[str]
     ) -> NDArray[np.float32] | None:
-        """Give the logits of what is known of some classes, made once for the same clips."""
+        """Return the prior logits of some classes, computed once for the same clips."""
         prior = self._tagger.prior(class_names) if self._tagger else None
         return self._logits(project_id, clips, prior)
 
@@ -176,8 +176,8 @@ class Reader:
             self._priors[project_id] = kept
 
 
-def _task(task_id: int, said: dict[str, Any], audio_field: str) -> Task:
-    data = cleaned(said)
+def _task(task_id: int, raw: dict[str, Any], audio_field: str) -> Task:
+    data = cleaned(raw)
     audio = data.get(audio_field)
     address = audio if isinstance(audio, str) else ""
     recording = data.get("recording_id")

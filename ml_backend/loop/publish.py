@@ -1,13 +1,12 @@
-"""From order to annotator: the head of the order first, the rest when it is quiet.
+"""From ranking to annotator: publish the head of the ranking first, the rest when it is quiet.
 
-What Label Studio's queue needs is the head: a round follows every label within seconds, so only
-the first few clips of an order are ever asked about. The rest, and behind it the clips that
-somebody has answered, are published for those who look through the Data Manager, and for a queue
-that must do without the backend.
+Label Studio's queue needs only the head: a round follows every label within seconds, so annotators
+get only the first few clips of a ranking. The rest, followed by the answered clips, is published
+for the Data Manager, and for the queue while the backend is down.
 
-Label Studio chooses a clip by the version that was current when it was asked, and shows the
-prediction of the version that is current when it answers. Hence a round publishes, too, what was
-in front of the orders before: else whoever is served meanwhile sees no prediction.
+Label Studio selects a clip by the version that is current at the request, and shows the prediction
+of the version that is current at the response. Therefore a round also publishes the first clips of
+the previous rankings: otherwise a clip served meanwhile has no prediction.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,32 +27,32 @@ from ml_backend.loop.handover import hand_over
 from ml_backend.store.versions import Version
 
 FIRST = 16
-"""Clips that are handed over before a version becomes current; annotators wait for them."""
+"""Number of clips published before a version becomes current; annotators wait for them."""
 PIECE = 48
-"""Clips of the rest of the head that are handed over at once, about 0.1 s: a label that comes
-meanwhile waits no longer than that."""
+"""Number of clips per piece of the rest of the head, about 0.1 s: a label that arrives meanwhile
+waits no longer than that."""
 _N_IN_FRONT = 8
 _N_ORDERS = 3
 N_OPENED = _N_IN_FRONT * _N_ORDERS
-"""Clips from orders before that are published with a head, at most."""
+"""Most clips of previous rankings that are published with a head."""
 
 
 class Opened:
-    """The clips that somebody may have opened: those in front of each project's last orders.
+    """The clips that may be open in a browser: the first of each project's last rankings.
 
-    Clips are served in their order: what is open is the first of those that are not answered. Of
-    several orders, because a busy Label Studio takes longer to serve a clip than a round does.
+    Clips are served by rank, so an open clip is among the first unanswered ones. Several rankings
+    count, because a busy Label Studio takes longer to serve a clip than a round does.
     """
 
     def __init__(self) -> None:
         self._heads: dict[int, list[NDArray[np.int64]]] = {}
 
     def note(self, project_id: int, head: NDArray[np.int64]) -> None:
-        """Remember the head of an order that was published."""
+        """Store the head of a published ranking."""
         self._heads[project_id] = [head, *self._heads.get(project_id, [])][:_N_ORDERS]
 
     def among(self, project_id: int, order: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give those of the last orders that the next one still has.
+        """Return the first clips of the last rankings that are also in the next one.
 
         Examples
         --------
@@ -70,11 +69,11 @@ class Opened:
 
 @dataclass(frozen=True)
 class Edition:
-    """A model version in the form that predictions are written from.
+    """A model version with everything that its predictions need.
 
-    ``order`` holds task numbers, best first, ``answered`` those that somebody has answered;
-    ``labeled_unit`` the labeled clips as rows of length 1; ``classifier`` is None before one could
-    be trained, ``prior`` where there is none.
+    ``order`` holds task numbers, best first; ``answered`` those of answered clips; ``labeled_unit``
+    the labeled clips as rows of length 1. ``classifier`` is None before one can be trained,
+    ``prior`` if there is none.
     """
 
     model_version: str
@@ -87,17 +86,17 @@ class Edition:
 
     @property
     def task_ids(self) -> NDArray[np.int64]:
-        """Give all tasks in the sequence in which they are published: the order, the answered."""
+        """Return all tasks in the order of publication: the ranking, then the answered clips."""
         return np.concatenate([self.order, self.answered])
 
     def between(self, clips: EmbeddedClips, start: int, stop: int) -> list[dict[str, object]]:
-        """Write the predictions of positions ``start`` to ``stop``, less tasks deleted since."""
+        """Return the predictions of positions ``start`` to ``stop``, without deleted tasks."""
         return self.at(clips, np.arange(start, min(stop, len(self.task_ids))))
 
     def at(self, clips: EmbeddedClips, positions: NDArray[np.int64]) -> list[dict[str, object]]:
-        """Write the predictions of some positions, less tasks deleted since.
+        """Return the predictions of some positions, without deleted tasks.
 
-        An answered clip has the last place, behind the order.
+        The rank of answered clips is the last one, after the ranking.
         """
         positions = positions[np.isin(self.task_ids[positions], clips.task_ids)]
         chosen = self.task_ids[positions]
@@ -116,14 +115,14 @@ class Edition:
         embeddings: NDArray[np.float32],
         ranks: Sequence[int] | NDArray[np.int64],
     ) -> list[dict[str, object]]:
-        """Write one prediction per task, in the order given.
+        """Return one prediction per task, in the given order.
 
         Parameters
         ----------
         task_ids : sequence of int
         embeddings : ndarray, shape=(n_tasks, embedding_dim)
         ranks : sequence of int
-            Place of each task in the order, 0 = first.
+            Rank of each task, 0 = first.
         """
         if not len(task_ids):
             return []
@@ -148,7 +147,7 @@ class Edition:
 def open_edition(
     version: Version, config: LabelConfig, clips: EmbeddedClips, prior: Prior | None
 ) -> Edition:
-    """Bring a stored version into the form that predictions are written from."""
+    """Return the edition of a stored version."""
     ranking = version.ranking or {}
     labeled = clips.rows(ranking["labeled_task_ids"].astype(np.int64))
     return Edition(
@@ -164,7 +163,7 @@ def open_edition(
 
 @dataclass(frozen=True)
 class Published:
-    """How many clips of an order were handed over; ``gone`` numbers those that were deleted."""
+    """The number of published clips of a ranking; ``gone`` holds the deleted tasks."""
 
     n_clips: int
     gone: frozenset[int] = frozenset()
@@ -182,28 +181,38 @@ def publish_head(
     is_hurried: Callable[[], bool] = lambda: False,
     rank_on: Callable[[NDArray[np.int64]], Edition] | None = None,
 ) -> Iterator[Published]:
-    """Hand the head of the order over, and make the version current as soon as that is possible.
+    """Publish the head of the ranking, and make the version current as soon as possible.
 
-    Label Studio serves only tasks with a prediction of its current version, and takes a version
-    as current only when one prediction has it: so the first ``FIRST`` clips are handed over, then
-    the version becomes current, then the rest of the head follows. Where the order is empty, the
-    answered clips take its place. Where the first ones were all deleted, what follows takes their
-    place; if nothing is left, no clip is handed over and the version does not become current.
-    Yields what has been handed over, after every piece.
+    Label Studio serves only tasks with a prediction of its current version, and accepts a version
+    as current only if a prediction has it: therefore the first ``FIRST`` clips are published, then
+    the version becomes current, then the rest of the head follows. If the ranking is empty, the
+    answered clips are published instead. If all first clips are deleted, the following ones replace
+    them; if none is left, no clip is published and the version does not become current.
 
     Parameters
     ----------
+    label_studio : LabelStudio
+    project_id : int
+    edition : Edition
+    clips : EmbeddedClips
+    n_head : int
+        Number of clips in the head.
     is_back : bool
-        Whether the version was current before, so that Label Studio may hold predictions of it:
+        Whether the version was current before, so that Label Studio may have predictions of it:
         they are not written twice.
     opened : sequence of int
-        Tasks that somebody may have opened; they are published with the first clips, at their
-        places in the order.
+        Tasks that may be open in a browser; they are published with the first clips, with their
+        ranks.
     is_hurried : callable
-        Tells whether another round waits; then the rest of the head is left to it.
+        Returns whether another round waits; the rest of the head is then left to it.
     rank_on : callable, optional
-        Ranks the rest of the head, once the first clips are served: given the positions that have
-        been handed over, which keep their clips, returns the edition to go on with.
+        Ranks the rest of the head after the first clips are served: given the published positions,
+        which keep their clips, it returns the edition to continue with.
+
+    Yields
+    ------
+    Published
+        What has been published so far, after every piece.
     """
     n_all = len(edition.order) or len(edition.answered)
     gone: set[int] = set()

@@ -1,8 +1,8 @@
-"""One round: make Label Studio's queue follow what is true in Label Studio now.
+"""One round: update Label Studio's queue to the current state of the project.
 
-It does not matter which event, or how many, led to a round: what is held in memory is brought up to
-date, and now and then all of it is read anew. Every step can be killed and done again. The same
-state gives the same model version, and a round that finds it current already changes nothing.
+A round does not depend on the kind or number of its events: it updates the caches, and sometimes
+reads everything again. Every step can be interrupted and repeated. The same state results in the
+same model version, and a round whose version is already current changes nothing.
 """
 
 import logging
@@ -43,14 +43,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Held:
-    """A project's settings as the last round left them, and the stamp of its annotations then."""
+    """A project's settings after the last round, and the stamp of its annotations then."""
 
     project: dict[str, Any]
     stamp: str
 
 
 class _Question(NamedTuple):
-    """The settings of a project that a round depends on; its tasks are read by the config."""
+    """The settings of a project that a round depends on; the config selects the audio of tasks."""
 
     label_config: str
     n_annotators_wanted: int
@@ -63,8 +63,8 @@ class _Question(NamedTuple):
 class Reconciler:
     """Does rounds, one at a time for each project.
 
-    ``read_later`` is that of ``state.Reader``. ``measure_later``, if given, is told the project and
-    what takes the figures of its last round; nobody's next clip depends on them.
+    ``read_later`` is that of ``project_state.Reader``. ``measure_later``, if given, is called with
+    the project and a function that measures its last round; no queue depends on the result.
     """
 
     def __init__(
@@ -93,14 +93,18 @@ class Reconciler:
         self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def reconcile(self, turn: Turn) -> str | None:
-        """Do one round and give the model version that is current after it.
+        """Do one round and return the model version that is current after it.
 
-        None where there is nothing to rank yet, or the project is gone. What Label Studio or
-        the label config refuse is raised, and nothing is half done that the next round would
-        not mend.
+        Returns None if there is nothing to rank yet, or the project was deleted.
+
+        Raises
+        ------
+        LabelStudioError, LabelConfigError
+            If Label Studio refuses a request or the label config cannot be used. The next round
+            completes whatever is incomplete.
         """
         project_id = turn.project_id
-        held = self._held.pop(project_id, None)  # and not held again until the round is done
+        held = self._held.pop(project_id, None)  # cached again only after a complete round
         stamp = self._store.facts.stamp("annotations", project_id)
         is_doubted = held is None or held.stamp != stamp
         project, watch = held.project if held else None, Stopwatch()
@@ -111,7 +115,7 @@ class Reconciler:
                     project = self._label_studio.project(project_id)
                 except LabelStudioNotFoundError:
                     self._store.forget(project_id)
-                    log.info("project %d is gone from Label Studio", project_id)
+                    log.info("project %d was deleted in Label Studio", project_id)
                     return None
         asked = _Question.of(held.project) if held else None
         question = _Question.of(project)
@@ -136,39 +140,39 @@ class Reconciler:
         return version
 
     def read_tasks(self, project_id: int) -> None:
-        """Read all tasks of a project, and have a round follow where any changed."""
+        """Read all tasks of a project, and request a round if any changed."""
         config = parse_label_config(self._label_studio.project(project_id)["label_config"])
         if self._reader.read_tasks(project_id, config):
             self._store.agenda.hint(project_id, now=self._clock())
 
     def clips(self, project_id: int) -> EmbeddedClips:
-        """Line a project's tasks up with their embeddings, reading only what is new."""
+        """Return a project's embedded clips, reading only new embeddings."""
         return self._reader.clips(project_id)
 
     def logits(
         self, project_id: int, clips: EmbeddedClips, class_names: Sequence[str]
     ) -> NDArray[np.float32] | None:
-        """Give what is known of some classes before any label, by rows of ``clips``."""
+        """Return the prior logits of some classes, by rows of ``clips``."""
         return self._reader.logits_of(project_id, clips, class_names)
 
     def is_embedding(self, project_id: int) -> bool:
-        """Tell whether there are clips that nobody has tried to embed yet."""
+        """Return whether some clips are neither embedded nor failed yet."""
         return self._reader.is_embedding(project_id)
 
     def is_blind(self, project_id: int) -> bool:
-        """Tell whether a project hides predictions from annotators, as the last round found it."""
+        """Return whether a project hides predictions from annotators, as of the last round."""
         held = self._held.get(project_id)
         project = held.project if held else self._label_studio.project(project_id)
         return not project.get("show_collab_predictions", True)
 
     def publishing(self, project_id: int) -> threading.Lock:
-        """Give what a round holds while it publishes, and who replaces or deletes predictions."""
+        """Return the lock for publishing, replacing and deleting a project's predictions."""
         return self._publishing[project_id]
 
     def edition(self, project_id: int, clips: EmbeddedClips) -> Edition | None:
-        """Open the current version again, to publish the rest of its order.
+        """Return the edition of the current version, to publish the rest of its ranking.
 
-        None where Label Studio follows another one, or it reads what another embedder made.
+        None if Label Studio's current version or the embedder is another one.
         """
         version = self._store.versions.current(project_id)
         if version is None or version.ranking is None or version.embedder_id != self._embedder_id:
@@ -180,9 +184,9 @@ class Reconciler:
         return open_edition(version, config, clips, self._reader.prior(config))
 
     def _follow(self, turn: Turn, state: State, standing: Standing, watch: Stopwatch) -> str | None:
-        """Learn, rank and publish, unless the version that stands is the one this leads to.
+        """Train, rank and publish, unless the resulting version is already current.
 
-        Where a version is pinned, nothing is learned and so nothing measured.
+        While a version is pinned, nothing is trained and so nothing measured.
         """
         if standing.is_too_early(
             state,
@@ -281,7 +285,7 @@ class Reconciler:
         )
 
     def _note(self, project_id: int, learned: Learned, watch: Stopwatch) -> int:
-        """Keep what was done under the next number, which is returned."""
+        """Store and log the round; return its number."""
         done = Round(
             number=0,
             model_version=learned.model_version,
@@ -291,7 +295,7 @@ class Reconciler:
             timings_s=watch.timings_s(),
         )
         log.info(
-            "project %d: %s from %d labels, %d clips to ask, %.2f s",
+            "project %d: %s from %d labels, %d clips ranked, %.2f s",
             project_id,
             done.model_version,
             done.n_labeled,

@@ -1,6 +1,6 @@
-"""Which clips people want to be asked about first: what they asked for, as it is true now.
+"""The clips that are requested first, according to the current tasks.
 
-A condition is kept as it was written, and clips that come later are found by it, too.
+A condition is stored as text, so it also matches clips that are added later.
 """
 
 import logging
@@ -19,12 +19,12 @@ log = logging.getLogger(__name__)
 
 
 def find_wanted(store: Store, project_id: int, wanted: Wanted) -> NDArray[np.int64]:
-    """Find the tasks of a project that are asked for, in the order of their numbers.
+    """Return the tasks of a project that match a request, sorted by number.
 
     Raises
     ------
     ExpressionError
-        If the condition does not fit what the tasks say of their clips.
+        If the condition does not fit the metadata of the tasks.
     """
     if wanted.where is None:
         return np.intersect1d(store.clips.task_ids(project_id), wanted.task_ids or ())
@@ -34,9 +34,9 @@ def find_wanted(store: Store, project_id: int, wanted: Wanted) -> NDArray[np.int
 
 
 class RequestedFirst:
-    """Finds what is asked for, and finds it again only when the request or the tasks change.
+    """Matches the requests of projects, again only when the request or the tasks change.
 
-    Tasks may change in another thread while it looks.
+    Safe for changes of tasks in another thread.
     """
 
     def __init__(self, store: Store) -> None:
@@ -46,9 +46,9 @@ class RequestedFirst:
         self._seen: dict[int, Wanted | None] = {}
 
     def task_ids(self, project_id: int) -> tuple[NDArray[np.int64] | None, bool]:
-        """Give the tasks that are asked for, or None, and whether the request is a new one.
+        """Return the tasks that match the request, or None, and whether the request is new.
 
-        A condition that no longer fits the clips counts for nothing, until it does again.
+        A condition that no longer fits the metadata is ignored until it fits again.
         """
         with self._lock:
             return self._task_ids(project_id)
@@ -63,11 +63,11 @@ class RequestedFirst:
             try:
                 self._found[project_id] = find_wanted(self._store, project_id, wanted)
             except ExpressionError as error:
-                log.warning("project %d: what is asked for first: %s", project_id, error)
+                log.warning("project %d: the request is ignored: %s", project_id, error)
                 self._found[project_id] = None
         return self._found[project_id], is_new
 
     def tasks_changed(self, project_id: int) -> None:
-        """Find anew next time."""
+        """Match the request again at the next call of ``task_ids``."""
         with self._lock:
             self._found.pop(project_id, None)

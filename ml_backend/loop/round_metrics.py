@@ -1,4 +1,4 @@
-"""After a round: what its classifier is worth, kept with the round."""
+"""Measure a round's classifier, and store the figures with the round."""
 
 import time
 from typing import Any
@@ -21,11 +21,11 @@ from ml_backend.loop.project_state import State
 from ml_backend.store import Store
 
 N_WATCHED = 1_000
-"""So many clips two classifiers are compared on."""
+"""Number of clips to compare two classifiers on."""
 
 
 class RoundMetrics:
-    """Takes a look when it is due, and keeps it with the round."""
+    """Measures a round when it is due, and stores the figures with the round."""
 
     def __init__(self, store: Store, embedder_id: str) -> None:
         self._store = store
@@ -39,17 +39,20 @@ class RoundMetrics:
         state: State,
         prior: NDArray[np.float32] | None,
     ) -> None:
-        """Take the figures of a round, if it is time, and keep them.
+        """Measure a round if it is due, and store the figures.
 
-        It is time when there are enough new labels since the last look that stands, and when a
-        label of the last look was taken back or changed.
+        It is due if there are enough new labels since the last valid measurement, or if a label of
+        the last measurement was withdrawn or changed.
 
         Parameters
         ----------
+        project_id : int
         number : int
-            Of the round.
+            Number of the round.
+        learned : Learned
+        state : State
         prior : ndarray, shape=(n_clips, n_classes), or None
-            What ``learned`` was learned with.
+            The prior of ``learned``.
         """
         looks = read_looks(self._store, project_id, state.labels)
         line = line_of(looks)
@@ -88,25 +91,27 @@ def take_figures(
     config: LabelConfig,
     prior: NDArray[np.float32] | None,
 ) -> dict[str, Any]:
-    """Measure what a round learned.
+    """Measure a round's classifier.
 
     Parameters
     ----------
     learned : Learned
         With a classifier.
     before : Classifier or None
-        Of the look before, to be compared with.
+        Classifier of the previous measurement.
+    clips : EmbeddedClips
+    config : LabelConfig
     prior : ndarray of float32, shape=(n_clips, n_classes), or None
-        What ``learned`` was learned with.
+        The prior of ``learned``.
 
     Returns
     -------
     dict
-        ``class_names`` that it is about, and how many ``labels`` each had; ``cross_validated`` and
-        ``audit`` as ``figures.summarize_recalls`` gives them, or None; ``n_audit``; ``pool`` as
-        ``pool_figures.estimate_pool`` does; ``rule`` as ``Rule.describe`` does; ``confusion``
-        and ``suspects`` of ``mistakes.py``; ``kappa``, the agreement with ``before``, or None;
-        ``seconds`` that it took.
+        ``class_names``, and the number of ``labels`` of each; ``cross_validated`` and ``audit`` as
+        returned by ``performance.summarize_recalls``, or None; ``n_audit``; ``pool`` by
+        ``pool_performance.estimate_pool``; ``rule`` by ``Rule.describe``; ``confusion`` and
+        ``suspects`` by ``label_errors.py``; ``kappa``, the agreement with ``before``, or None;
+        ``seconds``, the duration.
     """
     began = time.perf_counter()
     assert learned.classifier is not None
@@ -136,18 +141,18 @@ def _agreement(
     clips: EmbeddedClips,
     prior: NDArray[np.float32] | None,
 ) -> float | None:
-    """Give kappa of what two classifiers say of the same clips; None of different questions.
+    """Return kappa of two classifiers' predictions of the same clips; None if not comparable.
 
-    By the balanced rule: thresholds move with what is estimated of the pool, too.
+    The predictions are by the balanced rule, because thresholds also depend on the pool.
     """
     if now is None or before is None or not _is_comparable(now, before, prior):
         return None
     watched = np.sort(np.argsort(clips.lots, kind="stable")[-N_WATCHED:])
     rule = Rule.balanced(len(now.class_names), multi_label=now.multi_label)
-    says, said = (decide_about(one, clips, watched, prior, rule) for one in (now, before))
+    new, old = (decide_about(one, clips, watched, prior, rule) for one in (now, before))
     if now.multi_label:
-        return round(kappa(says.ravel(), said.ravel()), 4)
-    return round(kappa(says.argmax(axis=1), said.argmax(axis=1)), 4)
+        return round(kappa(new.ravel(), old.ravel()), 4)
+    return round(kappa(new.argmax(axis=1), old.argmax(axis=1)), 4)
 
 
 def _is_comparable(now: Classifier, before: Classifier, prior: NDArray[np.float32] | None) -> bool:

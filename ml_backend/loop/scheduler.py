@@ -1,9 +1,9 @@
-"""What the worker does when: rounds where something changed, and chores beside them.
+"""The schedule of the worker: rounds of changed projects, and chores beside them.
 
-Rounds of several projects go on at once. The chores go on beside them, so that none waits for
-another: reading all tasks where some were added or deleted, measuring, embedding (batch after
-batch, projects in turn), publishing the rest of each ranking (only where it has been quiet for a
-while), preparing what pages show, and fitting maps.
+Rounds of several projects run at once. Each chore has its own thread, so that none waits for
+another: reading all tasks after some were added or deleted, measuring, embedding (batch by batch,
+project by project), publishing the rest of each ranking (of quiet projects only), precomputing the
+data of pages, and fitting maps.
 """
 
 import logging
@@ -33,9 +33,9 @@ log = logging.getLogger(__name__)
 TICK_S = 0.05
 LOOK_S = 0.25
 CEILING_S = 2.0
-"""A project that never falls quiet gets its round after this long, in s."""
+"""Longest wait of a project that is never quiet for its round, in s."""
 TASKS_CEILING_S = 10.0
-"""How long reading all tasks waits for rounds, in s."""
+"""Longest wait of reading all tasks for rounds, in s."""
 LEASE_S = 30.0
 BEAT_S = 1.0
 RETRY_CLIP_S = 600.0
@@ -44,7 +44,7 @@ _N_BATCHES = 8
 
 
 class Scheduler:
-    """Looks after every project in the store until it is told to stop."""
+    """Runs rounds and chores of every project in the store until it is stopped."""
 
     def __init__(
         self, settings: Settings, store: Store, label_studio: LabelStudio, embedder: Embedder
@@ -84,11 +84,11 @@ class Scheduler:
         )
 
     def run(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
-        """Work until ``stop`` is set; rounds that have begun are finished.
+        """Work until ``stop`` is set; running rounds are finished.
 
-        ``beat`` is called every second or so. Should it raise, or one of the things that go on
-        beside each other fail as a whole (the store cannot be reached), all end, ``stop`` is set,
-        and what went wrong first is raised: who started the worker starts it again.
+        ``beat`` is called about every second. If it raises, or a thread fails as a whole (the store
+        cannot be reached), all threads end, ``stop`` is set, and the first error is raised: the
+        parent process restarts the worker.
         """
         self._store.agenda.release_all()
         self._hint_all(tasks=True)
@@ -105,7 +105,7 @@ class Scheduler:
             raise self._failure
 
     def _to_the_end(self, work: Callable[[threading.Event], None], stop: threading.Event) -> None:
-        """Do one thing until told to stop; if it ends by failing, the others end, too."""
+        """Run one thread's work until ``stop`` is set; a failure sets ``stop`` for all threads."""
         try:
             work(stop)
         except Exception as error:
@@ -171,7 +171,7 @@ class Scheduler:
                 LOOK_S,
                 lambda: self._unread,
                 lambda project_id, _: self._read_tasks(project_id),
-                # A round meets the same trouble, tells of it, and asks for the tasks again.
+                # A round has the same failure, reports it, and requests the tasks again.
                 lambda one: self._store.agenda.hint(one, now=time.time(), tasks=True),
             ),
             Chore(
@@ -186,7 +186,7 @@ class Scheduler:
                 TICK_S,
                 lambda: self._unfinished,
                 lambda project_id, _: self._embed(project_id),
-                # A round meets the same trouble, and tells of it in the status.
+                # A round has the same failure, and reports it in the status.
                 lambda one: self._store.agenda.hint(one, now=time.time(), labels=False),
             ),
             Chore(
@@ -197,7 +197,7 @@ class Scheduler:
                 retry_s=0.0,
             ),
             Chore(
-                "what pages show cannot be made",
+                "the data of its pages cannot be computed",
                 LOOK_S,
                 self._shown_projects,
                 lambda project_id, _: self._page_data.look(project_id),
@@ -212,10 +212,10 @@ class Scheduler:
         ]
 
     def _read_tasks(self, project_id: int) -> None:
-        """Read all tasks of a project where they may have changed, beside the rounds.
+        """Read all tasks of a project that may have changed, beside the rounds.
 
-        A round that waits or is under way comes first, so that labels are learned from at once;
-        but not for ever. What is not read before the worker ends is read when it starts again.
+        Waiting and running rounds come first for up to ``TASKS_CEILING_S``, so that new labels are
+        used at once. Tasks that are not read before the worker ends are read at its next start.
         """
         is_patient = time.time() - self._unread[project_id] < TASKS_CEILING_S
         if is_patient and self._store.agenda.is_waiting(project_id):
@@ -224,7 +224,7 @@ class Scheduler:
         self._reconciler.read_tasks(project_id)
 
     def _embed(self, project_id: int) -> None:
-        """Embed a few batches of what a project lacks."""
+        """Embed a few batches of a project's clips without embedding."""
         self._unfinished.discard(project_id)
         missing = self._store.clips.missing(
             project_id,
@@ -245,7 +245,7 @@ class Scheduler:
             self._store.agenda.hint(project_id, now=time.time(), own=True)
 
     def _publish_rest(self, project_id: int, stop: threading.Event) -> None:
-        """Do what can wait, a piece at a time, while it is quiet."""
+        """Do the deferred work of a project piece by piece, while it is quiet."""
         while self._rest.go_on(project_id) and not stop.wait(self._rest.pause_s):
             pass
 
@@ -255,5 +255,5 @@ class Scheduler:
         return project_ids
 
     def _tidy(self, stop: threading.Event) -> None:
-        """Give memory back when there is nothing to do."""
+        """Release memory to the system when idle."""
         tidy(lambda: bool(self._rounds or self._unfinished), stop)

@@ -1,4 +1,4 @@
-"""What annotators follow when a round begins, and whether the round would change any of it."""
+"""The published ranking at the start of a round, and whether the round would change it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ FIRST_ORDER = 200
 
 @dataclass(frozen=True)
 class Standing:
-    """What annotators follow when a round begins; it may end at three looks, each dearer.
+    """The published version at the start of a round, with three checks of increasing cost.
 
-    ``progress`` is None before the first order; ``is_shown`` tells whether Label Studio's queue
-    follows it.
+    ``progress`` is None before the first ranking; ``is_shown`` is whether Label Studio's queue uses
+    it. Each check may end the round.
     """
 
     progress: Progress | None
@@ -24,20 +24,21 @@ class Standing:
 
     @property
     def model_version(self) -> str | None:
-        """The version that stands."""
+        """The published version."""
         return self.progress.model_version if self.progress else None
 
     def is_untouched(self, turn: Turn, *, is_asking_anew: bool) -> bool:
-        """Tell that nothing was heard but the echo of its own publishing."""
+        """Return whether all events are echoes of publishing, so that nothing has changed."""
         may_differ = turn.labels_changed or turn.tasks_changed or is_asking_anew
         return self.is_shown and not may_differ
 
     def is_too_early(
         self, state: State, n_left: Callable[[], int], is_embedding: Callable[[], bool]
     ) -> bool:
-        """Tell that too few clips are embedded; meanwhile, an order is due when they have doubled.
+        """Return whether too few clips are embedded for the first or for another ranking.
 
-        ``n_left`` counts the clips of the order that stands, less those deleted since.
+        While clips are being embedded, another ranking is due when their number has doubled.
+        ``n_left`` counts the clips of the published ranking without deleted ones.
         """
         if not len(state.clips):
             return True
@@ -47,7 +48,7 @@ class Standing:
         return len(state.clips) < (FIRST_ORDER if is_first else 2 * n_left())
 
     def is_that_of(self, model_version: str) -> bool:
-        """Tell that what is true now leads to the version that annotators follow already."""
+        """Return whether the resulting version is the published one."""
         if self.progress is None or self.progress.model_version != model_version:
             return False
         return self.is_shown or not self.progress.n_ranked

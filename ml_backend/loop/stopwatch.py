@@ -1,4 +1,4 @@
-"""What each step of a piece of work takes."""
+"""Durations of the steps of a round."""
 
 import time
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Times steps by name from the moment it is made."""
+    """Measures steps by name, and the total time since its creation."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
@@ -14,13 +14,13 @@ class Stopwatch:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time what is done inside; a step that fails is not noted."""
+        """Measure the time inside the context; failed steps are not stored."""
         began = time.perf_counter()
         yield
         self._steps_s[name] = time.perf_counter() - began
 
     def timings_s(self) -> dict[str, float]:
-        """Give what each step took, in the order they ended, and the ``total`` so far, in s.
+        """Return the duration of each step, in the order they ended, and the ``total``, in s.
 
         Examples
         --------

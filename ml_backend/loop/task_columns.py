@@ -1,10 +1,10 @@
-"""What the model says of each clip, as columns of the Data Manager that people can sort by.
+"""Predictions in the task data, as columns of the Data Manager that people can sort by.
 
-Predicted class, its probability, the entropy, and the version that says so stand in the task data.
-Label Studio has one cheap way to write there: one value for many tasks at once. So numbers have two
-decimals, and all clips that need the same value get it in one call. Only what differs from what
-was written last is written, block after block in queue order; a row that shows the current version
-shows it in all four columns.
+The columns are the predicted class, its probability, the entropy, and the version. Label Studio has
+one cheap way to write task data: one value for many tasks at once. Therefore numbers have two
+decimals, and all clips with the same new value get it in one call. Only differences from the last
+write are written, block by block in queue order; a row with the current version has it in all four
+columns.
 """
 
 from dataclasses import dataclass
@@ -20,21 +20,21 @@ from ml_backend.loop.publish import Edition
 from ml_backend.store import Store
 
 BLOCK = 2_000
-"""Clips that are written together; between blocks, rows of two versions stand side by side."""
+"""Number of clips per block; until all blocks are written, rows of two versions are mixed."""
 TASKS_AT_ONCE = 200
-"""Clips that one call writes at most, 0.2 s."""
+"""Most clips that one call writes, 0.2 s."""
 _CLASS, _PROBABILITY, _ENTROPY, _VERSION = MODEL_COLUMNS
 _NUMBERS = (_PROBABILITY, _ENTROPY)
-_NOT_KNOWN = "\x1a"  # no character of XML, so no class is called so
+_NOT_KNOWN = "\x1a"  # not allowed in XML, so no class has this name
 
 Values = dict[str, NDArray[np.object_]]
 
 
 @dataclass
 class _Work:
-    """What one version says of each clip, and what stands in Label Studio; rows = ``task_ids``.
+    """One version's values of each clip, and those in Label Studio; rows = ``task_ids``.
 
-    ``block`` is the number of the block that is being written.
+    ``block`` is the number of the current block.
     """
 
     model_version: str
@@ -48,9 +48,9 @@ class _Work:
 class ColumnWriter:
     """Writes the columns of every project, one call at a time.
 
-    What stands in Label Studio is kept in the store, once a block: before its first call, what the
-    block changes is kept as not known. So a block that is never finished (the process was killed,
-    or another version came) is written again, whatever comes next.
+    The store holds the values in Label Studio, updated once per block: before its first call, the
+    values that the block changes are stored as not known. Therefore an unfinished block (after a
+    killed process, or another version) is always written again.
     """
 
     def __init__(self, store: Store, label_studio: LabelStudio) -> None:
@@ -60,7 +60,7 @@ class ColumnWriter:
         self._done: dict[int, tuple[str, bool]] = {}
 
     def is_done(self, project_id: int, model_version: str, *, is_blind: bool) -> bool:
-        """Tell whether the columns say all that a version says, or nothing if ``is_blind``."""
+        """Return whether the columns hold all values of a version, or none if ``is_blind``."""
         return self._done.get(project_id) == (model_version, is_blind)
 
     def go_on(
@@ -68,10 +68,8 @@ class ColumnWriter:
     ) -> None:
         """Make the next call for a version.
 
-        Where ``is_blind``, the columns are emptied: a list of tasks must not tell what the labeling
-        page hides.
-
-        Stopped at any time it goes on, and writes at most one block again.
+        If ``is_blind``, the columns are emptied: the list of tasks must not show predictions that
+        the labeling page hides. After an interruption, at most one block is written again.
         """
         work = self._work.get(project_id)
         if work is None or (work.model_version, work.is_blind) != (edition.model_version, is_blind):
@@ -121,17 +119,18 @@ class ColumnWriter:
 
 
 def values_of(edition: Edition, embeddings: NDArray[np.float32]) -> Values:
-    """Write down what a version says of clips, as the texts of the four columns.
+    """Return a version's values of clips, as the texts of the four columns.
 
     Parameters
     ----------
+    edition : Edition
     embeddings : ndarray, shape=(n_clips, embedding_dim)
 
     Returns
     -------
     dict of str to ndarray of object (texts), shape=(n_clips,)
-        By column; numbers have two decimals. Of several labels the probability is the lowest;
-        where none is predicted, it is the highest. All are empty before a classifier exists.
+        By column; numbers have two decimals. Of several predicted labels the probability is the
+        lowest; if none is predicted, it is the highest. All are empty without a classifier.
     """
     values = _nothing(len(embeddings))
     scores = edition.scores(embeddings)
@@ -154,7 +153,7 @@ def _nothing(n_clips: int) -> Values:
 
 
 def _in_doubt(work: _Work, number: int) -> Values:
-    """Give what stands in Label Studio, with what a block is about to change as not known."""
+    """Return the values in Label Studio, with those that a block will change as not known."""
     block = slice(number * BLOCK, (number + 1) * BLOCK)
     doubted = {name: texts.copy() for name, texts in work.written.items()}
     for name, texts in doubted.items():
@@ -163,7 +162,7 @@ def _in_doubt(work: _Work, number: int) -> Values:
 
 
 def _next(work: _Work) -> tuple[str, NDArray[np.int64]] | None:
-    """Find the next column, and the rows that get the same value in it; None when all is said."""
+    """Return the next column and its rows with the same new value; None if all are written."""
     for start in range(0, len(work.task_ids), BLOCK):
         block = slice(start, start + BLOCK)
         for name in MODEL_COLUMNS:  # the version last

@@ -1,14 +1,14 @@
-"""Ties: clips whose annotators do not agree are put to one more person, once.
+"""Ties: one more annotator labels a clip whose annotators do not agree, once.
 
-Label Studio counts a clip as done when as many have answered as the project wants, and serves it to
-nobody. A round raises what it wants of a tied clip, and takes that back where the tie is decided
-otherwise: somebody changed an answer, or starred one. Whoever has answered the clip is not served
-it again; everybody else is, before anything else, and without a prediction unless it was quiet long
-enough for the answered clips to be published, too.
+Label Studio considers a clip done when it has as many answers as the project wants, and serves it
+to nobody. A round raises the wanted number of a tied clip, and lowers it again if the tie is
+resolved otherwise: somebody changed an answer, or starred one. Annotators of the clip do not get it
+again; all others do, before any other clip, and without a prediction unless the project was quiet
+long enough for the answered clips to be published too.
 
-Where a project wants one answer a clip, its tasks stay as they are: if one of them wanted more,
-Label Studio would apply a later change of the project's number to that one alone. Two answers are
-an exception there; the page Label and go on asks who decides.
+If a project wants one answer per clip, its tasks are not changed: if one of them wanted more, Label
+Studio would apply a later change of the project's number to that one alone. Two answers are an
+exception there; the page Label and go on asks who decides.
 """
 
 import logging
@@ -22,25 +22,25 @@ from ml_backend.store import Store
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 5
-"""Tasks that a round changes, 0.15 to 0.3 s each; the next one goes on."""
+"""Most tasks that a round changes, 0.15 to 0.3 s each; the next round continues."""
 
 
 class Ties:
-    """Makes Label Studio ask about the tied clips of projects once more."""
+    """Makes Label Studio serve tied clips to one more annotator."""
 
     def __init__(self, store: Store, label_studio: LabelStudio) -> None:
         self._store = store
         self._label_studio = label_studio
 
     def reopen(self, project_id: int, labels: Iterable[TaskLabels], n_wanted: int) -> None:
-        """Let one more annotator be served each tie, and nobody what is no tie any more.
+        """Request one more annotator for each tie, and none for resolved ties.
 
-        What Label Studio refuses is tried again by the next round.
+        The next round retries changes that Label Studio refuses.
         """
         fact = f"ties of project {project_id}"
-        told = self._store.facts.read(fact) or {}
-        # Another number of wanted annotators makes Label Studio write it into every task.
-        before = set(told["task_ids"]) if told.get("n_wanted") == n_wanted else set()
+        stored = self._store.facts.read(fact) or {}
+        # When the project's number of annotators changes, Label Studio writes it into every task.
+        before = set(stored["task_ids"]) if stored.get("n_wanted") == n_wanted else set()
         answers = {one.task_id: one for one in labels}
         tied = {
             task_id: one.n_wanted(n_wanted)
@@ -48,7 +48,7 @@ class Ties:
             if n_wanted > 1 and one.state == "tied" and one.n_annotators < one.n_wanted(n_wanted)
         }
         changed = sorted(before ^ tied.keys())[:_AT_ONCE]
-        if not changed and told.get("n_wanted", n_wanted) == n_wanted:
+        if not changed and stored.get("n_wanted", n_wanted) == n_wanted:
             return
         done = set()
         for task_id in changed:
@@ -61,7 +61,7 @@ class Ties:
             except LabelStudioNotFoundError:
                 pass  # deleted, and so no tie
             except LabelStudioError as error:
-                log.warning("task %d: cannot be asked about once more: %s", task_id, error)
+                log.warning("task %d: no further annotator can be requested: %s", task_id, error)
                 continue
             done.add(task_id)
         kept = {"n_wanted": n_wanted, "task_ids": sorted(before ^ done)}

@@ -1,6 +1,6 @@
-"""Annotations that Earmark cannot read, counted by what is wrong with them, and what to do.
+"""Annotations that Earmark cannot read, counted by problem, with the remedy.
 
-Kept with the project: no annotation is left out without a word.
+They are stored with the project: no annotation is left out silently.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ N_NAMED = 200
 
 @dataclass(frozen=True)
 class Notice:
-    """One problem of some annotations, in words; ``task_ids`` names the first of their clips."""
+    """One problem of some annotations, in words; ``task_ids`` holds their first clips."""
 
     n_annotations: int
     text: str
@@ -26,7 +26,7 @@ class Notice:
 
 
 def find_unread(readings: Iterable[Reading], config: LabelConfig) -> list[Notice]:
-    """Find what cannot be read among the latest annotation of every annotator of each task.
+    """Find the problems of the latest annotation of every annotator of each task.
 
     Returns
     -------
@@ -58,13 +58,13 @@ def find_unread(readings: Iterable[Reading], config: LabelConfig) -> list[Notice
 def note_unread(
     store: Store, project_id: int, readings: Iterable[Reading], config: LabelConfig
 ) -> None:
-    """Keep what cannot be read of a project."""
+    """Store the problems of a project's annotations."""
     found = [vars(one) for one in find_unread(readings, config)]
     store.facts.write(_fact(project_id), found)
 
 
 def unread(store: Store, project_id: int) -> list[dict[str, Any]]:
-    """List what could not be read of a project, each as a ``Notice``."""
+    """List the problems of a project's annotations, each a ``Notice`` as a dict."""
     return store.facts.read(_fact(project_id)) or []
 
 

@@ -1,7 +1,7 @@
-"""The worker: the process that embeds, learns and publishes for every project of a store.
+"""The worker: the process that embeds, trains and publishes for every project of a store.
 
-Run as ``python -m ml_backend.loop.worker``; ``earmark serve`` starts it and starts it again should
-it die. One worker at a time looks after a store; others wait.
+Run as ``python -m ml_backend.loop.worker``; ``earmark serve`` starts it, and restarts it if it
+ends. One worker at a time works on a store; others wait.
 """
 
 import logging
@@ -27,14 +27,14 @@ _ASK_AGAIN_S = 0.5
 
 
 def main() -> None:
-    """Work until the process is told to end; end with status 1 where that is not possible."""
-    # Loaded before the first label, not because of it: scikit-learn takes seconds.
+    """Work until the process receives a signal; exit with status 1 on failure."""
+    # scikit-learn takes seconds to import, which must not delay the first label.
     import sklearn.linear_model  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     keep_pages()
-    # A round is many small products: on a busy machine, waiting for a second thread to join in
-    # costs ten times what it saves. Rounds of several projects use the cores side by side.
+    # A round consists of many small matrix products: on a busy machine, waiting for a second thread
+    # costs ten times what it saves. Rounds of several projects use the cores in parallel.
     threadpool_limits(limits=1, user_api="blas")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _work(settings: Settings, store: Store, report: WorkerReport, stop: threading.Event) -> None:
-    """Wait until nobody else looks after this store, then do so until told to stop."""
+    """Wait until no other worker has this store, then work until ``stop`` is set."""
     writer = Writer(store.engine)
     is_mine = writer.take()
     if not is_mine:

@@ -1,8 +1,8 @@
-"""How the worker is: told by the worker and by the process that started it, in a small file.
+"""The worker's condition, written to a small file by the worker and its parent process.
 
-A file, because what cannot be reached may be the store. The worker touches it every second or so
-while it works, so one that hangs is seen, too. One of both writes at a time: the worker while it
-lives, the other one when it has ended.
+It is a file because the store may be what fails. The worker touches it about every second while it
+works, so that a hung worker is detected too. Only one process writes at a time: the worker while it
+runs, its parent when it has ended.
 """
 
 import json
@@ -19,26 +19,26 @@ log = logging.getLogger(__name__)
 STARTING, WAITING, WORKING, FAILED = "starting", "waiting", "working", "failed"
 HUNG = "hung"
 HUNG_AFTER_S = 60.0
-"""A worker that works and has not touched its report for so long hangs."""
+"""Time without a touch of the report after which a working worker counts as hung, in s."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """How the worker is.
+    """The condition of the worker.
 
     Attributes
     ----------
     state : str
-        ``starting``, ``waiting`` (another worker looks after this store), ``working``, ``failed``
-        or ``hung``.
+        ``starting``, ``waiting`` (another worker has this store), ``working``, ``failed`` or
+        ``hung``.
     since : float
-        Since when, in seconds since 1970; of a worker that failed again and again: the first time.
+        Begin of the state, in seconds since 1970; of repeated failures, the first.
     error : str
-        In one sentence, why it failed.
+        The reason of a failure, in one sentence.
     plain : str
-        The same for people who do not run Earmark.
+        The reason for people who do not run Earmark.
     told_by : int
-        The process that says so.
+        Id of the process that wrote the report.
     """
 
     state: str
@@ -49,7 +49,7 @@ class Condition:
 
     @property
     def is_running(self) -> bool:
-        """Tell whether nothing is wrong with it."""
+        """Whether the worker has neither failed nor hung."""
         return self.state not in (FAILED, HUNG)
 
 
@@ -63,31 +63,31 @@ class WorkerReport:
     def tell(
         self, state: str, error: str = "", *, plain: str = "", since: float | None = None
     ) -> None:
-        """Write down how the worker is, now or since a while ago."""
+        """Write the condition of the worker, by default since now."""
         condition = Condition(state, since or self._clock(), error, plain or error, os.getpid())
         beside = self._path.with_suffix(".new")
         try:
             beside.write_text(json.dumps(asdict(condition)), encoding="utf-8")
             os.utime(beside, (self._clock(),) * 2)
             beside.replace(self._path)
-        except OSError as refused:  # a full disk must not end who only reports
+        except OSError as refused:  # a full disk must not end the worker
             log.warning("%s cannot be written (%s)", self._path, refused.strerror)
 
     def fail(self, error: str, *, plain: str = "") -> None:
-        """Write down why the worker failed; since when is that of its failure before, if any."""
+        """Write the reason of a failure; ``since`` stays that of a directly preceding failure."""
         before = self.read()
         is_again = before is not None and before.state == FAILED
         self.tell(FAILED, error, plain=plain, since=before.since if before and is_again else None)
 
     def beat(self) -> None:
-        """Note that the worker is alive."""
+        """Touch the report, as a sign that the worker is alive."""
         try:
             os.utime(self._path, (self._clock(),) * 2)
         except OSError as error:
             log.warning("%s cannot be touched (%s)", self._path, error.strerror)
 
     def read(self) -> Condition | None:
-        """Tell how the worker is; None where there is none."""
+        """Return the condition of the worker; None without a report."""
         try:
             condition = Condition(**json.loads(self._path.read_text(encoding="utf-8")))
             touched_at = self._path.stat().st_mtime
@@ -96,11 +96,11 @@ class WorkerReport:
         silent_s = self._clock() - touched_at
         if condition.state != WORKING or silent_s <= HUNG_AFTER_S:
             return condition
-        error = f"It has not been heard of for {silent_s:.0f} s."
+        error = f"It has not responded for {silent_s:.0f} s."
         return Condition(HUNG, touched_at, error, error)
 
     def describe(self, *, plainly: bool = False) -> dict[str, Any] | None:
-        """Tell how the worker is in JSON: ``is_running``, ``state``, ``since``, ``error``."""
+        """Return the condition in JSON: ``is_running``, ``state``, ``since``, ``error``."""
         condition = self.read()
         if condition is None:
             return None

@@ -187,7 +187,7 @@ def test_a_worker_that_hangs_is_seen(tmp_path):
     now[0] += 5.0
     assert not report.describe()["is_running"]
     assert report.describe()["since"] == 150.0
-    assert "has not been heard of for 65 s" in report.describe()["error"]
+    assert "has not responded for 65 s" in report.describe()["error"]
 
 
 def test_label_studio_and_people_are_told_that_the_worker_is_not_running(tmp_path):
