@@ -1,19 +1,19 @@
-"""A long afternoon: thousands of real clips, two annotators, 400 labels, and changes meanwhile.
+"""A long session: thousands of real clips, two annotators, 400 labels, and changes meanwhile.
 
     python benchmarks/afternoon.py CLIPS [CLIPS ...] --weights DIR [--target siren] [--old DIR]
 
 ``CLIPS`` are tables (``metadata.csv`` with the columns ``file`` and ``label``), such as
 UrbanSound8K and ESC-50, whose clips are cut into windows of 2 s, one every second. They are
-imported into a Label Studio of their own, beside a served backend, except those of the last
-recordings, which come later. Then two annotators label, each on the next clip that Label Studio
-serves, by what the table says of it: target or other. One of them thinks for ``--think`` seconds a
-clip, the other for half as long again. After half of the labels, 300 clips are deleted, then the
-rest of the clips is imported, and then the backend is ended and started again.
+imported into a separate Label Studio, beside a served backend, except those of the last recordings,
+which are imported later. Then two annotators label, each the next clip that Label Studio serves,
+with its label in the table: target or other. One waits ``--think`` seconds per clip, the other half
+as long again. After half of the labels, 300 clips are deleted, then the rest of the clips is
+imported, and then the backend is restarted.
 
-Told are, of two spans of labels (of 400: 60 to 100 and the last 40): the time from submit to a new
-version and to a clip of it being served, what a submit, a next clip and a round take; and at the
-end what the afternoon left behind. With ``--old`` a checkout of another commit serves a second
-afternoon of the same clips, for comparison.
+Reported for two spans of labels (of 400: 60 to 100 and the last 40): the time from submit to a new
+version and to the serving of one of its clips, and the duration of a submit, a next clip and a
+round; and at the end the content of the databases. With ``--old`` a checkout of another commit
+serves a second session of the same clips, for comparison.
 """
 
 import argparse
@@ -49,9 +49,9 @@ SPANS = ((0.15, 0.25), (0.9, 1.0))
 
 @dataclass(frozen=True)
 class Submit:
-    """One label: when it was submitted, and what the clip's way took, in s.
+    """One label: its time of submission, and the duration of each step, in s.
 
-    ``n_labeled`` clips have one then: a clip given to both annotators counts once.
+    ``n_labeled`` clips have a label then: a clip labeled by both annotators counts once.
     """
 
     n_labeled: int
@@ -63,7 +63,7 @@ class Submit:
 
 
 class Afternoon(Served):
-    """A backend beside a Label Studio on SQLite, a project, and what its annotators do."""
+    """A backend beside a Label Studio on SQLite, a project, and its annotators."""
 
     def __init__(self, studio: Studio, folder: Path, weights: Path, checkout: Path) -> None:
         super().__init__(studio, folder, checkout=checkout, EARMARK_WEIGHTS=str(weights))
@@ -78,23 +78,23 @@ class Afternoon(Served):
         super().__exit__(*exception)
 
     def set_up(self, target: str) -> None:
-        """Make the project."""
+        """Create the project."""
         made = self.tell("setup", "--title", "Afternoon", "--labels", f"{target},{OTHER}")
         self.project_id = int(made["project_id"])
 
     def import_clips(self, table: Path, root: Path) -> int:
-        """Import a table; give the number of clips added."""
+        """Import a table; return the number of clips added."""
         arguments = ("--project", str(self.project_id), "--root", str(root), *WINDOW)
         return int(self.tell("import", str(table), *arguments)["added"])
 
     def sql(self, statement: str, *values: object, path: Path | None = None) -> list[Any]:
-        """Ask Label Studio's database itself, or another one, which keeps nobody waiting."""
+        """Query a database, by default Label Studio's, directly, so that no request is delayed."""
         address = f"file:{path or self.studio.data_dir / DATABASE}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=30)) as database:
             return database.execute(statement, values).fetchall()
 
     def rounds(self) -> list[tuple[int, dict[str, float]]]:
-        """Give the number of labels of every round, and what its steps took, in s."""
+        """Return the number of labels of every round, and the durations of its steps, in s."""
         rows = self.sql(
             "SELECT n_labeled, timings_s FROM round WHERE project_id = ? ORDER BY number",
             self.project_id,
@@ -103,7 +103,7 @@ class Afternoon(Served):
         return [(n_labeled, json.loads(timings)) for n_labeled, timings in rows]
 
     def look(self) -> None:
-        """Note when each version becomes current."""
+        """Record when each version becomes current."""
         query = "SELECT model_version FROM project WHERE id = ?"
         before = None
         while not self._stop.wait(0.02):
@@ -116,7 +116,7 @@ class Afternoon(Served):
     def annotate(
         self, client: LabelStudio, truth: dict[str, str], think_s: float, n_labels: int
     ) -> None:
-        """Label what Label Studio serves until there are enough labels."""
+        """Label the clips that Label Studio serves until there are enough labels."""
         while len(self.submits) < n_labels:
             began = time.monotonic()
             task = client.next_task(self.project_id)
@@ -134,7 +134,7 @@ class Afternoon(Served):
                 self.submits.append(Submit(*one, bool(task["predictions"])))
 
     def wait_for_labels(self, n_labels: float) -> None:
-        """Wait until so many were submitted."""
+        """Wait until ``n_labels`` are submitted."""
         while len(self.submits) < n_labels:
             time.sleep(0.1)
 
@@ -155,7 +155,7 @@ class Afternoon(Served):
         ).raise_for_status()
 
     def until_learned(self, since: float) -> float:
-        """Wait for the first version that was made after a moment and holds a later label."""
+        """Wait for the first version after a moment that includes a later label."""
         while True:
             n_then = len({one.task_id for one in self.submits if one.done_at <= since})
             later = [at - since for at, n in self.current if at > since and n > n_then]
@@ -164,7 +164,7 @@ class Afternoon(Served):
             time.sleep(0.1)
 
     def followed_s(self, one: Submit) -> float:
-        """Tell how long after a submit a version that knows of it was current."""
+        """Return the time from a submit to a current version that includes it."""
         found = [at for at, n in self.current if at >= one.done_at - 0.02 and n >= one.n_labeled]
         return found[0] - one.done_at if found else float("inf")
 
@@ -218,7 +218,7 @@ def play(folder: Path, checkout: Path, options: argparse.Namespace) -> None:
 def divide(
     tables: list[Path], folder: Path, target: str
 ) -> tuple[dict[str, str], list[tuple[Path, Path]], list[tuple[Path, Path]]]:
-    """Keep the last recordings of each table for later; give what each clip is, and both parts."""
+    """Set the last recordings of each table aside; return each clip's class, and both parts."""
     truth, now, later = {}, [], []
     for number, path in enumerate(tables):
         with path.open(encoding="utf-8", newline="") as file:
@@ -237,7 +237,7 @@ def divide(
 
 
 def happen(afternoon: Afternoon, later: list[tuple[Path, Path]], n_labels: int) -> dict[str, float]:
-    """Delete, import and restart while people label; tell how long nothing was learned."""
+    """Delete, import and restart during labeling; return the times without a new version."""
     told = {}
     afternoon.wait_for_labels(DELETE_AT * n_labels)
     began = time.monotonic()

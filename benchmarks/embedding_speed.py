@@ -1,11 +1,11 @@
-"""Measure embedding from WAV files on disk: clips per second, memory, and how runtimes differ.
+"""Measure embedding from WAV files on disk: clips per second, memory, differences of runtimes.
 
     python benchmarks/embedding_speed.py [WEIGHTS]
 
-WEIGHTS is a file or folder as EARMARK_WEIGHTS names it (default: ../shared/weights; where there
-is none, untrained weights, which are as fast). Clips are 4 s of noise and tones at 22.05 kHz, as
-the importer leaves them: WAV, 16 bit. They are read and embedded as the worker does it, the next
-batch being read while one is embedded. Each runtime has a process of its own.
+WEIGHTS is a file or folder, as in EARMARK_WEIGHTS (default: ../shared/weights; without it,
+untrained weights, which are as fast). Clips are 4 s of noise and tones at 22.05 kHz, in the
+importer's format: WAV, 16 bit. They are read and embedded as in the worker: the next batch is read
+while one is embedded. Each runtime has its own process.
 """
 
 import os
@@ -37,7 +37,7 @@ def main():
         if not weights.exists():
             weights = write_untrained_weights(folder)
         write_clips(folder)
-        in_a_process(load_embedder_once, weights, folder)  # the first start makes the export
+        in_a_process(load_embedder_once, weights, folder)  # the first start exports the network
         print(f"{N_CLIPS} clips of {DURATION_S} s, {os.cpu_count()} cores")
         print("| runtime | load | read alone | embed alone | files to embeddings | memory |")
         print("|---|---|---|---|---|---|")

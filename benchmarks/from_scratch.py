@@ -1,9 +1,9 @@
-"""Small networks for one sound against the rest: on the embedding, or on the spectrogram alone.
+"""Small networks for one class against the rest: on the embedding, or on the spectrogram alone.
 
-All are trained alike and quickly: batches in which both classes come equally often, AdamW with
-one learning-rate cycle, a fixed number of steps. (Stopping early on recordings held out from the
-labeled set was tried: it takes sirens away from few, and ended lower.) Spectrograms are rolled in
-time by a random amount whenever they are seen; those the CNN sees are also masked and mixed.
+All have the same short training: balanced batches, AdamW with one learning-rate cycle, a fixed
+number of steps. (Early stopping on held-out recordings of the labeled set was worse: it removes
+some of the few sirens from training.) Spectrograms are rolled in time by a random amount in every
+batch; those of the CNN are also masked and mixed.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ _MIXING = 0.4
 
 
 def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the levels of a clip of 4 s at ``RATE_HZ`` in dB, shape=(N_MELS, N_FRAMES)."""
+    """Compute the levels of a clip of 4 s at ``RATE_HZ`` in dB, shape=(N_MELS, N_FRAMES)."""
     import librosa
 
     power = librosa.feature.melspectrogram(
@@ -39,7 +39,7 @@ def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Network:
-    """What is trained, and how."""
+    """A network and its training."""
 
     make: Callable[[], "nn.Module"]
     rate: float
@@ -49,7 +49,7 @@ class Network:
 
 
 def networks(embedding_dim: int) -> dict[str, tuple[str, Network]]:
-    """Give the networks by name, each with what it reads: "embedding" or "spectrogram"."""
+    """Return the networks by name, each with its input: "embedding" or "spectrogram"."""
     from torch import nn
 
     def on_embedding() -> nn.Module:
@@ -96,14 +96,14 @@ def train(
     test_rows: NDArray[np.int64],
     seed: int,
 ) -> NDArray[np.float64]:
-    """Train on some rows and give the probabilities of others, shape=(n_test, 2).
+    """Train on some rows and predict the probabilities of others, shape=(n_test, 2).
 
     Parameters
     ----------
     inputs : ndarray, shape=(n_clips, ...)
         Standardized.
     answers : ndarray of int64, shape=(n_clips,)
-        0 or 1; while only one of them is known, every probability is 0.5.
+        0 or 1; if only one of them is labeled, every probability is 0.5.
     """
     import torch
 
@@ -142,7 +142,7 @@ def _rolled(clips: "Tensor") -> "Tensor":
 
 
 def _masked(clips: "Tensor") -> "Tensor":
-    """Hide some neighboring mel bands (SpecAugment: Park et al. 2019)."""
+    """Mask some neighboring mel bands (SpecAugment: Park et al. 2019)."""
     import torch
 
     first = torch.randint(N_MELS - _MASKED_BANDS, (len(clips), 1))

@@ -2,13 +2,13 @@
 
     python benchmarks/import_alongside.py [--clips 4000] [--against OTHER_CHECKOUT]
 
-An embedded Label Studio, the served backend with mn04, and ``earmark import`` of clips of 4 s, all
-on this machine. The clips are cut from ``../shared/data`` at other places than they were cut before
-(there are not enough of them else). The clock runs from the import's start until every clip is
-embedded. Processor time is that of all processes of a program, which a busy machine lengthens less;
-memory is their resident memory, while clips are embedded, after a quiet minute, and of a backend
-that is started again with the same data. ``--against`` measures the programs of another checkout
-first. A fit is one run of UMAP; told are the clips that were embedded when it began.
+An embedded Label Studio, the served backend with mn04, and ``earmark import`` of clips of 4 s run
+on one machine. The clips are cut from ``../shared/data`` at other positions than the original ones
+(which are too few). The time is from the import's start until every clip is embedded. Processor
+time is the sum over all processes of a program, which depends less on other load; memory is their
+resident memory, while clips are embedded, after a quiet minute, and of a backend restarted with the
+same data. ``--against`` first measures the programs of another checkout. A fit is one run of UMAP,
+reported with the number of clips embedded at its start.
 """
 
 import argparse
@@ -41,7 +41,7 @@ FIT = "ml_backend.similarity.fit_process"
 
 
 class Watch:
-    """Follows the processes of programs, each named and with the number of its first process."""
+    """Monitors the processes of programs, given by name and the id of the first process."""
 
     def __init__(self, **roots: int) -> None:
         self.roots = roots
@@ -54,11 +54,11 @@ class Watch:
         self._thread.start()
 
     def cpu_s(self) -> dict[str, float]:
-        """Tell what each program has used since the start."""
+        """Return the resources that each program has used since the start."""
         return {name: cpu_s(pid) - self._began_s[name] for name, pid in self.roots.items()}
 
     def end(self) -> None:
-        """Follow no more."""
+        """Stop monitoring."""
         self._stop.set()
         self._thread.join()
 
@@ -108,7 +108,7 @@ def measure(folder: Path, code: Path, clips: Path, n_clips: int, quiet_s: float)
 
 
 def follow(earmark: Served, clips: Path, n_clips: int, quiet_s: float) -> None:
-    """Import while the backend embeds, and tell what it took."""
+    """Import while the backend embeds, and return the figures."""
     made = earmark.tell("setup", "--title", "Import", "--labels", "siren,other")
     server = earmark.process
     time.sleep(5.0)
@@ -154,7 +154,7 @@ def follow(earmark: Served, clips: Path, n_clips: int, quiet_s: float) -> None:
 
 
 def cut(folder: Path, n_clips: int) -> None:
-    """Write clips that reach from the middle of one to the middle of the next one."""
+    """Write clips from the middle of each clip to the middle of the next one."""
     if folder.is_dir():
         return
     folder.mkdir(parents=True)
@@ -177,7 +177,7 @@ def cut_set(name: str, folder: Path, n_clips: int) -> int:
 
 
 def wait_for(pid: int, used: dict[str, float]) -> None:
-    """Note how much processor time a program has used, until it has ended."""
+    """Record the processor time of a program until it ends."""
     used["cpu_s"] = 0.0
     while Path(f"/proc/{pid}").exists():
         used["cpu_s"] = max(used["cpu_s"], cpu_s(pid))

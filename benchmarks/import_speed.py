@@ -1,11 +1,11 @@
-"""Measure how fast clips are prepared, and imported into a running Label Studio.
+"""Measure the speed of preparing clips, and of importing them into a running Label Studio.
 
-Preparation alone (decoding, checks, WAV, spectrogram), on as many processes as there are cores:
+Preparation alone (decoding, checks, WAV, spectrogram), with one process per core:
 
     python benchmarks/import_speed.py ../shared/data/us8k_dev/metadata.csv
 
-The whole import, into a project made for it and deleted afterwards; ``--document-root`` is the
-folder from which Label Studio serves local files:
+The whole import, into a temporary project; ``--document-root`` is the folder from which Label
+Studio serves local files:
 
     python benchmarks/import_speed.py SOURCE --url http://127.0.0.1:8080 --token TOKEN \
         --document-root DIR

@@ -1,14 +1,13 @@
-"""Do 95 % intervals hold the truth, and what is a learned threshold worth? In several worlds.
+"""Measure the coverage of 95 % intervals, and the effect of learned thresholds, on several tasks.
 
 Run: ``python benchmarks/interval_coverage.py [--runs 10] [--worlds us8k_dev:siren ...]``
 
-A world is a table of ``../shared/data`` and a class of it against the rest (``all``: all of them),
-or ``streets``: sirens in the synthesized set of the demo. Labels are asked for as in the live loop,
-30 % of the recordings left out, and after each of ``SIZES`` labels the figures of the unlabeled
-clips (``pool_figures.py``) are compared with what they truly are there. Then the rule that was
-learned for F1 is compared with the balanced one, on the unlabeled clips and on the recordings left
-out. Runs are kept in ``interval_coverage.jsonl`` in the
-folder ``--data``, so that the tables are printed anew in a moment.
+A world is a class of a table of ``../shared/data`` against the rest (``all``: all classes), or
+``streets``: sirens in the synthesized set of the demo. Clips are queued as in the live loop,
+without 30 % of the recordings, and after each of ``SIZES`` labels the estimates for the pool
+(``pool_performance.py``) are compared with the true values. Then the decision rule learned for F1
+is compared with the balanced one, on the pool and on the recordings left out. Runs are stored in
+``interval_coverage.jsonl`` in the folder ``--data``, so that the tables can be printed again.
 """
 
 import argparse
@@ -64,7 +63,7 @@ def main() -> None:
 
 
 def open_world(world: str, data_dir: Path) -> Trial:
-    """Embed the clips of a world, as far as that was not done before."""
+    """Embed the clips of a world that are not embedded yet."""
     table, _, target = world.partition(":")
     path = SHARED / "data" / table / "metadata.csv"
     if table == "streets":
@@ -81,7 +80,7 @@ def open_world(world: str, data_dir: Path) -> Trial:
 
 
 def play(trial: Trial, seed: int) -> list[dict[str, Any]]:
-    """Label as the loop asks, and compare figures with the truth at ``SIZES``."""
+    """Label the queue, and compare estimates with the true values at ``SIZES``."""
     pool, test = split(trial, seed)
     annotator = Annotator(trial, pool, seed, AUDIT_SHARE)
     strategy = get_strategy("default")
@@ -127,7 +126,7 @@ def play(trial: Trial, seed: int) -> list[dict[str, Any]]:
 def measure(
     answers: NDArray[np.int64], probabilities: NDArray[np.float64], rule: Rule, names: Any
 ) -> dict[str, Any]:
-    """Count the true figures, each class by itself; None where there is nothing to count."""
+    """Compute the true figures of each class; None if undefined."""
     predicted = rule.decide(probabilities)
     classes: dict[str, Any] = {}
     for k, name in enumerate(names):
@@ -151,7 +150,7 @@ Pairs = list[tuple[float, dict[str, float]]]
 
 
 def pairs_of(look: dict[str, Any], figure: str) -> Pairs:
-    """Give the truth on the unlabeled clips with each estimate of it."""
+    """Return the true value on the pool with each estimate of it."""
     found, truth = look["pool"], look["left"]["f1"]
     if not found:
         return []
@@ -163,7 +162,7 @@ def pairs_of(look: dict[str, Any], figure: str) -> Pairs:
 
 
 def print_coverage(runs: list[dict[str, Any]]) -> None:
-    """Print the share of intervals that hold the truth, and their width."""
+    """Print the coverage of the intervals, and their width."""
     for by, values in (("world", None), ("n_labeled", SIZES)):
         keys = values or sorted({run["world"] for run in runs})
         print("\nUnlabeled clips: share of intervals that hold the truth (their width)")
@@ -183,10 +182,10 @@ def print_coverage(runs: list[dict[str, Any]]) -> None:
 
 
 def tell(pairs: Pairs) -> str:
-    """Write a share; below and above tell on which side the truth was missed."""
+    """Format a share, with the shares of true values below and above the interval."""
     if not pairs:
         return "-"
-    slack = 5e-5  # figures are told to four digits
+    slack = 5e-5  # figures are rounded to four digits
     below = float(np.mean([truth < one["low"] - slack for truth, one in pairs]))
     above = float(np.mean([truth > one["high"] + slack for truth, one in pairs]))
     width = float(np.mean([one["high"] - one["low"] for _, one in pairs]))
@@ -221,7 +220,7 @@ def print_rules(runs: list[dict[str, Any]]) -> None:
 
 
 def value_of(found: dict[str, Any], figure: str, world: str) -> float:
-    """Give a figure of the target; where there is none, the mean of the classes."""
+    """Return a figure of the target, or without a target, the mean of the classes."""
     if figure == "balanced_accuracy":
         return float("nan") if found[figure] is None else float(found[figure])
     target = world.partition(":")[2]

@@ -1,11 +1,11 @@
-"""Measure how soon a label of the map is in Label Studio, and on another open map.
+"""Measure the time from a label on the map to Label Studio, and to another open map.
 
 Run: ``python benchmarks/label_speed.py http://127.0.0.1:9090/projects/1/map --token TOKEN
 --label-studio http://127.0.0.1:8080``
 
-Two browsers look at the same project. In one, clips that nobody has labeled are labeled by key, and
-taken back again; times are ms from the key to the annotation in Label Studio's API, and to the
-label on the other map. Project and backend are running ones, and ``TOKEN`` a Label Studio token.
+Two browsers show the same project. In one, pool clips are labeled by key, and the labels withdrawn;
+times are ms from the key to the annotation in Label Studio's API, and to the label on the other
+map. Project and backend are running ones, and ``TOKEN`` is a Label Studio token.
 """
 
 import argparse
@@ -36,7 +36,7 @@ WATCH = f"""async (taskId) => {{ {POOL}
 
 
 def wait_in_label_studio(studio: httpx.Client, task_id: int) -> float:
-    """Wait until a task has an annotation; gives the time, in s since 1970."""
+    """Wait until a task has an annotation; return the time, in s since 1970."""
     deadline = time.time() + LIMIT_S
     while not studio.get(f"/api/tasks/{task_id}/annotations/").raise_for_status().json():
         if time.time() > deadline:
@@ -46,7 +46,7 @@ def wait_in_label_studio(studio: httpx.Client, task_id: int) -> float:
 
 
 def label(here: Page, there: Page, studio: httpx.Client, task_id: int) -> tuple[float, float]:
-    """Label one clip, and take it back; gives both times, in ms."""
+    """Label one clip, and withdraw the label; return both times, in ms."""
     here.evaluate("(hash) => history.replaceState(null, '', hash)", f"?focus={task_id}")
     here.reload()
     here.wait_for_selector("body[data-ready]", timeout=READY_MS)

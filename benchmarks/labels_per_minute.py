@@ -1,19 +1,19 @@
-"""How many labels a minute: Earmark's page for labeling, and that of Label Studio, in one run.
+"""Measure labels per minute on Earmark's labeling page and on Label Studio's, in one run.
 
     python benchmarks/labels_per_minute.py CLIPS [--labels 60] [--studio DATA]
 
 ``CLIPS`` is a folder with ``metadata.csv`` (columns ``file`` and ``label``), such as a part of
 UrbanSound8K. The loudest second of each clip is imported into a real Label Studio, served beside a
 real backend; a real Chromium opens both pages in turn. The annotator is a script that knows the
-truth: it listens to each clip from the moment it can be heard for as long as it lasts, then presses
-its keys, 50 ms after each other, without thinking. On the page of Label Studio that is Space to
-play as soon as the new clip's player is ready, the class and Ctrl+Enter; on Earmark's, the class.
+labels: it waits from the moment a clip is audible for the clip's duration, then presses the keys,
+50 ms apart, without a delay for thinking. On Label Studio's page these are Space to play as soon as
+the new clip's player is ready, the class and Ctrl+Enter; on Earmark's, the class.
 
-Told are labels a minute (without the first ``--warm`` ones), and the time in ms from the key that
-sends an answer (keydown, by the page's clock) to the next clip being audible: Web Audio tells by
-``getOutputTimestamp`` when the first sample of a sound that was started reaches the output; a media
-element, which Label Studio plays with, by its event ``playing``, to which the delay of the output
-has yet to be added (the same for both).
+Reported are labels per minute (without the first ``--warm`` ones), and the time in ms from the key
+that sends an answer (keydown, by the page's clock) until the next clip is audible: for Web Audio,
+``getOutputTimestamp`` when the first sample of a started sound reaches the output; for a media
+element, which Label Studio uses, the event ``playing``, without the delay of the output (the same
+for both).
 """
 
 import argparse
@@ -37,7 +37,7 @@ CLIP_S = 1.0
 KEY_PAUSE_MS = 50
 LIMIT_S = 60.0
 
-# Every sound that starts on the page: when it is audible, on the clock of its keys.
+# Every sound that starts on the page: the time when it is audible, on the clock of its keys.
 WATCH = """
   window.sounds = []; window.keys = [];
   addEventListener("keydown", ({ key }) => keys.push([key, performance.now()]), { capture: true });
@@ -67,7 +67,7 @@ IS_CHOSEN = """name => [...document.querySelectorAll("input:checked")]
 
 
 def cut(source: Path, folder: Path, n_clips: int) -> dict[str, str]:
-    """Write the loudest second of clips of every class; give the label of each file."""
+    """Write the loudest second of clips of every class; return the label of each file."""
     with (source / "metadata.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     rows = rows[:: max(1, len(rows) // n_clips)][:n_clips]
@@ -85,7 +85,7 @@ def cut(source: Path, folder: Path, n_clips: int) -> dict[str, str]:
 
 
 def wait(page: Page, expression: str, argument: object = None) -> None:
-    """Wait until an expression holds, looking every few milliseconds."""
+    """Wait until an expression is true, polling every few milliseconds."""
     deadline = time.monotonic() + LIMIT_S
     while not page.evaluate(expression, argument):
         if time.monotonic() > deadline:
@@ -94,13 +94,13 @@ def wait(page: Page, expression: str, argument: object = None) -> None:
 
 
 def listen(page: Page, n_heard: int) -> None:
-    """Wait until another sound than those before is audible, and listen to its end."""
+    """Wait until a new sound is audible, and for its duration."""
     wait(page, "n => sounds.length > n", n_heard)
     wait(page, "end => performance.now() > sounds.at(-1).at + end", 1000 * CLIP_S)
 
 
 def label_here(page: Page, keys: dict[str, str], labels: dict[str, str], n: int) -> list[float]:
-    """Label clips on Earmark's page; gives when each answer was sent, in ms."""
+    """Label clips on Earmark's page; return the time of each answer, in ms."""
     for number in range(n):
         listen(page, number)
         clip = page.evaluate("document.querySelector('.clip-name').textContent")
@@ -110,14 +110,14 @@ def label_here(page: Page, keys: dict[str, str], labels: dict[str, str], n: int)
 
 
 def label_there(page: Page, keys: dict[str, str], labels: dict[str, str], n: int) -> list[float]:
-    """Label clips on Label Studio's page; gives when each answer was sent, in ms."""
+    """Label clips on Label Studio's page; return the time of each answer, in ms."""
     for number in range(n):
         play(page, number)
         listen(page, number)
         wait(page, f"({CLIP})()")
         clip = page.evaluate(CLIP)
         name = labels[clip]
-        # Where the model guessed it, it is chosen already.
+        # A predicted class is selected already.
         if not page.evaluate(IS_CHOSEN, name):
             page.keyboard.press(keys[name])
             page.wait_for_timeout(KEY_PAUSE_MS)
@@ -128,7 +128,7 @@ def label_there(page: Page, keys: dict[str, str], labels: dict[str, str], n: int
 
 
 def play(page: Page, n_heard: int) -> None:
-    """Press Space as soon as the player of the next clip is there, and again if it was too soon."""
+    """Press Space as soon as the next clip's player exists, and again if that was too early."""
     if n_heard:
         wait(page, f"!({PLAYER})")
     while page.evaluate("sounds.length") <= n_heard:

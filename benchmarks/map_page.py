@@ -1,10 +1,10 @@
-"""How quick is the map page? A headless Chromium opens it on a running backend.
+"""Measure the speed of the map page of a running backend in a headless Chromium.
 
 Run: ``python benchmarks/map_page.py http://127.0.0.1:9090/projects/1/map --token TOKEN``
 
-``TOKEN`` is a Label Studio access token, to sign in with. The first visit warms the server. Times
-are milliseconds, as the page's own clock has them, from the second to the last of ``--visits``;
-the browser draws in software.
+``TOKEN`` is a Label Studio access token for the sign-in. The first visit fills the server's caches.
+Times are milliseconds by the page's clock, of the second to the last of ``--visits``; the browser
+renders in software.
 """
 
 import argparse
@@ -64,7 +64,7 @@ WATCH = """async () => {
 
 
 def open_map(browser: Browser, address: str, token: str) -> Page:
-    """Sign in, in a context of its own, and wait for the map."""
+    """Sign in, in a new context, and wait for the map."""
     page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
     page.goto(address)
     if page.locator("input[type=password]").count():
@@ -76,7 +76,7 @@ def open_map(browser: Browser, address: str, token: str) -> Page:
 
 
 def visit(browser: Browser, address: str, token: str, colors: list[str]) -> dict[str, Any]:
-    """Open the page and use it; gives figures by name."""
+    """Open the page and use it; return figures by name."""
     page = open_map(browser, address, token)
     page.goto(address)  # signed in, and the scripts are in the browser's cache
     page.wait_for_selector("body[data-ready]", timeout=READY_MS)
@@ -126,7 +126,7 @@ def lasso(page: Page) -> dict[str, float]:
 
 
 def count_blank(page: Page) -> int:
-    """Count pictures without points, taken while the map is dragged and zoomed."""
+    """Count screenshots without points, taken while the map is dragged and zoomed."""
     box = page.locator("#map canvas").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

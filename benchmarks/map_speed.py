@@ -1,14 +1,14 @@
-"""How long does a similarity map take, and how true is it? Real clips and jittered copies of them.
+"""Measure the speed and trustworthiness of similarity maps, on real clips and jittered copies.
 
 Run: ``python benchmarks/map_speed.py [--sizes 8732 100000] [--localities 1] [--against-umap]``
 
-Needs ``../shared``. Every figure is of one process on one thread, as the maps are made: seconds on
-the clock, and of processor time, which a busy machine does not lengthen. *Trust* is
-trustworthiness (Venna, Kaski 2001) of 12 neighbors among 1,000 clips: 1 = every neighborhood of the
-picture is a true one. *Spots* is how many places of 6 pixels hold a clip, of a picture 600 pixels
-wide: what lies on one spot cannot be told apart. ``--against-umap`` compares how new clips are
-placed with UMAP's own ``transform``: how far apart both put a clip, and how far either puts it from
-its true neighbors, as shares of the picture's width.
+Needs ``../shared``. Every figure is of one process with one thread, as in the backend: elapsed
+seconds, and processor time, which does not depend on other load. *Trust* is the trustworthiness
+(Venna, Kaski 2001) of 12 neighbors among 1,000 clips: 1 = every neighborhood on the map is a true
+one. *Spots* is the number of occupied cells of 6 pixels on a map 600 pixels wide: clips in one cell
+cannot be distinguished. ``--against-umap`` compares the placement of new clips with UMAP's
+``transform``: the distance between both positions of a clip, and from each to its true neighbors,
+as shares of the map's width.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def embed_real_clips() -> np.ndarray:
 
 
 def grow(real: np.ndarray, n_clips: int) -> np.ndarray:
-    """Give the real clips and copies a third of the spread away, in random order."""
+    """Return the real clips and copies at a third of the spread from them, in random order."""
     rng = np.random.default_rng(0)
     rows = real[np.arange(n_clips) % len(real)]
     noise = (0.35 * real.std(axis=0)).astype(np.float32)
@@ -112,7 +112,7 @@ def compare(held: np.ndarray, new: np.ndarray) -> None:
     near, _ = nearest_neighbors(normalize_rows(new), N_NEIGHBORS, among=normalize_rows(held))
 
     def kept(placed: np.ndarray) -> float:
-        """Give the share of the true neighbors that are among the 30 nearest of the picture."""
+        """Compute the share of the true neighbors that are among the 30 nearest on the map."""
         apart = np.linalg.norm(placed[:, None] - xy[None], axis=2).argsort(axis=1)[:, :30]
         return float(
             np.mean([np.isin(one, row).mean() for one, row in zip(near, apart, strict=True)])

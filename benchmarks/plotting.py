@@ -1,8 +1,8 @@
-"""Which library shall draw the map? Each draws the same clips in a headless Chromium.
+"""Compare libraries that draw the map: each draws the same clips in a headless Chromium.
 
 Run: ``python benchmarks/plotting.py --libraries DIR [--sizes 8732 100000]``
 
-``DIR`` holds the candidates' scripts, which the project itself does without:
+``DIR`` holds the candidates' scripts, which the project itself does not use:
 
 - ``plotly.min.js``: from ``plotly/package_data`` of the package ``plotly``
 - ``bokeh.min.js``, ``bokeh-gl.min.js``, ``bokeh-api.min.js``: from ``bokeh/server/static/js``
@@ -10,9 +10,9 @@ Run: ``python benchmarks/plotting.py --libraries DIR [--sizes 8732 100000]``
 - ``regl-scatterplot.min.js``: ``esbuild regl-scatterplot/dist/regl-scatterplot.esm.js --bundle
   --minify --format=iife --global-name=ReglScatterplot``
 
-Every candidate is first run under the pages' own Content-Security-Policy; one that draws nothing
-then is run again with ``unsafe-eval`` and ``unsafe-inline`` allowed. Times are milliseconds of the
-page; the machine draws in software, so frames are slower than on any graphics card.
+Every candidate first runs under the pages' own Content-Security-Policy; if it draws nothing, it
+runs again with ``unsafe-eval`` and ``unsafe-inline`` allowed. Times are milliseconds by the page's
+clock; the browser renders in software, so frames are slower than on any graphics card.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def serve(libraries: Path) -> Iterator[str]:
 
 
 def measure(browser: Browser, address: str) -> dict[str, float]:
-    """Drive one page; raises TimeoutError if it draws nothing, or is too slow."""
+    """Run one page; raise TimeoutError if it draws nothing, or is too slow."""
     page = browser.new_page(viewport={"width": 900, "height": 640})
     try:
         page.goto(address)
@@ -105,7 +105,7 @@ def measure(browser: Browser, address: str) -> dict[str, float]:
 
 
 def is_drawn(picture: bytes) -> bool:
-    """Tell whether a screenshot shows points of many colors, and not a page of text."""
+    """Return whether a screenshot shows points of many colors, and not a page of text."""
     pixels = np.asarray(Image.open(BytesIO(picture)).convert("RGB")).reshape(-1, 3).astype(int)
     vivid = pixels[np.ptp(pixels, axis=1) > VIVID] // 48
     return len(np.unique(vivid, axis=0)) >= N_COLORS

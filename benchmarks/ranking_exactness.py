@@ -1,13 +1,13 @@
-"""Measure what it costs the order that a large pool is represented by a part of it.
+"""Measure the loss of ranking quality when a sample represents a large pool.
 
 Run: ``python benchmarks/ranking_exactness.py [--size 20000]``
 
-Herding (the default's cold start, UHerding) weighs 4,000 candidates by what they cover of 1,024
-clips; written out, it would weigh every pair. Told: how much of the pool the head covers by its
-own measure, from 0 for a head drawn at random to 1 for the head picked with every pair. BADGE
-draws from 20,000 clips; told: how much farther gradients then lie from the nearest of the head.
-TypiClust and DropQuery fit k-means on 10,000 clips; told: how much farther clips then lie from
-their centers. Synthetic embeddings, as in ``ranking_speed.py``.
+Herding (the default's cold start, UHerding) weighs 4,000 candidates by their coverage of 1,024
+clips; the exact version weighs every pair. Reported: the head's coverage of the pool by its own
+measure, from 0 for a random head to 1 for the exact one. BADGE draws from 20,000 clips; reported:
+the increase of the distance from gradients to the nearest of the head. TypiClust and DropQuery fit
+k-means on 10,000 clips; reported: the increase of the distance from clips to their centers.
+Embeddings are synthetic, as in ``ranking_speed.py``.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def head(pool: Pool, name: str, seed: int) -> NDArray[np.int64]:
 
 
 def covered(pool: Pool, rows: NDArray[np.int64]) -> float:
-    """Give the weighted mean, over the pool, of the kernel to the nearest labeled or picked."""
+    """Compute the weighted mean, over the pool, of the kernel to the nearest labeled or picked."""
     indecision = pool.indecision()
     is_known = indecision is not None
     width = herding._width(pool.labeled) if is_known else herding._KERNEL_WIDTH
@@ -70,7 +70,7 @@ def tell_badge(pool: Pool) -> None:
     length = np.einsum("ij,ij->i", residuals, residuals)
 
     def left_over(rows: NDArray[np.int64]) -> float:
-        """Give the mean squared distance of gradients to the nearest of some."""
+        """Compute the mean squared distance of gradients to the nearest of some."""
         nearest = length.copy()
         for row in rows:
             products = (residuals @ residuals[row]) * (pool.embeddings @ pool.embeddings[row])

@@ -1,10 +1,10 @@
-"""How long does it take to order a pool and to learn? Synthetic embeddings of 384 numbers.
+"""Measure the time to rank a pool and to train, with synthetic embeddings of 384 numbers.
 
 Run: ``python benchmarks/ranking_speed.py [--sizes 8732 100000] [--strategies default badge]``
 Plot: ``python benchmarks/ranking_speed.py --sizes 1000 3000 8732 30000 100000 300000 1000000
 --labeled 0 60 --plot docs/ranking_cost.png``
 
-Seconds are those of one core, whatever else the machine does; memory is that beyond the pool's own
+Seconds are processor time of one core, independent of other load; memory is without the pool's own
 matrix.
 """
 
@@ -28,8 +28,8 @@ from ml_backend.strategies.registry import Pool, get_strategy
 EMBEDDING_DIM = 384
 N_HEAD = 200
 AIMS = {8_732: 0.5, 100_000: 3.0, 1_000_000: 20.0}
-"""Seconds within which a pool of so many clips should be in order."""
-# A child begins with the pool that its parent made, and its peak memory is what it adds.
+"""Wanted time to rank a pool, in s, by number of clips."""
+# A child inherits its parent's pool, and its peak memory is what it adds.
 FORK = multiprocessing.get_context("fork")
 
 
@@ -67,7 +67,7 @@ def make_pool(n_pool: int, n_labeled: int) -> Pool:
 
 
 def time_ranking(pool: Pool, name: str) -> tuple[float, float]:
-    """Give seconds and megabytes; peak memory is a process's own, so each row has a process."""
+    """Return seconds and megabytes; each row has its own process, to measure its peak memory."""
     receiving, sending = FORK.Pipe(duplex=False)
     process = FORK.Process(target=_rank, args=(pool, name, sending))
     process.start()

@@ -1,25 +1,25 @@
-"""How many labels do a pretrained embedding and a good choice save? Models against choices.
+"""Measure the labels that a pretrained embedding and a query strategy save: models by strategies.
 
 Run: ``python benchmarks/seed_comparison.py [--runs 20] [--figure docs/seed_comparison.png]``
 Draw again: ``python benchmarks/seed_comparison.py --from build/seed_comparison.json --figure ...``
 
-Siren against the rest on ``../shared/data/us8k_dev``. Labels are chosen in three ways:
+Siren against the rest on ``../shared/data/us8k_dev``. Clips are selected in three ways:
 
 - *at random*;
-- *by the seed's rule*: 40 at random, then in rounds of 20 those that logistic regression on the
-  embedding is unsure about and that lie far from everything labeled;
-- *by Earmark*: the live loop from the first label on, with the prior that the name "siren" gives.
+- *by the seed's rule*: 40 at random, then in rounds of 20 those that are uncertain by logistic
+  regression on the embedding and far from all labeled clips;
+- *by Earmark*: the live loop from the first label on, with the prior of the name "siren".
 
-The same labels then train every model: *Earmark* (its classifier, which reads the prior),
+The same labels then train every model: *Earmark* (its classifier, which uses the prior),
 *logistic regression* (the same classifier without a prior), an *MLP on the embedding*, and, from
 log-mel spectrograms alone, an *MLP* and a *CNN from scratch* (``from_scratch.py``). Both
-classifiers and both informed choices go through ``training.learn``, as the live loop does.
+classifiers and both informed strategies use ``training.learn``, as the live loop does.
 
-There are three protocols. In ``splits`` every run tests on 30 % of the recordings, drawn anew. In
-``fold 1 -> 3`` and ``fold 3 -> 1`` one official fold is asked about and the other one tested on;
-sirens of fold 3 are 7 clips of 2 recordings, so the first is coarse (a siren more or less is 0.07)
-and in the second a pool holds 5 to 7 sirens at all. Runs always leave a tenth of the pool's
-recordings out. The networks from scratch are trained in ``splits`` only, in the first
+There are three protocols. In ``splits`` every run tests on another random 30 % of the recordings.
+In ``fold 1 -> 3`` and ``fold 3 -> 1`` one official fold is the pool and the other one the test set;
+the sirens of fold 3 are 7 clips of 2 recordings, so the first is coarse (one siren is 0.07), and in
+the second the pool holds only 5 to 7 sirens. Runs always leave out a tenth of the pool's
+recordings. The networks from scratch are trained in ``splits`` only, in the first
 ``--scratch-runs`` runs.
 """
 
@@ -62,7 +62,7 @@ Model = Callable[[Rows, Rows, int], NDArray[np.float64]]
 def hear(
     rows: Sequence[dict[str, str]], embed: Callable[..., NDArray[np.float32]], rate_hz: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give embeddings (n_clips, 384) and log-mel spectrograms; kept between calls."""
+    """Return embeddings (n_clips, 384) and log-mel spectrograms, cached on disk."""
     kept = CACHE / "seed_comparison.npz"
     if not kept.is_file():
         recordings = [read_recording(CLIPS / row["file"]) for row in rows]
@@ -75,7 +75,7 @@ def hear(
 
 
 def trials_of(rows: Sequence[dict[str, str]]) -> tuple[dict[str, Trial], NDArray[np.float32]]:
-    """Give a trial per protocol, and all spectrograms."""
+    """Return a trial per protocol, and all spectrograms."""
     embedder = load_embedder("mn04", SHARED / "weights", CACHE / "weights")
     embeddings, mels = hear(rows, embedder.embed, embedder.sample_rate_hz)
     tagger, reason = find_tagger(embedder, SHARED / "weights", CACHE / "weights")
@@ -107,7 +107,7 @@ def trials_of(rows: Sequence[dict[str, str]]) -> tuple[dict[str, Trial], NDArray
 
 
 def choose(trial: Trial, pool: Rows, choice: str, seed: int) -> Rows:
-    """Give the pool's rows in the order of being labeled."""
+    """Return the pool's rows in labeling order."""
     n_labels = min(max(SIZES), len(pool))
     if choice == "by Earmark":
         annotator = Annotator(trial, pool, seed)
@@ -122,7 +122,7 @@ def choose(trial: Trial, pool: Rows, choice: str, seed: int) -> Rows:
 
 
 def models_of(trial: Trial, pool: Rows, mels: NDArray[np.float32]) -> dict[str, Model]:
-    """Give the models: rows to train on, rows to judge and a seed in, probabilities out."""
+    """Return the models: functions of training rows, test rows and a seed to probabilities."""
 
     def classifier(trial: Trial) -> Model:
         def judge(train_rows: Rows, test_rows: Rows, seed: int) -> NDArray[np.float64]:
@@ -161,7 +161,7 @@ def models_of(trial: Trial, pool: Rows, mels: NDArray[np.float32]) -> dict[str, 
 def play(
     trial: Trial, mels: NDArray[np.float32], run: int, with_scratch: bool
 ) -> list[dict[str, Any]]:
-    """Play one run of every choice, and give the figures of every model."""
+    """Simulate one run of every strategy, and return the figures of every model."""
     pool, test = split(trial, run)
     truth = np.eye(2, dtype=np.int8)[trial.answers[test]]
     models = models_of(trial, pool, mels)
@@ -174,7 +174,7 @@ def play(
         for size in (*(size for size in SIZES if size < len(pool)), "all"):
             train_rows = np.sort(order if size == "all" else order[:size])
             for name, model in models.items():
-                # Until choices part, and once all is labeled, the labels are the same.
+                # Until strategies differ, and once all is labeled, the labels are the same.
                 key = name, train_rows.tobytes()
                 if key not in known:
                     known[key] = measure(truth, model(train_rows, test, run), trial.target)

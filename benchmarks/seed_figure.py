@@ -1,4 +1,4 @@
-"""What ``seed_comparison.py`` found: tables in Markdown, and a figure."""
+"""Show the results of ``seed_comparison.py``: tables in Markdown, and a figure."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +11,8 @@ from ml_backend.evaluation.intervals import mean_over_runs
 Results = Sequence[dict[str, Any]]
 Figures = dict[Any, list[tuple[float, float]]]
 
-# Balanced accuracy, by choice and labels, that the seed gives for UrbanSound8K's siren. Its first
-# 40 labels were chosen on the similarity map.
+# The seed's balanced accuracy, by strategy and labels, for UrbanSound8K's siren. Its first 40
+# labels were selected on the similarity map.
 SEED = {"at random": {60: 0.80}, "by the seed's rule": {40: 0.83, 60: 0.88}}
 COLORS = {
     "Earmark": "#c0392b",
@@ -24,7 +24,7 @@ COLORS = {
 
 
 def curves_of(results: Results) -> dict[tuple[str, str], Figures]:
-    """Give, by choice and model, the runs' (balanced accuracy, F1) by number of labels."""
+    """Return the runs' (balanced accuracy, F1) by number of labels, by strategy and model."""
     curves: dict[tuple[str, str], Figures] = {}
     for row in results:
         points = curves.setdefault((row["choice"], row["model"]), {})

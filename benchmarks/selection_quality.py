@@ -1,11 +1,11 @@
-"""How much better is a chosen label than a random one? Every class in turn, through ``learn()``.
+"""Compare query strategies with random labels, for every class in turn, through ``learn()``.
 
 Run: ``python benchmarks/selection_quality.py [--runs 10] [--prior none] [--strategies default]``
 
 Real clips of ``../shared/data/us8k_dev`` are embedded with mn04. For each class against the rest,
-one official fold is the pool and the other the test set, and the other way round. Each strategy
-chooses from the first label on, in rounds of 20. Printed: balanced accuracy on the test fold, ECE
-at 60 labels, and the spread over runs at 60, averaged over the classes.
+one official fold is the pool and the other the test set, and vice versa. Each strategy ranks from
+the first label on, in rounds of 20. Printed: balanced accuracy on the test fold, ECE at 60 labels,
+and the spread over runs at 60, averaged over the classes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A Label Studio of one's own, a backend served beside it, and what their processes use."""
+"""Start a separate Label Studio and a backend beside it, and measure their processes."""
 
 import json
 import os
@@ -24,7 +24,7 @@ COMMAND_LIMIT_S = 3600.0
 
 
 class Served:
-    """A backend of its own beside a Label Studio, with one environment for every command.
+    """A separate backend beside a Label Studio, with one environment for every command.
 
     ``label_studio`` is the client of the first user; ``settings`` are those of the backend, which
     runs from ``checkout``. A context manager that starts and stops it.
@@ -61,7 +61,7 @@ class Served:
         self.stop()
 
     def start(self) -> None:
-        """Start the backend, and wait until its worker works."""
+        """Start the backend, and wait until its worker is ready."""
         self.process = self.begin("serve")
         self.backend.wait_until(has_embedder, self.is_alive, START_LIMIT_S)
 
@@ -72,11 +72,11 @@ class Served:
         self.process.wait(60)
 
     def is_alive(self) -> bool:
-        """Tell whether the backend has not ended."""
+        """Return whether the backend is running."""
         return self.process.poll() is None
 
     def begin(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        """Run a command; what it says goes into the log."""
+        """Run a command; its output is written to the log."""
         with self.log_path.open("ab") as log:
             return subprocess.Popen(
                 self._command(*arguments),
@@ -87,7 +87,7 @@ class Served:
             )
 
     def say(self, *arguments: str, **environment: str) -> str:
-        """Run a command that must succeed; give what it says."""
+        """Run a command that must succeed; return its output."""
         done = subprocess.run(
             self._command(*arguments),
             cwd=self.checkout,
@@ -101,11 +101,11 @@ class Served:
         return done.stdout
 
     def tell(self, *arguments: str, **environment: str) -> Any:
-        """Run a command that must succeed; give the facts that it prints for scripts."""
+        """Run a command that must succeed; return the facts that it prints for scripts."""
         return json.loads(self.say(*arguments, "--json", **environment))
 
     def wait_until_ordered(self, project_id: int, n_clips: int) -> None:
-        """Wait until so many clips of a project are embedded and in a published order."""
+        """Wait until this number of a project's clips is embedded and in a published ranking."""
 
         def is_there(status: dict[str, Any]) -> bool:
             projects = [one for one in status["projects"] if one["project"] == project_id]
@@ -114,11 +114,11 @@ class Served:
         self.backend.wait_until(is_there, self.is_alive, COMMAND_LIMIT_S)
 
     def join(self, email: str) -> LabelStudio:
-        """Let another user join by the link of an invitation; give a client of theirs."""
+        """Sign another user up by an invitation link; return their client."""
         return LabelStudio(self.studio.url, join(self.studio, email))
 
     def _environment(self) -> dict[str, str]:
-        """Give the variables of a command: those of this shell that say nothing to Earmark, too."""
+        """Return the environment of a command, without this shell's variables for Earmark."""
         ours = ("EARMARK_", "LABEL_STUDIO_")
         others = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return {**others, "COLUMNS": "200", **self.environment}
@@ -128,7 +128,7 @@ class Served:
 
 
 def join(studio: Studio, email: str) -> str:
-    """Let another user join by the link of an invitation; give their token."""
+    """Sign another user up by an invitation link; return their token."""
     owner = {"Authorization": f"Token {studio.credentials.token}"}
     invitation = httpx.get(f"{studio.url}/api/invite", headers=owner).json()["token"]
     with httpx.Client(base_url=studio.url, follow_redirects=True, timeout=60) as browser:
@@ -140,13 +140,13 @@ def join(studio: Studio, email: str) -> str:
 
 
 def is_ordered(project: dict[str, Any], n_clips: int) -> bool:
-    """Tell whether every clip of a project is embedded and in a published order."""
+    """Return whether every clip of a project is embedded and in a published ranking."""
     n_reached = {project["n_embedded"], project["n_ranked"]}
     return n_reached == {n_clips} and project["n_published"] > 0 and not project["is_waiting"]
 
 
 def family(pid: int) -> list[int]:
-    """List a process and all that it started, as far as they live."""
+    """List a process and its running descendants."""
     found, todo = [], [pid]
     while todo:
         one = todo.pop()
@@ -157,7 +157,7 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_s(pid: int) -> float:
-    """Add up the processor time of a family, those that have ended included."""
+    """Sum the processor time of a process family, ended processes included."""
     ticks = 0
     for one in family(pid):
         fields = _text(Path(f"/proc/{one}/stat")).rpartition(")")[2].split()
@@ -166,7 +166,7 @@ def cpu_s(pid: int) -> float:
 
 
 def memory_mb(pid: int) -> dict[str, float]:
-    """Tell the resident memory of a family, by the modules that its members run."""
+    """Return the resident memory of a process family, by module."""
     used: defaultdict[str, float] = defaultdict(float)
     for one in family(pid):
         for line in _text(Path(f"/proc/{one}/status")).splitlines():
@@ -176,7 +176,7 @@ def memory_mb(pid: int) -> dict[str, float]:
 
 
 def module(pid: int) -> str:
-    """Name the module that a process runs."""
+    """Return the name of the module that a process runs."""
     said = _text(Path(f"/proc/{pid}/cmdline")).split("\0")
     return next(
         (one for one in reversed(said) if one.startswith(("ml_backend.", "importer."))), "?"

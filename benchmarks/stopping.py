@@ -1,14 +1,14 @@
-"""How often does the advice stop too early, and after how many labels? One class after the other.
+"""Measure when the stopping criterion stops, and how often that is too early, for each class.
 
 Run: ``python benchmarks/stopping.py [--runs 8] [--table metadata.csv] [--targets siren]``
 
 Each class of ``../shared/data/us8k_dev`` against the rest (``--targets all``: all of them at once),
-embedded with mn04; each run leaves out another 30 % of the recordings to judge on. Labels are asked
-for as in the live loop, which draws 7 % of them at random, and looks are taken when they are due.
-They are kept in ``stopping.jsonl`` in the folder ``--data``, so that rules are judged in a moment.
-Printed for each rule: in how many runs it stops, after how many labels, and how often that is too
-early: balanced accuracy on the recordings left out is more than ``LOSS`` below what it is with
-``--labels`` labels. Then how often the truth lies outside of the intervals told.
+embedded with mn04; each run tests on another 30 % of the recordings. Clips are queued as in the
+live loop, 7 % of them as a random sample, and measured when that is due. Measurements are stored in
+``stopping.jsonl`` in the folder ``--data``, so that rules can be evaluated again. Printed for each
+rule: the number of runs in which it stops, after how many labels, and how often that is too early:
+balanced accuracy on the recordings left out is more than ``LOSS`` below that with ``--labels``
+labels. Then how often the true value lies outside of the intervals.
 """
 
 import argparse
@@ -40,7 +40,7 @@ LOSS = 0.03
 N_LAST = 5
 CHOSEN = stopping.WIDTH, stopping.N_PER_CLASS
 RULES = [(1.0, 2), *((width, n) for width in (0.4, 0.3, 0.2) for n in (10, 20, 30))]
-"""Width of the interval and labels of each class; of the first, stability decides alone."""
+"""Width of the interval and labels of each class; the first rule requires stability only."""
 
 
 def main() -> None:
@@ -91,12 +91,12 @@ def print_rules(runs: list[dict[str, Any]]) -> None:
 
 
 def first_stop(looks: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Find the first look at which the advice is to stop."""
+    """Return the first measurement at which the criterion is reached."""
     return next((one for one, stop in judged(looks) if stop.is_reached), None)
 
 
 def judged(looks: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], stopping.Stopping]]:
-    """Give every look with what it is advised."""
+    """Return every measurement with the state of the criterion."""
     line = []
     for place, one in enumerate(looks):
         n_per_class = {str(row): n for row, n in enumerate(one["labels"])}
@@ -106,7 +106,7 @@ def judged(looks: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], stoppi
 
 
 def print_estimates(runs: list[dict[str, Any]]) -> None:
-    """Print how the labels that it took compare with those that were estimated."""
+    """Print the needed labels relative to the estimated ones."""
     for n_labeled in (60, 100, 150):
         ratios, n_late = [], 0
         for run in runs:
@@ -126,7 +126,7 @@ def print_estimates(runs: list[dict[str, Any]]) -> None:
 
 
 def print_coverage(runs: list[dict[str, Any]]) -> None:
-    """Print how often the truth lies below and above of each figure's interval."""
+    """Print how often the true value lies below and above each figure's interval."""
     for name in ("audit", "cross_validated"):
         pairs = [
             (one["truth"], one[name]["balanced_accuracy"])
@@ -140,7 +140,7 @@ def print_coverage(runs: list[dict[str, Any]]) -> None:
 
 
 def open_trials(table: Path, targets: list[str] | None, data_dir: Path) -> list[tuple[str, Trial]]:
-    """Embed the clips once, and ask about one class after the other."""
+    """Embed the clips once, and run one class after the other."""
     clips = read_labeled_table(table, label_column="label", group_column="recording_id")
     embedder = load_embedder("mn04", SHARED / "weights", data_dir / "weights")
     store = open_store(f"sqlite:///{(data_dir / 'simulate.db').absolute()}")
@@ -168,7 +168,7 @@ def open_trials(table: Path, targets: list[str] | None, data_dir: Path) -> list[
 
 
 def play(trial: Trial, seed: int, n_labels: int) -> list[dict[str, Any]]:
-    """Label as the loop asks, and look whenever it is due."""
+    """Label the queue, and measure whenever that is due."""
     pool, test = split(trial, seed)
     annotator = Annotator(trial, pool, seed, AUDIT_SHARE)
     strategy = get_strategy("default")
@@ -199,7 +199,7 @@ def play(trial: Trial, seed: int, n_labels: int) -> list[dict[str, Any]]:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Give the runs that were played before."""
+    """Return the stored runs."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

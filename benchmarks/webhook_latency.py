@@ -1,7 +1,7 @@
-"""How long Label Studio waits for its webhook: 50 requests a second against a served backend.
+"""Measure Label Studio's wait for its webhook: 50 requests a second against a served backend.
 
-The backend runs as a user starts it, with its worker busy: Label Studio's address answers
-nothing, so every hint leads to a round that fails and is tried again.
+The backend runs as for a user, with a busy worker: nothing answers at Label Studio's address, so
+every hint causes a round that fails and is retried.
 
     python benchmarks/webhook_latency.py [--rate 50] [--seconds 20]
 """

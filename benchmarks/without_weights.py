@@ -1,12 +1,12 @@
-"""What melstats is worth, the embedder that needs no weights: on made-up streets, on real clips.
+"""Measure melstats, the embedder without weights, on synthesized streets and on real clips.
 
 Run: ``python benchmarks/without_weights.py [--streets 10] [--runs 3] [--weights PATH]``
 
-1. For each seed a street of 400 clips is made up, as ``make demo`` does. "Is there a siren?" is
-   played through the loop's own code: 30 % of the recordings are drawn to judge on, the rest is the
+1. For each seed a street of 400 clips is synthesized, as by ``make demo``. "Is there a siren?" is
+   simulated with the loop's code: a random 30 % of the recordings is the test set, the rest is the
    pool. Printed: mean balanced accuracy (siren F1) at 20, 40 and 60 labels.
 2. Ten classes of ``../shared/data/us8k_dev`` with all labels, five folds of recordings: accuracy
-   and balanced accuracy of melstats, and of mn04 where its weights are to be had.
+   and balanced accuracy of melstats, and of mn04 if its weights are available.
 """
 
 import argparse
