@@ -12,8 +12,8 @@ imported, and then the backend is restarted.
 
 Reported for two spans of labels (of 400: 60 to 100 and the last 40): the time from submit to a new
 version and to the serving of one of its clips, and the duration of a submit, a next clip and a
-round; and at the end the content of the databases. With ``--old`` a checkout of another commit
-serves a second session of the same clips, for comparison.
+round; and at the end predictions, clips labeled twice, database growth and memory. With ``--old`` a
+checkout of another commit serves a second session of the same clips, for comparison.
 """
 
 import argparse
@@ -42,7 +42,7 @@ WINDOW = ("--window", "2", "--hop", "1")
 LATER_SHARE = 0.1
 N_DELETED = 300
 OTHER = "other"
-# What happens when so many of the labels are there, and of which labels is told.
+# The shares of labels at which each change happens, and the reported spans of labels.
 DELETE_AT, IMPORT_AT, RESTART_AT = 0.5, 0.625, 0.8
 SPANS = ((0.15, 0.25), (0.9, 1.0))
 

@@ -1,9 +1,9 @@
-"""Break the numbers one place at a time, and list what no test notices.
+"""Mutate the numeric modules one place at a time, and list the changes that no test detects.
 
 Every comparison, sum, product, ``and``/``or``, number and truth value of a module is changed in
-turn, in memory; then those tests run that import the module, and its doctests, until the first
-one fails. What survives is printed as ``file:line before -> after``; it needs a test, or a line
-in ``EQUIVALENT`` that says why no test can tell the difference.
+turn, in memory; then the tests that import the module, and its doctests, run until the first one
+fails. Surviving changes are printed as ``file:line before -> after``; each needs a test, or a line
+in ``EQUIVALENT`` with the reason why no test can detect it.
 
     python -m benchmarks.mutate                        # learning, strategies, similarity
     python -m benchmarks.mutate strategies.margin      # one module
@@ -33,7 +33,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("learning", "strategies", "similarity")
-LIMIT_S = 120  # a change that makes tests hang is noticed, too
+LIMIT_S = 120  # a change that makes tests hang is detected, too
 OTHERS = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
@@ -56,7 +56,7 @@ EQUIVALENT: dict[str, str] = {
 
 
 def changes(tree: ast.AST) -> Iterator[tuple[int, ast.AST]]:
-    """Give each change as the number of a node in walking order, and the node that replaces it."""
+    """Yield each change as the number of a node in walking order, and its replacement."""
     apart = {
         id(inner)
         for node in ast.walk(tree)
@@ -84,13 +84,13 @@ def changes(tree: ast.AST) -> Iterator[tuple[int, ast.AST]]:
 
 
 class Swap(ast.NodeTransformer):
-    """Put one node in the place of another."""
+    """Replaces one node by another."""
 
     def __init__(self, old: ast.AST, new: ast.AST) -> None:
         self.old, self.new = old, new
 
     def visit(self, node: ast.AST) -> ast.AST:
-        """Replace the node, or look below it."""
+        """Replace the node, or visit its children."""
         return self.new if node is self.old else self.generic_visit(node)
 
 
@@ -101,13 +101,13 @@ class Broken(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.name, self.path, self.tree = name, path, tree
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
-        """Claim the one module."""
+        """Return the loader of the one module."""
         if name != self.name:
             return None
         return importlib.util.spec_from_file_location(name, self.path, loader=self)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the changed tree."""
+        """Execute the changed tree."""
         exec(compile(self.tree, str(self.path), "exec"), vars(module))
 
 
@@ -136,7 +136,7 @@ def is_noticed(broken: Broken, tests: list[str]) -> bool:
 
 
 def survivors_of(path: Path, every: int) -> tuple[int, list[str]]:
-    """Try each change of a module; give how many there were, and those that no test noticed."""
+    """Try each change of a module; return their number, and those that no test detects."""
     source = path.read_text(encoding="utf-8")
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     found = list(changes(ast.parse(source)))[::every]
@@ -156,7 +156,7 @@ def survivors_of(path: Path, every: int) -> tuple[int, list[str]]:
 
 
 def main() -> None:
-    """Try the changes that were asked for, two modules at a time."""
+    """Try the requested changes, two modules at a time."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("what", nargs="*", default=PACKAGES, help="packages, or package.module")
     parser.add_argument("--every", type=int, default=1, help="each so manyeth change alone")
