@@ -75,7 +75,7 @@ def task_numbers(
         raise RequestError(f"'{name}' must be {wanted}, not {said!r:.60}.")
     impossible = next((one for one in said if not 0 < one < 2**63), None)
     if impossible is not None:
-        raise RequestError(f"There is no task {impossible!s:.60}; nothing was changed.")
+        raise RequestError(f"'{name}': there is no task {impossible!s:.60}; nothing was changed.")
     numbers = list(dict.fromkeys(said))
     if at_most is not None and len(numbers) > at_most:
         limit = f"{at_most} are the limit" + (f"; {more_go} takes more" if more_go else "")
