@@ -23,7 +23,7 @@ from importer.commands.labeled_table import read_labeled_table
 from ml_backend.embedders import load_embedder
 from ml_backend.evaluation import stopping
 from ml_backend.evaluation.labeled_benchmark import Trial, make_trial, split
-from ml_backend.evaluation.measurements import Look, is_due
+from ml_backend.evaluation.measurements import Measurement, is_due
 from ml_backend.evaluation.simulation import Annotator, measure_on
 from ml_backend.learning.classifier import Classifier
 from ml_backend.learning.prior import find_tagger
@@ -56,11 +56,16 @@ def main() -> None:
     for target, trial in open_trials(arguments.table, arguments.targets, arguments.data):
         for run in range(arguments.runs):
             if (str(arguments.table), target, run) not in known:
-                looks = play(trial, run, arguments.labels)
-                row = {"table": str(arguments.table), "target": target, "run": run, "looks": looks}
+                measurements = play(trial, run, arguments.labels)
+                row = {
+                    "table": str(arguments.table),
+                    "target": target,
+                    "run": run,
+                    "measurements": measurements,
+                }
                 with kept.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
-                print(target, run, looks[-1]["truth"], flush=True)
+                print(target, run, measurements[-1]["truth"], flush=True)
     runs = [
         one
         for one in read(kept)
@@ -79,10 +84,12 @@ def print_rules(runs: list[dict[str, Any]]) -> None:
     print("| width | labels of each class | runs that stop | labels: median (range) | too early |")
     print("|---|---|---|---|---|")
     for stopping.WIDTH, stopping.N_PER_CLASS in RULES:
-        stops = [(run["looks"], stop) for run in runs if (stop := first_stop(run["looks"]))]
+        stops = [
+            (run["measurements"], stop) for run in runs if (stop := first_stop(run["measurements"]))
+        ]
         sizes = [stop["n_labeled"] for _, stop in stops]
-        losses = [np.mean([one["truth"] for one in looks[-N_LAST:]]) - stop["truth"]
-                  for looks, stop in stops]  # fmt: skip
+        losses = [np.mean([one["truth"] for one in measurements[-N_LAST:]]) - stop["truth"]
+                  for measurements, stop in stops]  # fmt: skip
         n_early = sum(loss > LOSS for loss in losses)
         spread = f"{np.median(sizes):.0f} ({min(sizes)} to {max(sizes)})" if sizes else "-"
         cells = (f"{stopping.WIDTH:g}", stopping.N_PER_CLASS, f"{len(stops)} of {len(runs)}",
@@ -90,18 +97,20 @@ def print_rules(runs: list[dict[str, Any]]) -> None:
         print("|", " | ".join(map(str, cells)), "|")
 
 
-def first_stop(looks: list[dict[str, Any]]) -> dict[str, Any] | None:
+def first_stop(measurements: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the first measurement at which the criterion is reached."""
-    return next((one for one, stop in judged(looks) if stop.is_reached), None)
+    return next((one for one, stop in judged(measurements) if stop.is_reached), None)
 
 
-def judged(looks: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], stopping.Stopping]]:
+def judged(
+    measurements: list[dict[str, Any]],
+) -> Iterator[tuple[dict[str, Any], stopping.Stopping]]:
     """Return every measurement with the state of the criterion."""
     line = []
-    for place, one in enumerate(looks):
+    for place, one in enumerate(measurements):
         n_per_class = {str(row): n for row, n in enumerate(one["labels"])}
         figures = {**one, "labels": n_per_class}
-        line.append(Look(place, "", 0.0, one["n_labeled"], figures, one["n_labeled"], True))
+        line.append(Measurement(place, "", 0.0, one["n_labeled"], figures, one["n_labeled"], True))
         yield one, stopping.assess_stopping(line, n_per_class, one["n_labeled"])
 
 
@@ -110,9 +119,9 @@ def print_estimates(runs: list[dict[str, Any]]) -> None:
     for n_labeled in (60, 100, 150):
         ratios, n_late = [], 0
         for run in runs:
-            last = first_stop(run["looks"])
+            last = first_stop(run["measurements"])
             one, stop = next(
-                pair for pair in judged(run["looks"]) if pair[0]["n_labeled"] >= n_labeled
+                pair for pair in judged(run["measurements"]) if pair[0]["n_labeled"] >= n_labeled
             )
             if stop.about_n_labels and not stop.is_least:
                 n_late += last is None
@@ -131,12 +140,12 @@ def print_coverage(runs: list[dict[str, Any]]) -> None:
         pairs = [
             (one["truth"], one[name]["balanced_accuracy"])
             for run in runs
-            for one in run["looks"]
+            for one in run["measurements"]
             if one[name] and len(one[name]["per_class"]) == len(one["labels"])
         ]
         below = np.mean([truth < figure["low"] for truth, figure in pairs])
         above = np.mean([truth > figure["high"] for truth, figure in pairs])
-        print(f"{name}: of {len(pairs)} looks, truth below {below:.0%}, above {above:.0%}")
+        print(f"{name}: of {len(pairs)} measurements, truth below {below:.0%}, above {above:.0%}")
 
 
 def open_trials(table: Path, targets: list[str] | None, data_dir: Path) -> list[tuple[str, Trial]]:
@@ -173,7 +182,7 @@ def play(trial: Trial, seed: int, n_labels: int) -> list[dict[str, Any]]:
     annotator = Annotator(trial, pool, seed, AUDIT_SHARE)
     strategy = get_strategy("default")
     labels: list[Any] = []
-    looks: list[dict[str, Any]] = []
+    measurements: list[dict[str, Any]] = []
     before: Classifier | None = None
     n_before = 0
     while True:
@@ -181,7 +190,7 @@ def play(trial: Trial, seed: int, n_labels: int) -> list[dict[str, Any]]:
         if learned.classifier and is_due(len(labels), n_before):
             figures = take_figures(learned, before, annotator.clips, trial.config, annotator.prior)
             answers = trial.answers[[one.task_id for one in labels]]
-            looks.append(
+            measurements.append(
                 {
                     "n_labeled": len(labels),
                     "labels": np.bincount(
@@ -194,7 +203,7 @@ def play(trial: Trial, seed: int, n_labels: int) -> list[dict[str, Any]]:
             )
             before, n_before = learned.classifier, len(labels)
         if len(labels) >= n_labels:
-            return looks
+            return measurements
         labels = labels + annotator.answers_to(learned.order[:STEP])
 
 

@@ -1,7 +1,7 @@
 """Measurements of a project's classifiers, and which of them are still valid.
 
-A measurement (``Look``) is a round whose classifier was evaluated with the labels of that time.
-Labels are withdrawn, changed, or read by another label config. A measurement is valid (``stands``)
+A ``Measurement`` is a round whose classifier was evaluated with the labels of that time. Labels
+are withdrawn, changed, or read by another label config. A measurement is valid (``stands``)
 while nearly all of its labels (19 of 20) are unchanged, there are at least as many labels now, and
 the classes and the embedder are the same. One corrected label makes a new measurement due, and
 leaves the others valid.
@@ -37,7 +37,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Look:
+class Measurement:
     """The measured performance of round ``number``'s classifier, from ``n_labeled`` labels.
 
     ``n_held`` of them are unchanged; ``stands`` is whether the measurement is still valid.
@@ -117,7 +117,9 @@ def count_held(
     return [int(n) for n in np.searchsorted(np.sort(still.since), numbers, side="right")]
 
 
-def read_looks(store: Store, project_id: int, labels: Sequence[TaskLabels]) -> list[Look]:
+def read_measurements(
+    store: Store, project_id: int, labels: Sequence[TaskLabels]
+) -> list[Measurement]:
     """List the last measurements, newest first, with their validity.
 
     Parameters
@@ -134,7 +136,7 @@ def read_looks(store: Store, project_id: int, labels: Sequence[TaskLabels]) -> l
     n_now = sum(one.labels is not None for one in labels)
     class_names = store.agenda.description(project_id)["class_names"]
     embedder_id = store.facts.embedder_at_work()
-    looks = []
+    measurements = []
     for place, one in enumerate(measured):
         figures = one.figures or {}
         n_held = one.n_labeled if held is None else held[place]
@@ -144,8 +146,8 @@ def read_looks(store: Store, project_id: int, labels: Sequence[TaskLabels]) -> l
             and figures.get("class_names", class_names) == class_names
             and (not embedder_id or figures.get("embedder_id", embedder_id) == embedder_id)
         )
-        looks.append(
-            Look(
+        measurements.append(
+            Measurement(
                 one.number,
                 one.model_version,
                 one.finished_at,
@@ -155,21 +157,21 @@ def read_looks(store: Store, project_id: int, labels: Sequence[TaskLabels]) -> l
                 stands,
             )
         )
-    return looks
+    return measurements
 
 
-def line_of(looks: Sequence[Look]) -> list[Look]:
+def line_of(measurements: Sequence[Measurement]) -> list[Measurement]:
     """Return the valid measurements, sorted by number of labels; of the same number, the last.
 
     Examples
     --------
-    >>> looks = [Look(3, "c", 9.0, 5, {}, 5, True), Look(2, "b", 6.0, 9, {}, 5, False),
-    ...          Look(1, "a", 3.0, 5, {}, 5, True)]
-    >>> [one.model_version for one in line_of(looks)]
+    >>> rows = [(3, "c", 9.0, 5, True), (2, "b", 6.0, 9, False), (1, "a", 3.0, 5, True)]
+    >>> made = [Measurement(*row[:4], {}, 5, row[4]) for row in rows]
+    >>> [one.model_version for one in line_of(made)]
     ['c']
     """
-    by_size: dict[int, Look] = {}
-    for one in sorted(looks, key=lambda one: one.number):
+    by_size: dict[int, Measurement] = {}
+    for one in sorted(measurements, key=lambda one: one.number):
         if one.stands:
             by_size[one.n_labeled] = one
     return [by_size[n_labeled] for n_labeled in sorted(by_size)]
@@ -185,18 +187,18 @@ def headline(figures: dict[str, Any]) -> dict[str, Any] | None:
     return found
 
 
-def apart(line: Sequence[Look]) -> list[Look]:
+def apart(line: Sequence[Measurement]) -> list[Measurement]:
     """Leave out measurements less than a label step apart, from the last one back.
 
     A corrected label makes a measurement due, which does not show the effect of more labels.
 
     Examples
     --------
-    >>> line = [Look(n, str(n), 0.0, n, {}, n, True) for n in (10, 15, 18, 20)]
+    >>> line = [Measurement(n, str(n), 0.0, n, {}, n, True) for n in (10, 15, 18, 20)]
     >>> [one.n_labeled for one in apart(line)]
     [10, 15, 20]
     """
-    kept: list[Look] = []
+    kept: list[Measurement] = []
     for one in reversed(line):
         if not kept or is_due(kept[-1].n_labeled, one.n_labeled):
             kept.append(one)

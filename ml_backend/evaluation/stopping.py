@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ml_backend.evaluation.intervals import spell_estimate
-from ml_backend.evaluation.measurements import Look, apart, label_step
+from ml_backend.evaluation.measurements import Measurement, apart, label_step
 
 WIDTH = 0.3
 N_PER_CLASS = 20
@@ -30,7 +30,7 @@ _STABLE = 0.99
 _N_STABLE = 3
 _N_NAMED = 3
 
-_GROUNDS = {"audit": "on {n} clips drawn at random", "cross_validated": "across recordings"}
+_GROUNDS = {"audit": "on {n} randomly sampled clips", "cross_validated": "by cross-validation"}
 _CALLED = {"audit": "an interval", "cross_validated": "a range"}
 """Figures on selected labels have no guaranteed coverage, so their range is no interval."""
 
@@ -83,13 +83,13 @@ class Stopping:
 
 
 def assess_stopping(
-    line: Sequence[Look], n_per_class: Mapping[str, int], n_labeled: int
+    line: Sequence[Measurement], n_per_class: Mapping[str, int], n_labeled: int
 ) -> Stopping:
     """Evaluate the stopping criterion on the valid measurements.
 
     Parameters
     ----------
-    line : sequence of Look
+    line : sequence of Measurement
         Sorted by number of labels (``measurements.line_of``).
     n_per_class : mapping
         Current number of labels of each class.
@@ -130,7 +130,7 @@ def assess_stopping(
     return Stopping(True, rests_on, [], 0, False, agreement, words)
 
 
-def _sharp(line: Sequence[Look]) -> str | None:
+def _sharp(line: Sequence[Measurement]) -> str | None:
     """Return the name of the figure whose interval is narrow enough, the unbiased one first."""
     for name in _GROUNDS:
         width = _width(line[-1].figures[name]) if line else None
@@ -146,7 +146,7 @@ def _width(figures: dict[str, Any] | None) -> float | None:
     return float(figures["balanced_accuracy"]["high"] - figures["balanced_accuracy"]["low"])
 
 
-def _need_of_interval(line: Sequence[Look]) -> Need:
+def _need_of_interval(line: Sequence[Measurement]) -> Need:
     """Estimate by the square root law: half the width takes four times the labels."""
     figures = line[-1].figures if line else {"audit": None, "cross_validated": None}
     widths = {name: _width(figures[name]) for name in _GROUNDS}
@@ -168,7 +168,7 @@ def _need_of_interval(line: Sequence[Look]) -> Need:
 
 
 def _need_of_classes(
-    line: Sequence[Look], n_per_class: Mapping[str, int], n_labeled: int
+    line: Sequence[Measurement], n_per_class: Mapping[str, int], n_labeled: int
 ) -> Need | None:
     """Estimate from the rate of labels of the rarest class.
 
@@ -210,7 +210,7 @@ def _need_of_stability(
     )
     return Need(
         f"labels still change the predictions (agreement {agreement:.3f} over the last three "
-        f"looks; {_STABLE} is wanted)",
+        f"measurements; {_STABLE} is wanted)",
         n_looks * step,
         is_least=True,
     )
@@ -226,7 +226,7 @@ def _tell_number(longest: Need, is_least: bool) -> str:
     return f"That takes about {number} more labels{', or more' if is_least else ''}."
 
 
-def _tell_reached(look: Look, rests_on: str, agreement: float | None) -> str:
+def _tell_reached(look: Measurement, rests_on: str, agreement: float | None) -> str:
     balanced = look.figures[rests_on]["balanced_accuracy"]
     figure = f"balanced accuracy is {spell_estimate(balanced)}"
     rest = (
@@ -235,12 +235,12 @@ def _tell_reached(look: Look, rests_on: str, agreement: float | None) -> str:
     )
     n_audit = look.figures["n_audit"]
     if rests_on == "audit":
-        return f"You may stop: {figure} on {n_audit} clips drawn at random, {rest}."
+        return f"You may stop: {figure} on {n_audit} randomly sampled clips, {rest}."
     drawn = f"only {n_audit}" if n_audit else "no"
     clips = "clip" if n_audit == 1 else "clips"
     return (
-        f"You can probably stop: {figure} across recordings, {rest}. That was measured on chosen "
-        f"labels; {drawn} {clips} drawn at random can confirm it."
+        f"You can probably stop: {figure} by cross-validation, {rest}. That was measured on chosen "
+        f"labels; {drawn} randomly sampled {clips} can confirm it."
     )
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ml_backend.evaluation.cross_validation import predict_out_of_fold
 from ml_backend.evaluation.label_errors import count_confusions, find_suspects
-from ml_backend.evaluation.measurements import Known, is_due, know, line_of, read_looks
+from ml_backend.evaluation.measurements import Known, is_due, know, line_of, read_measurements
 from ml_backend.evaluation.metrics import kappa
 from ml_backend.evaluation.performance import audit, cross_validate, decide_about
 from ml_backend.evaluation.pool_performance import estimate_pool
@@ -54,9 +54,9 @@ class RoundMetrics:
         prior : ndarray, shape=(n_clips, n_classes), or None
             The prior of ``learned``.
         """
-        looks = read_looks(self._store, project_id, state.labels)
-        line = line_of(looks)
-        is_changed = bool(looks) and looks[0].n_held < looks[0].n_labeled
+        measurements = read_measurements(self._store, project_id, state.labels)
+        line = line_of(measurements)
+        is_changed = bool(measurements) and measurements[0].n_held < measurements[0].n_labeled
         n_before = line[-1].n_labeled if line else 0
         if learned.classifier is None or not (is_changed or is_due(learned.n_labeled, n_before)):
             return

@@ -1,4 +1,4 @@
-"""Which looks stand, against sets of labels kept whole."""
+"""Which measurements stand, against sets of labels kept whole."""
 
 import itertools
 
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.clip import TaskLabels
-from ml_backend.evaluation.measurements import Look, apart, count_held, is_due, know, line_of
+from ml_backend.evaluation.measurements import Measurement, apart, count_held, is_due, know, line_of
 
 KINDS = st.sampled_from([None, frozenset(), frozenset({"a"}), frozenset({"b"}), frozenset("ab")])
 LABELS = st.dictionaries(st.integers(0, 9), KINDS)
@@ -20,19 +20,19 @@ def told(labels):
 @settings(max_examples=300)
 def test_a_label_holds_where_it_was_in_every_look_since(states):
     """Labels in a look and in all that followed hold; what came back counts from then on."""
-    *looks, now = states
+    *measurements, now = states
     known = None
-    for number, labels in enumerate(looks, start=1):
+    for number, labels in enumerate(measurements, start=1):
         known = know(told(labels), number, known)
 
     def pairs(labels):
         return {pair for pair in labels.items() if pair[1] is not None}
 
     wanted = []
-    for number in range(len(looks)):
-        always = set.intersection(*(pairs(labels) for labels in [*looks[number:], now]))
+    for number in range(len(measurements)):
+        always = set.intersection(*(pairs(labels) for labels in [*measurements[number:], now]))
         wanted.append(len(always))
-    held = count_held(known, told(now), list(range(1, len(looks) + 1)))
+    held = count_held(known, told(now), list(range(1, len(measurements) + 1)))
     assert held == wanted
 
 
@@ -41,12 +41,12 @@ def test_where_labels_were_not_kept_nothing_is_counted():
 
 
 def look(number, n_labeled, *, stands=True):
-    return Look(number, f"v{number}", 0.0, n_labeled, {}, n_labeled, stands)
+    return Measurement(number, f"v{number}", 0.0, n_labeled, {}, n_labeled, stands)
 
 
 def test_a_line_rises_and_the_last_look_at_a_number_counts():
-    looks = [look(5, 10), look(4, 30, stands=False), look(3, 20), look(2, 10), look(1, 5)]
-    assert [one.number for one in line_of(looks)] == [1, 5, 3]
+    measurements = [look(5, 10), look(4, 30, stands=False), look(3, 20), look(2, 10), look(1, 5)]
+    assert [one.number for one in line_of(measurements)] == [1, 5, 3]
 
 
 def test_looks_that_are_apart_are_a_step_apart():
@@ -58,10 +58,10 @@ def test_looks_that_are_apart_are_a_step_apart():
 
 
 def test_figures_are_taken_every_five_labels_and_later_every_twentieth():
-    n_before, looks = 0, []
+    n_before, measurements = 0, []
     for n_labeled in range(1, 401):
         if is_due(n_labeled, n_before):
-            looks.append(n_labeled)
+            measurements.append(n_labeled)
             n_before = n_labeled
-    assert looks[:4] == [5, 10, 15, 20]
-    assert looks[-1] - looks[-2] > 15
+    assert measurements[:4] == [5, 10, 15, 20]
+    assert measurements[-1] - measurements[-2] > 15

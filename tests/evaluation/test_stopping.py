@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml_backend.evaluation.intervals import mean_of, wilson
-from ml_backend.evaluation.measurements import Look
+from ml_backend.evaluation.measurements import Measurement
 from ml_backend.evaluation.stopping import N_PER_CLASS, WIDTH, assess_stopping
 
 ENOUGH = {"siren": N_PER_CLASS, "other": 3 * N_PER_CLASS}
@@ -20,7 +20,7 @@ def line(kappas=(None, 1.0, 1.0, 1.0), *, across=None, audit=None, n_audit=0, n_
     figures = {"cross_validated": across, "audit": audit, "n_audit": n_audit}
     sizes = range(n_labeled - 10 * (len(kappas) - 1), n_labeled + 1, 10)
     return [
-        Look(size, f"v{size}", 0.0, size, {**figures, "kappa": kappa}, size, True)
+        Measurement(size, f"v{size}", 0.0, size, {**figures, "kappa": kappa}, size, True)
         for size, kappa in zip(sizes, kappas, strict=True)
     ]
 
@@ -43,12 +43,14 @@ def test_a_few_sirens_are_not_well_known_however_stable_the_classifier():
 
 def test_a_class_that_was_found_early_is_not_expected_to_go_on_coming_so():
     """Ten sirens among the first forty labels, two among the last forty: one in twenty to come."""
-    looks = line(across=SHARP)
-    looks[0] = Look(40, "v40", 0.0, 40, {**looks[0].figures, "labels": {"siren": 10}}, 40, True)
-    stopping = assess_stopping(looks, {"siren": 12, "other": 68}, 80)
+    measurements = line(across=SHARP)
+    measurements[0] = Measurement(
+        40, "v40", 0.0, 40, {**measurements[0].figures, "labels": {"siren": 10}}, 40, True
+    )
+    stopping = assess_stopping(measurements, {"siren": 12, "other": 68}, 80)
     assert stopping.about_n_labels == 8 * 20
-    looks[0].figures["labels"]["siren"] = 4
-    assert assess_stopping(looks, {"siren": 12, "other": 68}, 80).about_n_labels == 54
+    measurements[0].figures["labels"]["siren"] = 4
+    assert assess_stopping(measurements, {"siren": 12, "other": 68}, 80).about_n_labels == 54
 
 
 def test_all_three_together_are_enough():
@@ -56,13 +58,13 @@ def test_all_three_together_are_enough():
     assert stopping.is_reached
     assert (stopping.rests_on, stopping.missing, stopping.about_n_labels) == ("audit", [], 0)
     assert stopping.words.startswith("You may stop: balanced accuracy is ")
-    assert "on 30 clips drawn at random" in stopping.words
+    assert "on 30 randomly sampled clips" in stopping.words
 
 
-@pytest.mark.parametrize(("n_audit", "drawn"), [(0, "no clips"), (1, "only 1 clip"), (7, "only 7")])
+@pytest.mark.parametrize(("n_audit", "drawn"), [(0, "no randomly sampled clips"), (1, "only 1 randomly sampled clip"), (7, "only 7")])
 def test_chosen_labels_alone_have_a_weaker_word(n_audit, drawn):
-    looks = line(across=SHARP, audit=BLUNT if n_audit else None, n_audit=n_audit)
-    stopping = assess_stopping(looks, ENOUGH, 80)
+    measurements = line(across=SHARP, audit=BLUNT if n_audit else None, n_audit=n_audit)
+    stopping = assess_stopping(measurements, ENOUGH, 80)
     assert stopping.is_reached
     assert stopping.rests_on == "cross_validated"
     assert stopping.words.startswith("You can probably stop")
@@ -70,7 +72,7 @@ def test_chosen_labels_alone_have_a_weaker_word(n_audit, drawn):
 
 
 @pytest.mark.parametrize(
-    ("looks", "labels", "missing", "words"),
+    ("measurements", "labels", "missing", "words"),
     [
         (line(across=BLUNT), ENOUGH, "interval", "has a range of width 0.38 (0.30 is"),
         (line(across=SHARP), {"siren": 19, "other": 61}, "classes", "siren has 19 labels"),
@@ -78,8 +80,8 @@ def test_chosen_labels_alone_have_a_weaker_word(n_audit, drawn):
         (line((None, 1.0, 1.0), across=SHARP), ENOUGH, "stability", "2 of 3"),
     ],
 )
-def test_each_condition_alone_keeps_people_going_and_is_named(looks, labels, missing, words):
-    stopping = assess_stopping(looks, labels, 80)
+def test_each_condition_alone_keeps_people_going_and_is_named(measurements, labels, missing, words):
+    stopping = assess_stopping(measurements, labels, 80)
     assert not stopping.is_reached
     assert stopping.missing == [missing]
     assert stopping.words.startswith("Go on: ")
@@ -89,15 +91,15 @@ def test_each_condition_alone_keeps_people_going_and_is_named(looks, labels, mis
 
 @pytest.mark.parametrize("width", [0.35, 0.5, 0.8])
 def test_the_interval_is_expected_to_narrow_with_the_root_of_the_labels(width):
-    looks = line(across=figure(0.1, 0.1 + width), n_labeled=100)
-    n_more = assess_stopping(looks, ENOUGH, 100).about_n_labels
+    measurements = line(across=figure(0.1, 0.1 + width), n_labeled=100)
+    n_more = assess_stopping(measurements, ENOUGH, 100).about_n_labels
     assert width * np.sqrt(100 / (100 + n_more)) <= WIDTH
     assert width * np.sqrt(100 / (100 + n_more - 2)) > WIDTH
 
 
 def test_a_class_that_no_figure_speaks_of_has_no_sharp_interval():
-    looks = line(across=figure(0.9, 0.95, ["rain"]))
-    stopping = assess_stopping(looks, {**ENOUGH, "rain": N_PER_CLASS}, 100)
+    measurements = line(across=figure(0.9, 0.95, ["rain"]))
+    stopping = assess_stopping(measurements, {**ENOUGH, "rain": N_PER_CLASS}, 100)
     assert stopping.missing == ["interval"]
     assert "rain: in too few recordings to be judged" in stopping.words
     assert stopping.about_n_labels is None
@@ -115,10 +117,10 @@ def test_nobody_can_tell_when_a_class_turns_up_that_never_did():
 
 
 def test_a_corrected_label_is_no_further_look():
-    """Three looks at the same eighty labels are one."""
-    (*_, last) = looks = line((None, 1.0, 1.0), across=SHARP)
-    again = [Look(n, f"w{n}", 0.0, n, last.figures, n, True) for n in (81, 82, 83)]
-    assert assess_stopping([*looks, *again], ENOUGH, 83).missing == ["stability"]
+    """Three measurements at the same eighty labels are one."""
+    (*_, last) = measurements = line((None, 1.0, 1.0), across=SHARP)
+    again = [Measurement(n, f"w{n}", 0.0, n, last.figures, n, True) for n in (81, 82, 83)]
+    assert assess_stopping([*measurements, *again], ENOUGH, 83).missing == ["stability"]
 
 
 def test_without_a_look_that_stands_all_is_missing():

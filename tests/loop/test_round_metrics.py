@@ -97,7 +97,7 @@ def test_the_status_tells_both_figures_with_intervals_and_by_class(project):
 def test_an_easy_question_is_soon_answered(project):
     accuracy = project.accuracy()
     assert accuracy["advice"].startswith("You can probably stop: balanced accuracy is 1.00")
-    assert "only 9 clips drawn at random can confirm it" in accuracy["advice"]
+    assert "only 9 randomly sampled clips can confirm it" in accuracy["advice"]
     assert accuracy["stopping"]["is_reached"]
     assert accuracy["stopping"]["rests_on"] == "cross_validated"
 

@@ -51,7 +51,7 @@ def test_of_two_workers_one_waits_and_takes_over_when_the_first_is_killed(tmp_pa
         eventually(lambda: first.state() == WORKING, "the first works")
         with working(tmp_path / "second", **settings) as second:
             eventually(lambda: second.state() == WAITING, "the second waits")
-            assert "another worker looks after this store" in second.log.read_text()
+            assert "another worker measurements after this store" in second.log.read_text()
             assert first.state() == WORKING
             first.kill()
             eventually(lambda: second.state() == WORKING, "the second takes over")
@@ -220,7 +220,7 @@ def test_the_status_of_the_command_line_says_so_too(tmp_path, capsys):
     said = capsys.readouterr()
     assert [line.split()[1] for line in said.out.splitlines()] == ["starting", "working"]
     waiting, failed = said.err.splitlines()
-    assert "another one looks after this store" in waiting
+    assert "another one measurements after this store" in waiting
     assert "not running since 2023-11-1" in failed
     assert "The store is gone." in failed
 

@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ml_backend.clip import TaskLabels
-from ml_backend.evaluation.measurements import Look, headline, line_of, read_looks
+from ml_backend.evaluation.measurements import Measurement, headline, line_of, read_measurements
 from ml_backend.evaluation.stopping import assess_stopping
 from ml_backend.learning.round_input import learned_version
 from ml_backend.loop.pinned_version import pinned_version
@@ -55,13 +55,15 @@ def describe(store: Store, project_id: int) -> dict[str, Any]:
     ``states`` counts every clip once (``clip.STATES``): its numbers add up to ``n_clips``.
     """
     labels = store.labels.read(project_id)
-    return describe_measured(store, project_id, labels, read_looks(store, project_id, labels))
+    return describe_measured(
+        store, project_id, labels, read_measurements(store, project_id, labels)
+    )
 
 
 def describe_measured(
-    store: Store, project_id: int, labels: Sequence[TaskLabels], looks: list[Look]
+    store: Store, project_id: int, labels: Sequence[TaskLabels], measurements: list[Measurement]
 ) -> dict[str, Any]:
-    """As ``describe``, where the labels and looks have been read."""
+    """As ``describe``, where the labels and measurements have been read."""
     embedder_id = store.facts.embedder_at_work()
     states = store.clips.states(project_id, embedder_id)
     counts = {**store.clips.count(project_id, embedder_id), "clips": sum(states.values())}
@@ -96,7 +98,7 @@ def describe_measured(
         "state": _state(counts, per_class, progress, pinned, is_waiting),
         "error": description["error"] or None,
         "accuracy": _accuracy(
-            looks,
+            measurements,
             {name: per_class[name] for name in description["class_names"]},
             sum(one.labels is not None for one in labels),
         ),
@@ -108,16 +110,16 @@ def describe_measured(
 
 
 def _accuracy(
-    looks: list[Look], n_per_class: dict[str, int], n_labeled: int
+    measurements: list[Measurement], n_per_class: dict[str, int], n_labeled: int
 ) -> dict[str, Any] | None:
     """Return the accuracy of the classifier, its learning curve, and whether to go on.
 
     All but ``history`` speaks of labels that are there; without a look that stands, ``n_labeled``
     and figures are None.
     """
-    if not looks:
+    if not measurements:
         return None
-    line = line_of(looks)
+    line = line_of(measurements)
     last = line[-1] if line else None
     figures = last.figures if last else {"cross_validated": None, "audit": None, "n_audit": 0}
     stopping = assess_stopping(line, n_per_class, n_labeled)
@@ -130,15 +132,15 @@ def _accuracy(
         "audit": figures["audit"],
         "n_audit": figures["n_audit"],
         "curve": _points(line),
-        "history": _points(one for one in reversed(looks) if not one.stands),
+        "history": _points(one for one in reversed(measurements) if not one.stands),
         "stopping": stopping.facts(),
         "advice": stopping.words,
     }
 
 
-def _points(looks: Iterable[Look]) -> list[dict[str, Any]]:
-    """Return what a learning curve shows of looks."""
-    figures = [(one, headline(one.figures)) for one in looks]
+def _points(measurements: Iterable[Measurement]) -> list[dict[str, Any]]:
+    """Return what a learning curve shows of measurements."""
+    figures = [(one, headline(one.figures)) for one in measurements]
     return [
         {
             "n_labeled": one.n_labeled,

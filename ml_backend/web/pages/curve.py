@@ -38,7 +38,7 @@ class Dot:
 class Drawing:
     """Everything of the picture that depends on the figures, in its own units.
 
-    ``line`` and ``band`` are paths of SVG, through the looks that stand; ``told`` says in words
+    ``line`` and ``band`` are paths of SVG, through the valid measurements; ``told`` says in words
     what is to be seen.
     """
 
@@ -64,10 +64,10 @@ def draw_curve(
     Parameters
     ----------
     curve : sequence of dict
-        ``n_labeled``, ``value``, ``low`` and ``high``, range [0, 1], of the looks that stand;
+        ``n_labeled``, ``value``, ``low`` and ``high``, range [0, 1], of the valid measurements;
         ``left_out``, the classes that were not judged, where there are any.
     history : sequence of dict
-        The same of looks at labels taken back since: dots that no line goes through.
+        The same of measurements at labels taken back since: dots that no line goes through.
 
     Examples
     --------

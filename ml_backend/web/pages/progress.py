@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from ml_backend.clip import STATES
 from ml_backend.errors import RequestError
 from ml_backend.evaluation.intervals import spell, spell_estimate
-from ml_backend.evaluation.measurements import Look, headline, line_of, read_looks
+from ml_backend.evaluation.measurements import Measurement, headline, line_of, read_measurements
 from ml_backend.learning.round_input import learned_version
 from ml_backend.loop.annotator_stats import annotators
 from ml_backend.loop.pinned_version import pin
@@ -86,10 +86,10 @@ def tell_progress(store: Store, project_id: int) -> dict[str, Any]:
     ``confusion`` and ``suspects`` are as in ``label_errors.py``, of the same look as ``accuracy``.
     """
     labels = store.labels.read(project_id)
-    looks = read_looks(store, project_id, labels)
-    line = line_of(looks)
+    measurements = read_measurements(store, project_id, labels)
+    line = line_of(measurements)
     figures = line[-1].figures if line else {}
-    told = describe_measured(store, project_id, labels, looks)
+    told = describe_measured(store, project_id, labels, measurements)
     embedder = store.facts.read("embedder") or {}
     return {
         **told,
@@ -101,7 +101,7 @@ def tell_progress(store: Store, project_id: int) -> dict[str, Any]:
             {**one, "clip": _clip_name(store, project_id, one["task_id"])}
             for one in figures.get("suspects") or []
         ],
-        "versions": _versions(store, project_id, looks, told),
+        "versions": _versions(store, project_id, measurements, told),
     }
 
 
@@ -116,7 +116,7 @@ def _matrix(project_id: int, told: dict[str, Any]) -> Matrix | None:
 
 
 def _versions(
-    store: Store, project_id: int, looks: list[Look], told: dict[str, Any]
+    store: Store, project_id: int, measurements: list[Measurement], told: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """List what can be made current again, and what is current, newest first.
 
@@ -125,9 +125,9 @@ def _versions(
     """
     usable = store.versions.with_classifier(project_id)
     current = learned_version(told["model_version"] or "")
-    measured = {one.model_version: one for one in reversed(looks)}  # the last of each
+    measured = {one.model_version: one for one in reversed(measurements)}  # the last of each
     listed: dict[str, dict[str, Any]] = {}
-    rounds: list[Round | Look] = [*store.versions.rounds(project_id), *looks]
+    rounds: list[Round | Measurement] = [*store.versions.rounds(project_id), *measurements]
     for one in sorted(rounds, key=lambda one: one.number, reverse=True):
         name = one.model_version
         if name in listed or name != learned_version(name):

@@ -1,4 +1,4 @@
-"""What is asked for first, and how far people have come with it: counted once per change."""
+"""The request of clips to label first, and how many are labeled: counted once per change."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from ml_backend.store.queue import Wanted
 from ml_backend.web.snapshot.background_job import Pending, Workshop
 
 _N_KEPT = 8
-_COUNTING = "The clips that are asked for first are being counted."
+_COUNTING = "The requested clips are being counted."
 
 
 @dataclass(frozen=True)
