@@ -367,7 +367,7 @@ def test_a_number_labels_under_the_visitor_s_name_and_undo_takes_it_away(visit, 
     story.wait_said([task_id], {story.visitor_id: ["siren"]})
     wait_until(page, "!document.querySelector('.labels-rest .quiet').disabled")
     page.keyboard.press("Control+z")
-    notice(page, "Taken back").wait_for()
+    notice(page, "Undone").wait_for()
     assert story.said(task_id) == {}
 
 
@@ -404,7 +404,7 @@ def test_several_are_labeled_after_a_question_and_taken_back_together(visit, sto
     notice(page, "3 clips: other.").wait_for()
     story.wait_said(task_ids, {story.visitor_id: ["other"]})
     page.locator(".notice").get_by_role("button", name="Undo").click()
-    notice(page, "Taken back").wait_for()
+    notice(page, "Undone").wait_for()
     assert [story.said(task_id) for task_id in task_ids] == [{}] * 3
 
 
@@ -425,7 +425,7 @@ def test_all_clips_are_labeled_but_those_that_somebody_answered(visit, story):
     for task_id, said in before.items():
         assert story.said(task_id) == (said or {story.visitor_id: ["other"]})
     page.locator(".notice").get_by_role("button", name="Undo").click()
-    notice(page, f"Taken back: {len(free)} clips as before.").wait_for()
+    notice(page, f"Undone: {len(free)} clips.").wait_for()
     assert {task_id: story.said(task_id) for task_id in story.clips} == before
 
 
@@ -447,7 +447,7 @@ def test_the_keyboard_alone_finds_labels_and_takes_back(visit, story):
     assert page.evaluate(on_label, "siren"), "whoever labels with Enter stays on the button"
     press_until(page, "Tab", "document.activeElement.textContent.startsWith('Undo')")
     page.keyboard.press("Enter")
-    notice(page, "Taken back").wait_for()
+    notice(page, "Undone").wait_for()
     assert story.said(task_id) == {}
     press_until(page, "Shift+Tab", "document.activeElement.matches('canvas')")
     page.keyboard.press("ArrowLeft")
@@ -468,7 +468,7 @@ def test_label_studio_asks_next_for_what_was_chosen(visit, story):
     before = earmark.model_version(project_id)
     n_labeled = earmark.backend.project(project_id)["n_labeled"]
     page.get_by_role("button", name="Label these 2 next").click()
-    notice(page, "2 clips will be asked for first").wait_for()
+    notice(page, "Requested first: 2 clips").wait_for()
     earmark.wait_for(project_id, lambda status: status["model_version"] != before)
     served = []
     for n_more in range(3):

@@ -176,7 +176,7 @@ def test_every_page_has_the_numbers_of_label_studio_whatever_is_done(
         page.locator(".notice", has_text=f"{N_BULK} clips: other.").wait_for()
         assert site.check()["labeled"] == N_BULK
         page.keyboard.press("Control+z")
-        page.locator(".notice", has_text="Taken back").wait_for()
+        page.locator(".notice", has_text="Undone").wait_for()
     assert site.check()["pool"] == N_CLIPS
 
     siren, other, empty, skipped, tied, spare = (ids[n : n + 5] for n in range(0, 30, 5))
