@@ -61,7 +61,10 @@ def test_all_three_together_are_enough():
     assert "on 30 randomly sampled clips" in stopping.words
 
 
-@pytest.mark.parametrize(("n_audit", "drawn"), [(0, "no randomly sampled clips"), (1, "only 1 randomly sampled clip"), (7, "only 7")])
+@pytest.mark.parametrize(
+    ("n_audit", "drawn"),
+    [(0, "no randomly sampled clips"), (1, "only 1 randomly sampled clip"), (7, "only 7")],
+)
 def test_chosen_labels_alone_have_a_weaker_word(n_audit, drawn):
     measurements = line(across=SHARP, audit=BLUNT if n_audit else None, n_audit=n_audit)
     stopping = assess_stopping(measurements, ENOUGH, 80)

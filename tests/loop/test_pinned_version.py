@@ -191,7 +191,7 @@ def test_a_version_that_does_not_fit_any_more_waits_while_learning_goes_on(stree
     street.hint()
     street.round()
     assert learned_version(street.version) != street.good
-    with pytest.raises(RequestError, match="other labels"):
+    with pytest.raises(RequestError, match="its labels are not those"):
         street.pin(street.good)
     project["label_config"] = fitting
     street.hint()

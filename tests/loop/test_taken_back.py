@@ -58,9 +58,9 @@ def test_figures_of_labels_that_were_undone_are_history(street):
     assert accuracy["model_version"] == facts["model_version"] == before["model_version"]
     assert accuracy["cross_validated"] == before["accuracy"]["cross_validated"]
     assert facts["confusion"] == before["confusion"]
-    assert "of labels taken back since" in page.source
+    assert "of labels deleted or changed since" in page.source
     versions = page.section("versions")
-    assert "History: measured with labels that were taken back" in versions
+    assert "History: measured with labels that were deleted or changed since" in versions
     assert versions.count("history") == 1
 
 

@@ -481,7 +481,7 @@ class TestGoingBack:
         for wanted in (early, None):
             body = {"model_version": wanted}
             answer = client.post(labeled.address("/version"), json=body, headers=csrf(client))
-            assert answer.get_json() == {"pinned": wanted}
+            assert answer.get_json() == {"pinned": wanted, "held": wanted}
             labeled.round()
         assert told(labeled)["model_version"] == before
         assert told(labeled)["pinned"] is None

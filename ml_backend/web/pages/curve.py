@@ -94,7 +94,7 @@ def draw_curve(
 
     def dot(one: dict[str, Any], *, is_history: bool) -> Dot:
         value, low, high = (y(one[name]) for name in ("value", "low", "high"))
-        text = _tell(one) + (", of labels taken back since" if is_history else "")
+        text = _tell(one) + (", of labels deleted or changed since" if is_history else "")
         is_partial = bool(one.get("left_out"))
         return Dot(x(one["n_labeled"]), value, low, high, text, is_partial, is_history)
 
