@@ -220,7 +220,7 @@ def test_the_status_of_the_command_line_says_so_too(tmp_path, capsys):
     said = capsys.readouterr()
     assert [line.split()[1] for line in said.out.splitlines()] == ["starting", "working"]
     waiting, failed = said.err.splitlines()
-    assert "another one measurements after this store" in waiting
+    assert "another one looks after this store" in waiting
     assert "not running since 2023-11-1" in failed
     assert "The store is gone." in failed
 

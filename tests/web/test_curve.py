@@ -93,7 +93,7 @@ def test_history_is_drawn_as_dots_that_no_line_goes_through():
     drawing = draw_curve(curve, history)
     past, *dots = drawing.dots
     assert (past.is_history, [dot.is_history for dot in dots]) == (True, [False, False])
-    assert past.text == "100 labels: 0.96 (0.20 to 0.99), of labels taken back since"
+    assert past.text == "100 labels: 0.96 (0.20 to 0.99), of labels deleted or changed since"
     assert coordinates(drawing.line)[:, 0].max() == dots[-1].x < past.x
     assert drawing.top <= past.high < past.low <= drawing.bottom
     assert "100" not in drawing.told

@@ -67,7 +67,7 @@ def draw_curve(
         ``n_labeled``, ``value``, ``low`` and ``high``, range [0, 1], of the valid measurements;
         ``left_out``, the classes that were not judged, where there are any.
     history : sequence of dict
-        The same of measurements at labels taken back since: dots that no line goes through.
+        The same of measurements of labels deleted or changed since: dots that no line goes through.
 
     Examples
     --------
