@@ -41,7 +41,7 @@ def add_clips(project, n, seed=5):
 
 
 def look_again(project):
-    """Measurement without waiting for the pause between two drawings."""
+    """Look without waiting for the pause between two drawings."""
     project.page_data._drawn.clear()
     project.page_data.look(project.project_id)
 

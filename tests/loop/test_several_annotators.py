@@ -161,7 +161,7 @@ def test_who_is_served_while_the_version_changes_sees_its_prediction(make):
     opened = []
     for _ in range(6):
         *answered, last = shared.order[:HEAD]
-        opened.append(last)  # whoever is served it measurements at it through all that follows
+        opened.append(last)  # whoever is served it looks at it through all that follows
         for task_id in set(answered) - set(opened):
             shared.answer(task_id, ADA)
         shared.round()

@@ -51,7 +51,7 @@ def test_of_two_workers_one_waits_and_takes_over_when_the_first_is_killed(tmp_pa
         eventually(lambda: first.state() == WORKING, "the first works")
         with working(tmp_path / "second", **settings) as second:
             eventually(lambda: second.state() == WAITING, "the second waits")
-            assert "another worker measurements after this store" in second.log.read_text()
+            assert "another worker looks after this store" in second.log.read_text()
             assert first.state() == WORKING
             first.kill()
             eventually(lambda: second.state() == WORKING, "the second takes over")
