@@ -23,13 +23,6 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(rest_module, "PIECE", HEAD)
 
 
-@pytest.fixture
-def street(tmp_path):
-    made = Street(tmp_path)
-    yield made
-    made.store.close()
-
-
 def test_the_rest_waits_for_quiet_and_comes_in_pieces(street):
     assert not street.go_on()
     assert street.n_published == HEAD

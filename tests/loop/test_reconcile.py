@@ -8,14 +8,7 @@ from ml_backend.errors import LabelStudioError
 from ml_backend.loop import publish, reconcile
 from ml_backend.loop.echoes import LISTENED_S
 from ml_backend.store.queue import Wanted
-from tests.street import HEAD, N_CLIPS, Street
-
-
-@pytest.fixture
-def street(tmp_path):
-    made = Street(tmp_path)
-    yield made
-    made.store.close()
+from tests.street import HEAD, N_CLIPS
 
 
 def asked(street):

@@ -10,7 +10,7 @@ from ml_backend.label_studio.label_config import label_config_xml
 from ml_backend.loop import background as rest_module
 from ml_backend.loop import task_columns
 from ml_backend.metadata.columns import Columns
-from tests.loop.test_background import HEAD, N_CLIPS, QUIET_S, Street
+from tests.loop.test_background import HEAD, N_CLIPS, QUIET_S
 
 pytestmark = pytest.mark.slow
 
@@ -20,13 +20,6 @@ CLASS, PROBABILITY, ENTROPY, VERSION = MODEL_COLUMNS
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
     monkeypatch.setattr(rest_module, "PIECE", HEAD)
-
-
-@pytest.fixture
-def street(tmp_path):
-    made = Street(tmp_path)
-    yield made
-    made.store.close()
 
 
 def learn(street, n_labels=6):

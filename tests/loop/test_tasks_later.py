@@ -8,16 +8,9 @@ import pytest
 
 from ml_backend.loop import scheduler as scheduler_module
 from ml_backend.loop.scheduler import Scheduler
-from tests.street import N_CLIPS, Drawn, Street
+from tests.street import N_CLIPS, Drawn
 
 PATIENCE_S = 120.0  # a test that passes waits for events, and not for this
-
-
-@pytest.fixture
-def street(tmp_path):
-    made = Street(tmp_path)
-    yield made
-    made.store.close()
 
 
 @contextmanager

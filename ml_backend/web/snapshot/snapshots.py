@@ -20,7 +20,6 @@ from ml_backend.clip import TaskLabels
 from ml_backend.loop.clip_scores import ClipScores
 from ml_backend.metadata.columns import Kind
 from ml_backend.store import Store
-from ml_backend.store.maps import MapStanding
 from ml_backend.web.snapshot.background_job import PATIENCE_S
 from ml_backend.web.snapshot.byte_cache import Shelf
 from ml_backend.web.snapshot.columns import (
@@ -161,11 +160,6 @@ class Snapshots:
             described["multi_label"],
             tuple(described["hotkeys"]),
         )
-
-
-def map_standing(store: Store, project_id: int) -> dict[int, MapStanding]:
-    """Tell how the maps of a project stand, by locality."""
-    return store.maps.standing(project_id, store.facts.embedder_at_work())
 
 
 def make_snapshot(
