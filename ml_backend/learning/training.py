@@ -34,11 +34,6 @@ class Learned:
     n_labeled: int
     training: LabeledSet
     audit: LabeledSet
-    ranking: "Ranking"
-
-    def rank_on(self, n_head: int, kept: NDArray[np.int64]) -> "Learned":
-        """Rank ``n_head`` clips greedily; clips at the positions ``kept`` stay there."""
-        return replace(self, order=keep_positions(self.order, self.ranking.order(n_head), kept))
 
 
 def learn(given: RoundInput, *, n_head: int) -> Learned:
@@ -50,18 +45,26 @@ def learn(given: RoundInput, *, n_head: int) -> Learned:
     n_head : int
         Number of clips to rank greedily.
     """
+    return train_and_rank(given, n_head=n_head)[0]
+
+
+def train_and_rank(given: RoundInput, *, n_head: int) -> tuple[Learned, "Ranking"]:
+    """Do what ``learn`` does, and return the ranking, too, which can rank more clips greedily.
+
+    It holds a copy of the pool's embeddings; the first value does not.
+    """
     parted = part_answers(given.clips, given.answers, given.config.class_names, given.audit_share)
     classifier = given.pinned.classifier if given.pinned else _fit(given, parted.training)
     ranking = Ranking(given, parted, classifier)
-    return Learned(
+    learned = Learned(
         given.model_version,
         classifier,
         ranking.order(n_head),
         parted.n_usable,
         parted.training,
         parted.audit,
-        ranking,
     )
+    return learned, ranking
 
 
 def keep_positions(

@@ -23,7 +23,7 @@ from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.prior import Prior, Tagger
 from ml_backend.learning.round_input import RoundInput
-from ml_backend.learning.training import Learned, learn
+from ml_backend.learning.training import Learned, Ranking, keep_positions, train_and_rank
 from ml_backend.loop.echoes import Echoes
 from ml_backend.loop.pinned_version import find_pinned
 from ml_backend.loop.project_state import Reader, State
@@ -220,9 +220,9 @@ class Reconciler:
         if standing.is_that_of(given.model_version):
             return given.model_version
         with watch.step("learn"):
-            learned = learn(given, n_head=min(FIRST, self._settings.head_size))
+            learned, ranking = train_and_rank(given, n_head=min(FIRST, self._settings.head_size))
         with watch.step("publish"):
-            self._publish(turn, state, learned, prior)
+            self._publish(turn, state, learned, ranking, prior)
         number = self._note(state.project_id, learned, watch)
         if pinned is None:
             measure = partial(
@@ -236,7 +236,9 @@ class Reconciler:
         ranked = (version.ranking or {}).get("task_ids", ()) if version else ()
         return len(np.intersect1d(ranked, state.clips.task_ids))
 
-    def _publish(self, turn: Turn, state: State, learned: Learned, prior: Prior | None) -> None:
+    def _publish(
+        self, turn: Turn, state: State, learned: Learned, ranking: Ranking, prior: Prior | None
+    ) -> None:
         project_id, versions = state.project_id, self._store.versions
         n_head = self._settings.head_size
         version = self._version(state, learned)
@@ -245,7 +247,7 @@ class Reconciler:
 
         def rank_on(done: NDArray[np.int64]) -> Edition:
             nonlocal order
-            order = learned.rank_on(n_head, done).order
+            order = keep_positions(learned.order, ranking.order(n_head), done)
             versions.set_order(project_id, version, order)
             return replace(edition, order=order)
 

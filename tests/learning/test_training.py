@@ -7,7 +7,7 @@ from ml_backend.clip import TaskLabels, content_hash
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
 from ml_backend.learning.embedded_clips import EmbeddedClips
 from ml_backend.learning.round_input import RoundInput
-from ml_backend.learning.training import keep_positions, learn
+from ml_backend.learning.training import keep_positions, train_and_rank
 from ml_backend.strategies.registry import _STRATEGIES, get_strategy
 
 CLASSES = ("siren", "other")
@@ -30,7 +30,7 @@ def learned(strategy, n_labeled, n_head):
         CLIPS, said, config, get_strategy(strategy), "toy-1", audit_share=0.1,
         first=np.array([50, 51, 52]),
     )  # fmt: skip
-    return learn(given, n_head=n_head)
+    return train_and_rank(given, n_head=n_head)
 
 
 @pytest.mark.parametrize("strategy", _STRATEGIES)
@@ -38,9 +38,10 @@ def learned(strategy, n_labeled, n_head):
 def test_what_was_handed_over_keeps_its_positions_and_the_others_follow_the_longer_head(
     strategy, n_labeled
 ):
-    short, long = (learned(strategy, n_labeled, n) for n in (N_FIRST, N_HEAD))
+    short, ranking = learned(strategy, n_labeled, N_FIRST)
+    long, _ = learned(strategy, n_labeled, N_HEAD)
     kept = np.array([0, 1, 2, 3, 4, 5, 11, 30])
-    order = short.rank_on(N_HEAD, kept).order.tolist()
+    order = keep_positions(short.order, ranking.order(N_HEAD), kept).tolist()
     assert [order[place] for place in kept] == short.order[kept].tolist()
     handed_over = set(short.order[kept].tolist())
     left = [task_id for task_id in order if task_id not in handed_over]
@@ -50,7 +51,7 @@ def test_what_was_handed_over_keeps_its_positions_and_the_others_follow_the_long
 @pytest.mark.parametrize("strategy", ["default", "entropy-coverage", "uherding", "margin"])
 def test_a_greedy_strategy_begins_alike_whatever_the_length_of_the_head(strategy):
     for n_labeled in (0, 12, 45):
-        short, long = (learned(strategy, n_labeled, n) for n in (N_FIRST, N_HEAD))
+        short, long = (learned(strategy, n_labeled, n)[0] for n in (N_FIRST, N_HEAD))
         assert short.order[:N_FIRST].tolist() == long.order[:N_FIRST].tolist()
 
 
