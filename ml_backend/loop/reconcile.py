@@ -8,9 +8,8 @@ same model version, and a round whose version is already current changes nothing
 import logging
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,21 +20,22 @@ from ml_backend.errors import LabelStudioNotFoundError
 from ml_backend.label_studio import LabelStudio
 from ml_backend.label_studio.label_config import parse_label_config
 from ml_backend.learning.embedded_clips import EmbeddedClips
-from ml_backend.learning.prior import Prior, Tagger
+from ml_backend.learning.prior import Tagger
 from ml_backend.learning.round_input import RoundInput
-from ml_backend.learning.training import Learned, Ranking, keep_positions, train_and_rank
+from ml_backend.learning.training import Learned, train_and_rank
 from ml_backend.loop.echoes import Echoes
 from ml_backend.loop.pinned_version import find_pinned
 from ml_backend.loop.project_state import Reader, State
-from ml_backend.loop.publish import FIRST, Edition, Opened, open_edition, publish_head
+from ml_backend.loop.publish import FIRST, Edition, open_edition
 from ml_backend.loop.round_metrics import RoundMetrics
+from ml_backend.loop.round_publisher import RoundPublisher
 from ml_backend.loop.standing import Standing
 from ml_backend.loop.stopwatch import Stopwatch
 from ml_backend.loop.ties import Ties
 from ml_backend.settings import Settings
 from ml_backend.store import Store
 from ml_backend.store.agenda import Turn
-from ml_backend.store.versions import Round, Version
+from ml_backend.store.versions import Round
 from ml_backend.strategies.registry import get_strategy
 
 log = logging.getLogger(__name__)
@@ -87,10 +87,11 @@ class Reconciler:
         self._metrics = RoundMetrics(store, embedder_id)
         self._measure_later = measure_later or _at_once
         self._held: dict[int, _Held] = {}
-        self._opened = Opened()
         self._echoes = Echoes()
+        self._publisher = RoundPublisher(
+            store, label_studio, settings, embedder_id, self._echoes, clock
+        )
         self._ties = Ties(store, label_studio)
-        self._publishing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def reconcile(self, turn: Turn) -> str | None:
         """Do one round and return the model version that is current after it.
@@ -167,7 +168,7 @@ class Reconciler:
 
     def publishing(self, project_id: int) -> threading.Lock:
         """Return the lock for publishing, replacing and deleting a project's predictions."""
-        return self._publishing[project_id]
+        return self._publisher.lock(project_id)
 
     def edition(self, project_id: int, clips: EmbeddedClips) -> Edition | None:
         """Return the edition of the current version, to publish the rest of its ranking.
@@ -222,7 +223,7 @@ class Reconciler:
         with watch.step("learn"):
             learned, ranking = train_and_rank(given, n_head=min(FIRST, self._settings.head_size))
         with watch.step("publish"):
-            self._publish(turn, state, learned, ranking, prior)
+            self._publisher.publish(turn, state, learned, ranking, prior)
         number = self._note(state.project_id, learned, watch)
         if pinned is None:
             measure = partial(
@@ -235,56 +236,6 @@ class Reconciler:
         version = self._store.versions.current(state.project_id)
         ranked = (version.ranking or {}).get("task_ids", ()) if version else ()
         return len(np.intersect1d(ranked, state.clips.task_ids))
-
-    def _publish(
-        self, turn: Turn, state: State, learned: Learned, ranking: Ranking, prior: Prior | None
-    ) -> None:
-        project_id, versions = state.project_id, self._store.versions
-        n_head = self._settings.head_size
-        version = self._version(state, learned)
-        edition = open_edition(version, state.config, state.clips, prior)
-        order = learned.order
-
-        def rank_on(done: NDArray[np.int64]) -> Edition:
-            nonlocal order
-            order = keep_positions(learned.order, ranking.order(n_head), done)
-            versions.set_order(project_id, version, order)
-            return replace(edition, order=order)
-
-        with self.publishing(project_id):
-            is_back = learned.model_version in versions.names(project_id)
-            versions.add(project_id, version)
-            for published in publish_head(
-                self._label_studio,
-                project_id,
-                edition,
-                state.clips,
-                n_head,
-                is_back=is_back,
-                opened=self._opened.among(project_id, order),
-                is_hurried=lambda: self._store.agenda.has_more_labels(turn),
-                rank_on=rank_on,
-            ):
-                versions.set_published(project_id, learned.model_version, published.n_clips)
-            self._opened.note(project_id, order[: published.n_clips])
-            if published.n_clips:
-                self._echoes.expect(project_id, now=self._clock())
-        if published.gone:
-            self._store.agenda.hint(project_id, now=self._clock(), tasks=True)
-
-    def _version(self, state: State, learned: Learned) -> Version:
-        labeled_ids = [one.task_id for one in state.labels if one.labels is not None]
-        return Version(
-            learned.model_version,
-            self._embedder_id,
-            self._clock(),
-            learned.classifier.to_arrays() if learned.classifier else None,
-            {
-                "task_ids": learned.order,
-                "labeled_task_ids": np.array(labeled_ids, dtype=np.int64),
-                "answered_task_ids": np.setdiff1d(state.clips.task_ids, learned.order),
-            },
-        )
 
     def _note(self, project_id: int, learned: Learned, watch: Stopwatch) -> int:
         """Store and log the round; return its number."""

@@ -460,7 +460,7 @@ def test_a_changed_question_is_not_forgotten_when_its_round_fails(street, monkey
     project["label_config"] = project["label_config"].replace("other", "quiet")
     street.hint(labels=False)
     with monkeypatch.context() as patched:
-        patched.setattr(reconcile, "learn", None)
+        patched.setattr(reconcile, "train_and_rank", None)
         with pytest.raises(TypeError):
             street.round()
     street.now += 10.0
