@@ -5,6 +5,7 @@ The export of all annotations takes longer with each label and delays annotators
 read once at first, and later only if a round requests it.
 """
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -43,6 +44,7 @@ class Annotated:
         self._label_studio = label_studio
         self._annotators = Annotators(store, label_studio)
         self._held: LRUCache[int, _Held] = LRUCache(n_projects)
+        self._lock = threading.Lock()  # rounds of several projects run at once
 
     def read(self, project_id: int, config: LabelConfig, *, whole: bool) -> list[TaskLabels]:
         """Return the labels of all annotated tasks, sorted by task number.
@@ -56,7 +58,8 @@ class Annotated:
         whole : bool
             Read everything again and ignore the cache.
         """
-        before = self._held.pop(project_id, None)  # cached again only after a complete read
+        with self._lock:
+            before = self._held.pop(project_id, None)  # cached again only after a complete read
         held = None
         if before is not None and not whole and before.config == config:
             held = self._follow(project_id, before)
@@ -65,7 +68,8 @@ class Annotated:
         if before is None or held.readings != before.readings:
             self._annotators.note(project_id, held.readings.values())
             note_unread(self._store, project_id, held.readings.values(), config)
-        self._held[project_id] = held
+        with self._lock:
+            self._held[project_id] = held
         return [held.readings[task_id].labels for task_id in sorted(held.readings)]
 
     def _read_whole(self, project_id: int, config: LabelConfig) -> _Held:

@@ -1,5 +1,7 @@
 """Annotations are read again only where they have changed, and lead to the same as all of them."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from ml_backend.label_studio.annotation import read_annotations
 from ml_backend.label_studio.label_config import label_config_xml, parse_label_config
+from ml_backend.loop import annotation_cache
 from ml_backend.loop.annotation_cache import CHANGED_AT_MOST, Annotated
 from ml_backend.loop.annotator_stats import annotators
 from ml_backend.loop.unreadable import unread
@@ -139,3 +142,28 @@ def test_a_reading_that_fails_leaves_nothing_half_read(project):
         project.read()
     project.studio.breaks_at = None
     assert project.read() == project.truth()
+
+
+@pytest.fixture
+def hasty_threads():
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval_s)
+
+
+@pytest.mark.slow
+def test_rounds_of_more_projects_than_are_kept_may_read_at_once(
+    project, monkeypatch, hasty_threads
+):
+    nothing = annotation_cache._Held(CONFIG, {}, None)
+    monkeypatch.setattr(project.annotated, "_read_whole", lambda *_: nothing)
+    monkeypatch.setattr(project.annotated._annotators, "note", lambda *_: None)
+    monkeypatch.setattr(annotation_cache, "note_unread", lambda *_: None)
+
+    def read_often(project_id):
+        for _ in range(20_000):
+            assert project.annotated.read(project_id, CONFIG, whole=False) == []
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(read_often, range(6)))
